@@ -43,8 +43,7 @@ function integer(value: number, limit: number, what: string): number {
 }
 
 export const epoch = (n: number): Epoch => integer(n, EPOCH_LIMIT, 'epoch') as Epoch
-export const generation = (n: number): Generation =>
-  integer(n, 2 ** 32, 'generation') as Generation
+export const generation = (n: number): Generation => integer(n, 2 ** 32, 'generation') as Generation
 export const incarnation = (n: number): Incarnation =>
   integer(n, 2 ** 48, 'incarnation') as Incarnation
 export const sequence = (n: number): Sequence => integer(n, 2 ** 53, 'sequence') as Sequence

@@ -1,0 +1,40 @@
+// What FUSE, benchmarks and tests see of a cluster's volumes: named, sized, readable, writable.
+// (Contract; the implementation is in driver.ts.) Failures are SwarmdiskErrors: 'io-timeout',
+// 'aborted', 'corrupt', 'data-lost', 'not-found', 'disk-full', 'disk-error'.
+import type { ByteCount, ByteOffset } from '../base/brands.js'
+
+export interface VolumeInfo {
+  readonly name: string
+  readonly size: ByteCount
+}
+
+export interface HeldState {
+  readonly requests: number
+  /** For people: "waiting for storage server b (down), which holds an in-sync copy". */
+  readonly reason: string
+  /** ISO 8601. */
+  readonly since: string
+}
+
+export interface VolumeDriver {
+  /** Volumes of the newest configuration known, sorted by name. */
+  volumes(): readonly VolumeInfo[]
+  /** Null if there is no such volume. */
+  open(name: string): OpenVolume | null
+  /** Null when nothing waits. */
+  held(): HeldState | null
+  /** Ends all I/O, present and future, with 'aborted'. */
+  abort(): void
+  close(): Promise<void>
+}
+
+export interface OpenVolume {
+  readonly name: string
+  readonly size: ByteCount
+  /** Fills `into` from `offset`; the range must lie within the volume. */
+  read(offset: ByteOffset, into: Uint8Array): Promise<void>
+  /** Resolves when every in-sync replica has it. `data` is not touched after that, nor changed. */
+  write(offset: ByteOffset, data: Uint8Array): Promise<void>
+  /** Resolves when every write acknowledged before the call is durable on every in-sync replica (I2). */
+  flush(): Promise<void>
+}

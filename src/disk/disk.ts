@@ -1,0 +1,30 @@
+// A server's own disk, as much of it as swarmdisk needs. The real one is node:fs; the simulated one
+// loses, on a crash, any subset of what was not synced. Paths are relative to the data directory,
+// separated by '/'. All failures are SwarmdiskError with code 'disk-full' or 'disk-error'.
+
+export interface Disk {
+  /** Opens for reading and writing; 'create' makes an empty file, 'existing' gives null if there is none. */
+  open(path: string, how: 'create' | 'existing'): Promise<DiskFile | null>
+  /** Names in a folder, sorted; empty if the folder does not exist. */
+  list(folder: string): Promise<readonly string[]>
+  /** Makes the folder and those above it. */
+  makeFolder(folder: string): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  /** No error if there is none. */
+  remove(path: string): Promise<void>
+  /** Makes names created, renamed or removed in this folder durable. */
+  syncFolder(folder: string): Promise<void>
+  space(): Promise<{ readonly total: number; readonly free: number }>
+}
+
+/** Reads and writes of one file that overlap must not be in flight at the same time. */
+export interface DiskFile {
+  /** Fills `into` from `position`; returns the bytes read, fewer only at the end of the file. */
+  read(into: Uint8Array, position: number): Promise<number>
+  write(data: Uint8Array, position: number): Promise<void>
+  /** Makes everything written before the call durable. */
+  sync(): Promise<void>
+  size(): Promise<number>
+  truncate(size: number): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,61 @@
+// Everything that can change a configuration. A change is decided by a planner or an operator,
+// checked and carried out by `apply`, and kept in the history with its epoch.
+import type {
+  ByteCount,
+  ClusterId,
+  Epoch,
+  Generation,
+  PeerId,
+  ShardIndex,
+  VolumeId,
+} from '../base/brands.js'
+import type { ManagerRecord, Replica, ServerRecord } from './configuration.js'
+
+export type Change =
+  /** Epoch 1. */
+  | {
+      readonly kind: 'cluster-created'
+      readonly cluster: ClusterId
+      readonly manager: ManagerRecord
+    }
+  | { readonly kind: 'manager-updated'; readonly manager: ManagerRecord }
+  /** A server registers for the first time, with a new address or capacity, or after a restart. */
+  | { readonly kind: 'server-registered'; readonly server: ServerRecord }
+  | {
+      readonly kind: 'volume-created'
+      readonly name: string
+      readonly size: ByteCount
+      readonly replicas: number
+      readonly minInSync: number
+      /** For every shard its servers in order, the primary first. */
+      readonly placement: readonly (readonly PeerId[])[]
+    }
+  | { readonly kind: 'volume-deleted'; readonly volume: VolumeId }
+  /** New allocations decided by the planner, for example after a server came back. */
+  | {
+      readonly kind: 'shards-reallocated'
+      readonly reason: string
+      readonly shards: readonly ShardReallocation[]
+    }
+  /** The primaries say that these replicas have caught up and count. Valid in that epoch only. */
+  | { readonly kind: 'replicas-caught-up'; readonly replicas: readonly CaughtUpReplica[] }
+
+export interface ShardReallocation {
+  readonly volume: VolumeId
+  readonly shard: ShardIndex
+  /** The allocation this was planned from; refused if it has changed since. */
+  readonly expected: Epoch
+  readonly replicas: readonly Replica[]
+  readonly stale: readonly PeerId[]
+  readonly generation: Generation
+}
+
+export interface CaughtUpReplica {
+  readonly volume: VolumeId
+  readonly shard: ShardIndex
+  readonly server: PeerId
+  /** The shard's epoch in which the primary counted it. */
+  readonly expected: Epoch
+}
+
+export type ChangeKind = Change['kind']

@@ -1,0 +1,93 @@
+// The configuration: the immutable record of who takes part and where every block lives, numbered
+// by its epoch (design §3). Two configurations of one cluster with the same epoch are equal (I3).
+// It changes only through `apply` (apply.ts); peers receive differences (delta.ts).
+import type {
+  ByteCount,
+  ClusterId,
+  Epoch,
+  Generation,
+  Incarnation,
+  PeerId,
+  VolumeId,
+} from '../base/brands.js'
+
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+export interface ManagerRecord {
+  readonly id: PeerId
+  readonly addresses: readonly Address[]
+}
+
+/** `up` and `down` are what the managers decided, not what a connection looks like right now. */
+export type ServerState = 'up' | 'down' | 'draining'
+
+export interface ServerRecord {
+  readonly id: PeerId
+  /** Unique in the cluster. */
+  readonly name: string
+  /** Two replicas of a shard are not put into one failure domain while domains suffice. */
+  readonly domain: string
+  /** Direct TCP addresses; may be empty, then the swarm stream is the only way. */
+  readonly addresses: readonly Address[]
+  readonly capacity: ByteCount
+  /** Relative share of shards; by default the capacity in GiB, at least 1. */
+  readonly weight: number
+  readonly state: ServerState
+  /** Of the newest start the managers know of. */
+  readonly incarnation: Incarnation
+}
+
+/**
+ * One server's copy of one shard.
+ * - `in-sync`: holds every acknowledged write (I5); may serve reads and be primary.
+ * - `syncing`: receives new writes and fetches what differs; serves nothing.
+ * The state belongs to `incarnation`: a server that has restarted since is neither, until a
+ * configuration names its new incarnation (it may have lost what was not flushed).
+ */
+export interface Replica {
+  readonly server: PeerId
+  readonly state: 'in-sync' | 'syncing'
+  readonly incarnation: Incarnation
+}
+
+export interface ShardAllocation {
+  /** The epoch at which this allocation last changed. */
+  readonly epoch: Epoch
+  /** Raised when the shard resumed from replicas that had lost their memory. */
+  readonly generation: Generation
+  /** In-sync ones first; the first is the primary. Never without an in-sync replica. */
+  readonly replicas: readonly Replica[]
+  /** Servers that hold an old copy which nobody may use before it has been compared. */
+  readonly stale: readonly PeerId[]
+}
+
+export interface LayerRecord {
+  /** Unique within the volume; grows. The last layer of `layers` is the head. */
+  readonly id: number
+}
+
+export interface VolumeRecord {
+  readonly id: VolumeId
+  readonly name: string
+  readonly size: ByteCount
+  readonly replicas: number
+  readonly minInSync: number
+  /** The epoch that created the volume. */
+  readonly created: Epoch
+  readonly layers: readonly LayerRecord[]
+  readonly shards: readonly ShardAllocation[]
+}
+
+export interface Configuration {
+  readonly epoch: Epoch
+  readonly cluster: ClusterId
+  readonly managers: readonly ManagerRecord[]
+  readonly servers: ReadonlyMap<PeerId, ServerRecord>
+  readonly volumes: ReadonlyMap<VolumeId, VolumeRecord>
+  readonly nextVolume: VolumeId
+  /** The newest DELETED_VOLUMES_REMEMBERED deletions: only for these may a server drop data. */
+  readonly deletedVolumes: readonly VolumeId[]
+}

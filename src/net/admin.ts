@@ -1,0 +1,112 @@
+// Commands of operators, and what they answer: the bodies of the `admin` operation, as JSON. A
+// manager carries them out; any other peer passes them on to one. Results are what `--json` prints.
+
+export type AdminCommand =
+  | { readonly command: 'status' }
+  | {
+      readonly command: 'volume-create'
+      readonly name: string
+      readonly size: number
+      readonly replicas: number
+      /** Null: a majority of the replicas. */
+      readonly minInSync: number | null
+    }
+  | { readonly command: 'volume-list' }
+  | { readonly command: 'volume-show'; readonly name: string }
+  | { readonly command: 'volume-delete'; readonly name: string }
+  | { readonly command: 'server-list' }
+  | { readonly command: 'epoch-list'; readonly from: number | null; readonly limit: number }
+  | { readonly command: 'epoch-show'; readonly epoch: number }
+
+export type AdminResult =
+  | { readonly ok: true; readonly result: unknown }
+  /** `code` is an ErrorCode; `message` one sentence that says what to do. */
+  | { readonly ok: false; readonly code: string; readonly message: string }
+
+export type Health = 'ok' | 'degraded' | 'unavailable'
+
+export interface StatusResult {
+  readonly epoch: number
+  readonly cluster: string
+  readonly health: Health
+  /** One line for each problem, with what to do. */
+  readonly problems: readonly string[]
+  readonly managers: readonly {
+    readonly id: string
+    readonly leader: boolean
+    readonly reachable: boolean
+  }[]
+  readonly servers: readonly ServerResult[]
+  readonly volumes: readonly VolumeResult[]
+  readonly clients: readonly ClientResult[]
+}
+
+export interface ServerResult {
+  readonly name: string
+  readonly id: string
+  readonly state: 'up' | 'down' | 'draining'
+  readonly used: number
+  readonly capacity: number
+  readonly domain: string
+  readonly weight: number
+  readonly reachable: boolean
+  readonly addresses: readonly string[]
+  readonly incarnation: number
+  readonly corruptBlocks: number
+  readonly problem: string
+}
+
+export interface VolumeResult {
+  readonly name: string
+  readonly id: number
+  readonly size: number
+  readonly replicas: number
+  readonly minInSync: number
+  readonly health: Health
+  readonly shards: {
+    readonly total: number
+    readonly inSync: number
+    readonly degraded: number
+    readonly unavailable: number
+    readonly syncing: number
+  }
+}
+
+/** `volume show`: adds where each shard lives. */
+export interface VolumeDetail extends VolumeResult {
+  readonly created: number
+  readonly placement: readonly {
+    readonly shard: number
+    readonly epoch: number
+    readonly generation: number
+    readonly replicas: readonly { readonly server: string; readonly state: string }[]
+    readonly stale: readonly string[]
+  }[]
+}
+
+export interface ClientResult {
+  readonly id: string
+  readonly host: string
+  readonly mountPoint: string
+  readonly epoch: number
+  readonly held: {
+    readonly requests: number
+    readonly reason: string
+    readonly since: string
+  } | null
+}
+
+export interface EpochResult {
+  readonly epoch: number
+  readonly at: string
+  /** One line for people: "volume created: data, 1 GiB, 3 replicas". */
+  readonly change: string
+  readonly kind: string
+  readonly proposer: string
+  readonly votes: readonly {
+    readonly voter: string
+    readonly role: string
+    readonly approve: boolean
+    readonly reason: string
+  }[]
+}

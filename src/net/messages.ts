@@ -1,0 +1,266 @@
+// What peers say to each other, as types. The numbers, codecs, who may send what, and the epoch
+// rule of each are in operations.ts; the bytes are documented in docs/protocol.md.
+//
+// Offsets and lengths of data operations are in bytes of the shard's own space: extent e of a
+// volume with S shards is local extent floor(e / S) of shard e mod S (src/layout/geometry.ts).
+import type {
+  BlockIndex,
+  ByteCount,
+  ByteOffset,
+  Epoch,
+  Generation,
+  Incarnation,
+  PeerId,
+  RequestNumber,
+  Sequence,
+  ShardIndex,
+  VolumeId,
+} from '../base/brands.js'
+import type { Address, Configuration } from '../layout/configuration.js'
+import type { Delta } from '../layout/delta.js'
+
+export interface ShardName {
+  readonly volume: VolumeId
+  readonly shard: ShardIndex
+}
+
+// ---- client to storage server --------------------------------------------------------------
+
+export interface ReadRequest extends ShardName {
+  /** Of the client's configuration: the `c` of the epoch table. */
+  readonly epoch: Epoch
+  readonly offset: ByteOffset
+  readonly length: ByteCount
+}
+
+export interface WriteRequest extends ShardName {
+  readonly epoch: Epoch
+  readonly offset: ByteOffset
+  /** The same for every retry of this write. */
+  readonly request: RequestNumber
+  /** All requests below this number are complete at the client: servers may forget them. */
+  readonly completeBelow: RequestNumber
+  /** Any length from 1 byte to REQUEST_BYTES_MAX, within one extent. */
+  readonly payload: Uint8Array
+}
+
+export interface FlushRequest extends ShardName {
+  readonly epoch: Epoch
+}
+
+export type DataStatus =
+  | 'ok'
+  /** The shard's allocation is newer than the client's configuration: fetch it and try again. */
+  | 'stale-epoch'
+  /** The server does not (or not yet) serve this: not primary, not in-sync, no such shard. */
+  | 'not-serving'
+  /** No good copy of a block is left on this server. */
+  | 'corrupt'
+  | 'disk-full'
+  | 'disk-error'
+  | 'out-of-range'
+
+export interface DataReply {
+  readonly status: DataStatus
+  /** The server's epoch, so that the client catches up. */
+  readonly epoch: Epoch
+  /** The shard's generation as the server knows it. */
+  readonly generation: Generation
+  /** Requests waiting at the server: the client chooses replicas by it. */
+  readonly queue: number
+  /** What was read; empty for everything else. */
+  readonly payload: Uint8Array
+}
+
+// ---- storage server to storage server; `allocation` is the shard's epoch and must match ------
+
+export interface ShardMessage extends ShardName {
+  readonly allocation: Epoch
+}
+
+/** A client's write, by which a retry is recognised. */
+export interface Origin {
+  readonly client: PeerId
+  readonly request: RequestNumber
+}
+
+/** Primary to the others, in sequence. Whole blocks. */
+export interface Replicate extends ShardMessage {
+  readonly sequence: Sequence
+  readonly block: BlockIndex
+  readonly origins: readonly Origin[]
+  /** Re-replication of what the previous epoch left undecided. */
+  readonly settling: boolean
+  /** Every write up to this one is acknowledged by all in-sync replicas. */
+  readonly committed: Sequence
+  /** Per origin client: requests below are complete there. Empty when nothing changed. */
+  readonly complete: readonly Origin[]
+  readonly payload: Uint8Array
+}
+
+/** The answer: everything up to `sequence` is applied. */
+export interface Replicated extends ShardMessage {
+  readonly sequence: Sequence
+  /** False: it could not be applied (disk full, disk error); the replica is out. */
+  readonly applied: boolean
+}
+
+/** Primary to the others: everything up to `sequence` is committed. */
+export interface Committed extends ShardMessage {
+  readonly sequence: Sequence
+}
+
+export interface GatherRequest extends ShardMessage {
+  readonly primary: PeerId
+}
+
+export interface UncommittedWrite {
+  readonly block: BlockIndex
+  readonly blocks: number
+  readonly origins: readonly Origin[]
+}
+
+export interface GatherReply {
+  readonly ok: boolean
+  readonly uncommitted: readonly UncommittedWrite[]
+  /** Once table: writes executed and not known to be complete at their clients. */
+  readonly executed: readonly Origin[]
+}
+
+/** Make all that was applied durable (the replica's part of a FLUSH). */
+export type SyncRequest = ShardMessage
+
+export interface OkReply {
+  readonly ok: boolean
+}
+
+/** A syncing replica compares page summaries, then entries, then fetches blocks. */
+export interface SummariesRequest extends ShardMessage {
+  readonly layer: number
+  readonly firstPage: number
+  readonly pages: number
+}
+
+export interface PageSummary {
+  readonly page: number
+  /** Hash over the page's entries; pages of absent blocks only are left out. */
+  readonly hash: Uint8Array
+}
+
+export interface SummariesReply {
+  readonly ok: boolean
+  readonly summaries: readonly PageSummary[]
+  /** One past the last page that has any entry. */
+  readonly pageCount: number
+}
+
+export interface IndexPageRequest extends ShardMessage {
+  readonly layer: number
+  readonly page: number
+}
+
+export interface IndexPageReply {
+  readonly ok: boolean
+  /** The page as on disk: 512 entries of 8 bytes. */
+  readonly payload: Uint8Array
+}
+
+export interface BlocksRequest extends ShardMessage {
+  readonly layer: number
+  readonly block: BlockIndex
+  readonly blocks: number
+}
+
+export interface BlocksReply {
+  readonly status: 'ok' | 'refused' | 'corrupt'
+  /** 8 bytes for each block, as in the index: what the content belongs to. */
+  readonly entries: Uint8Array
+  /** Content of the blocks whose entry says `data`, one after the other. */
+  readonly payload: Uint8Array
+}
+
+/** Syncing replica to the primary: nothing differs and all of it is durable. */
+export interface CaughtUpRequest extends ShardMessage {
+  readonly applied: Sequence
+}
+
+export interface CaughtUpReply {
+  /** False: something is still under way; compare again. */
+  readonly counted: boolean
+  readonly executed: readonly Origin[]
+}
+
+// ---- to and from managers --------------------------------------------------------------------
+
+export interface RegisterRequest {
+  readonly name: string
+  readonly domain: string
+  readonly capacity: ByteCount
+  readonly weight: number
+  readonly incarnation: Incarnation
+  readonly addresses: readonly Address[]
+}
+
+export type RegisterReply =
+  | { readonly kind: 'registered'; readonly epoch: Epoch }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+/** Regularly, and when something changed: not configuration, only for `status`. */
+export interface StorageReport {
+  readonly incarnation: Incarnation
+  readonly epoch: Epoch
+  readonly used: ByteCount
+  readonly free: ByteCount
+  readonly corruptBlocks: number
+  readonly problem: string
+  readonly syncing: readonly SyncProgress[]
+}
+
+export interface SyncProgress extends ShardName {
+  readonly bytesLeft: ByteCount
+}
+
+export interface ClientReport {
+  readonly host: string
+  readonly mountPoint: string
+  readonly epoch: Epoch
+  readonly held: HeldReport | null
+}
+
+export interface HeldReport {
+  readonly requests: number
+  readonly reason: string
+  /** ISO 8601. */
+  readonly since: string
+}
+
+/** Somebody saw a request from another epoch (design §3). */
+export interface MismatchReport extends ShardName {
+  readonly seen: Epoch
+  readonly own: Epoch
+  readonly from: PeerId
+}
+
+/** Primary to manager: these replicas count from now on, in this epoch. */
+export interface CaughtUpProposal {
+  readonly replicas: readonly (ShardMessage & { readonly server: PeerId })[]
+}
+
+export interface ConfigurationRequest {
+  /** 0 if none. */
+  readonly have: Epoch
+}
+
+export type ConfigurationUpdate =
+  | { readonly kind: 'current'; readonly epoch: Epoch }
+  | { readonly kind: 'delta'; readonly delta: Delta }
+  | { readonly kind: 'full'; readonly configuration: Configuration }
+
+/** Commands of operators; their shapes are in src/net/admin.ts, checked at the border. */
+export interface AdminRequest {
+  readonly json: string
+}
+
+export interface AdminReply {
+  readonly json: string
+}
