@@ -45,6 +45,17 @@ export const LINK_SILENCE_MS = 6_000
 /** Known members are redialled this often. */
 export const REDIAL_INTERVAL_MS = 1_500
 
+// ---- command line ----------------------------------------------------------------------------
+
+/** Bodies on the local control socket: a status of the largest cluster is a few MiB. */
+export const CONTROL_BODY_BYTES_MAX = 64 * MiB
+/** A command gives up on a silent cluster after this; long enough to find it through a slow DHT. */
+export const COMMAND_DEADLINE_MS = 15_000
+/** A process that joins waits this long for its manager before it says that it still waits. */
+export const JOIN_NOTICE_MS = 10_000
+/** A clean stop may take this long before the process leaves anyway; blocks are safe by then. */
+export const STOP_DEADLINE_MS = 10_000
+
 assert(BLOCKS_PER_EXTENT % BLOCKS_PER_INDEX_PAGE === 0, 'an extent has whole index pages')
 assert(REQUEST_BYTES_MAX + 64 * KiB <= FRAME_BYTES_MAX, 'a full request fits a frame')
 assert(REQUEST_BYTES_MAX <= EXTENT_BYTES, 'a request spans at most two extents')

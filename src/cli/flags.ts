@@ -1,0 +1,87 @@
+// Flags that several commands take, with the environment variables that can stand for them.
+import { Flags } from '@oclif/core'
+import { SwarmdiskError } from '../base/errors.js'
+import type { Address } from '../layout/configuration.js'
+
+export const keyFlags = {
+  key: Flags.string({
+    description: 'cluster key, as printed by "swarmdisk cluster create"',
+    env: 'SWARMDISK_KEY',
+    helpValue: 'KEY',
+    noCacheDefault: true,
+  }),
+  'key-file': Flags.string({
+    description: 'file that holds the cluster key (keeps it out of the process list)',
+    helpValue: 'FILE',
+    exclusive: ['key'],
+  }),
+}
+
+export const networkFlags = {
+  bootstrap: Flags.string({
+    description:
+      'HOST:PORT of private bootstrap nodes, separated by commas; default: the public DHT',
+    env: 'SWARMDISK_BOOTSTRAP',
+    helpValue: 'HOST:PORT',
+  }),
+  host: Flags.string({
+    description: 'own address to listen on; 127.0.0.1 where the bootstrap address is on loopback',
+    helpValue: 'ADDR',
+  }),
+  peer: Flags.string({
+    description: 'HOST:PORT of a known peer to dial directly (may be given again)',
+    helpValue: 'HOST:PORT',
+    multiple: true,
+  }),
+}
+
+export const logFlags = {
+  'log-level': Flags.option({
+    options: ['debug', 'info', 'warn', 'error', 'silent'] as const,
+    default: 'warn' as const,
+    env: 'SWARMDISK_LOG',
+    description: 'what goes to the log on stderr',
+  })(),
+}
+
+export const dataFlag = Flags.string({
+  description: 'data directory of a process on this host',
+  env: 'SWARMDISK_DATA',
+  helpValue: 'DIR',
+})
+
+export const clusterFlags = { ...keyFlags, ...networkFlags, ...logFlags }
+
+export type ClusterFlags = {
+  readonly key?: string | undefined
+  readonly 'key-file'?: string | undefined
+  readonly bootstrap?: string | undefined
+  readonly host?: string | undefined
+  readonly peer?: readonly string[] | undefined
+  readonly 'log-level': LogLevel
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+export function parsePort(text: string, flag: string): number {
+  const port = Number(text)
+  if (!/^\d{1,5}$/.test(text) || port > 65535) {
+    throw new SwarmdiskError('bad-input', `${flag} must be a port from 0 to 65535, not "${text}".`)
+  }
+  return port
+}
+
+/** HOST:PORT, an IPv6 host in brackets. */
+export function parseAddress(text: string, flag: string): Address {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):(\d{1,5})$/.exec(text.trim())
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (host === undefined || port < 1 || port > 65535) {
+    throw new SwarmdiskError('bad-input', `${flag} must be HOST:PORT, not "${text}".`)
+  }
+  return { host, port }
+}
+
+export function parseAddresses(text: string, flag: string): readonly Address[] {
+  return text.split(',').map(part => parseAddress(part, flag))
+}

@@ -1,0 +1,27 @@
+// The entry of the binary, compiled or from source: hands over to oclif, which finds the command by
+// its path under src/commands and loads only that one.
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Config, flush, run } from '@oclif/core'
+import { reportFailure } from './report-failure.js'
+
+export async function main(entry: string): Promise<void> {
+  try {
+    await run(process.argv.slice(2), await load(entry))
+    await flush()
+  } catch (error) {
+    reportFailure(error)
+  }
+}
+
+/** From source, the commands are the TypeScript files themselves. */
+async function load(entry: string): Promise<Config> {
+  const root = fileURLToPath(new URL('..', entry))
+  const options = { root }
+  if (!entry.endsWith('/bin/dev.js')) return Config.load(options)
+  const pjson = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')) as {
+    oclif: { commands: string }
+  }
+  pjson.oclif.commands = './src/commands'
+  return Config.load({ ...options, pjson: pjson as never })
+}
