@@ -1,0 +1,54 @@
+// What a test run must not leave on the machine: mounts, loop devices, network namespaces, swarmdisk
+// processes. Compared with what was there before, because the machine may have its own.
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+
+export type Traces = ReadonlySet<string>
+
+function traces(): Traces {
+  return new Set([...fuseMounts(), ...loopDevices(), ...namespaces(), ...processes()])
+}
+
+/** One line for each thing that was not there before. */
+export function leftBehind(before: Traces): readonly string[] {
+  return [...traces()].filter(trace => !before.has(trace))
+}
+
+leftBehind.traces = traces
+
+function fuseMounts(): string[] {
+  return readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .filter(line => / fuse[. ]/.test(line) || line.startsWith('/dev/loop'))
+    .map(line => `mount ${line.split(' ').slice(0, 2).join(' on ')}`)
+}
+
+function loopDevices(): string[] {
+  const list = execFileSync('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE'])
+  return list
+    .toString()
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => `loop device ${line}`)
+}
+
+function namespaces(): string[] {
+  return existsSync('/run/netns') ? readdirSync('/run/netns').map(name => `namespace ${name}`) : []
+}
+
+function processes(): string[] {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .flatMap(pid => {
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+        const ours = words.some(word =>
+          /(bin\/(run|dev|demo)\.js|fuse-server-child\.ts)$/.test(word),
+        )
+        return ours ? [`process ${pid}: ${words.join(' ')}`] : []
+      } catch {
+        // It ended while we looked: it is not left behind.
+        return []
+      }
+    })
+}
