@@ -1,0 +1,31 @@
+// The part of @hyperswarm/secret-stream that swarmdisk uses; the package has no types of its own.
+declare module '@hyperswarm/secret-stream' {
+  import type { EventEmitter } from 'node:events'
+  import type { Duplex } from 'node:stream'
+
+  interface SecretStreamOptions {
+    readonly keyPair?: { readonly publicKey: Uint8Array; readonly secretKey: Uint8Array }
+    /** Milliseconds; empty messages of the other side are then not delivered. */
+    readonly keepAlive?: number
+  }
+
+  /** Messages in, messages out: each `write` is one `data` event on the other side. */
+  export class SecretStream extends EventEmitter {
+    constructor(isInitiator: boolean, rawStream: Duplex, options?: SecretStreamOptions)
+    readonly isInitiator: boolean
+    readonly publicKey: Uint8Array
+    /** These two are null until the Noise handshake is done. */
+    readonly remotePublicKey: Uint8Array | null
+    readonly handshakeHash: Uint8Array | null
+    readonly destroying: boolean
+    readonly destroyed: boolean
+    /** True when the handshake is done, false when the stream was destroyed before. */
+    readonly opened: Promise<boolean>
+    write(message: Uint8Array): boolean
+    end(): void
+    destroy(error?: Error): void
+    setKeepAlive(milliseconds: number): void
+  }
+
+  export default SecretStream
+}
