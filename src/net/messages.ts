@@ -101,13 +101,20 @@ export interface Replicate extends ShardMessage {
 /** The answer: everything up to `sequence` is applied. */
 export interface Replicated extends ShardMessage {
   readonly sequence: Sequence
-  /** False: it could not be applied (disk full, disk error); the replica is out. */
+  /** False: what comes next could not be stored yet (disk full, disk error); it is tried again. */
   readonly applied: boolean
+  /** New path, new allocation or a gap: send again, in order, whatever comes after `sequence`. */
+  readonly resume: boolean
 }
 
 /** Primary to the others: everything up to `sequence` is committed. */
 export interface Committed extends ShardMessage {
   readonly sequence: Sequence
+  /**
+   * Only to a syncing replica that asked to resume: writes up to `sequence` are not kept any more.
+   * It goes on after `sequence`, and compares again from the beginning.
+   */
+  readonly skip: boolean
 }
 
 export interface GatherRequest extends ShardMessage {
@@ -120,11 +127,17 @@ export interface UncommittedWrite {
   readonly origins: readonly Origin[]
 }
 
+/** Of one client write, these blocks were executed. A settled write may be so in part only. */
+export interface ExecutedWrite extends Origin {
+  readonly block: BlockIndex
+  readonly blocks: number
+}
+
 export interface GatherReply {
   readonly ok: boolean
   readonly uncommitted: readonly UncommittedWrite[]
   /** Once table: writes executed and not known to be complete at their clients. */
-  readonly executed: readonly Origin[]
+  readonly executed: readonly ExecutedWrite[]
 }
 
 /** Make all that was applied durable (the replica's part of a FLUSH). */
@@ -187,7 +200,8 @@ export interface CaughtUpRequest extends ShardMessage {
 export interface CaughtUpReply {
   /** False: something is still under way; compare again. */
   readonly counted: boolean
-  readonly executed: readonly Origin[]
+  /** The primary's whole once table. */
+  readonly executed: readonly ExecutedWrite[]
 }
 
 // ---- to and from managers --------------------------------------------------------------------
