@@ -56,7 +56,134 @@ export const JOIN_NOTICE_MS = 10_000
 /** A clean stop may take this long before the process leaves anyway; blocks are safe by then. */
 export const STOP_DEADLINE_MS = 10_000
 
+// ---- configuration watch ---------------------------------------------------------------------
+
+/** A manager answers from memory; one that does not is busy or gone, so another is asked. */
+export const CONFIGURATION_FETCH_MS = 3_000
+export const CONFIGURATION_RETRY_MIN_MS = 50
+export const CONFIGURATION_RETRY_MAX_MS = 5_000
+/** Fetches for an epoch that no manager turns out to have, before it is taken for a mistake. */
+export const CONFIGURATION_FETCHES_MAX = 12
+
+// ---- messages and their codecs ----------------------------------------------------------------
+/** Ways to reach one peer: a few interfaces, IPv4 and IPv6. */
+export const ADDRESSES_MAX = 32
+/** Snapshots of one volume, and one head: chains longer than this would make reads crawl. */
+export const LAYERS_MAX = 65_536
+/** Peers that one configuration record names: all servers and managers, and some that are gone. */
+export const PEERS_NAMED_MAX = 2 * SERVERS_MAX + MANAGERS_MAX
+/** Sentences for people inside messages; the rest of a longer one is cut. */
+export const SENTENCE_BYTES_MAX = 1_000
+
+// ---- layout ----------------------------------------------------------------------------------
+
+/** A shard above this takes long to copy: 8 GiB are rebuilt in a minute and a half at 100 MB/s. */
+export const SHARD_BYTES_AIM = 8 * 1024 * MiB
+/** Enough for a lost server's shards to be rebuilt by several others at once, few enough to flush. */
+export const SHARDS_PER_SERVER_AIM = 3
+/** Holders of one shard, replicas and stale ones: every replica may be on its way to elsewhere. */
+export const ALLOCATION_SERVERS_MAX = 2 * REPLICAS_MAX
+/** Shards of one change: some 2 MiB encoded, far below a frame. The planner goes on with the rest. */
+export const REALLOCATIONS_PER_CHANGE = 4096
+/** The longest host name there is. */
+export const HOST_LENGTH_MAX = 255
+/** A server's share of shards, in GiB by default: no machine has as many. */
+export const WEIGHT_MAX = 2 ** 32 - 1
+
+// ---- swarm network ---------------------------------------------------------------------------
+
+/** What a connection may send before it is admitted: two handshakes and a proof are below 1 KiB. */
+export const UNADMITTED_BYTES_MAX = 4 * KiB
+/** Connections waiting for admission: a whole cluster reconnecting at once comes in a few rounds. */
+export const UNADMITTED_LINKS_MAX = 256
+/** A peer that gave a wrong proof has another key; it is not heard again for this long. */
+export const ADMISSION_BACKOFF_MS = 10_000
+/** Peers remembered for that; the oldest is forgotten first. */
+export const ADMISSION_BACKOFFS_MAX = 1_024
+/** Frames queued in a link before `send` says stop: enough to keep a fast network busy. */
+export const LINK_BUFFER_BYTES = 2 * MiB
+/** A link with more than this queued is closed: somebody does not heed `send`. */
+export const LINK_QUEUE_BYTES_MAX = 64 * MiB
+/** Admitted links: every peer of the largest cluster, with a swarm and a direct link each. */
+export const LINKS_MAX = 2 * SERVERS_MAX
+/** Opening a TCP connection and its handshake; a host that is gone is told from a busy one. */
+export const DIRECT_DIAL_TIMEOUT_MS = 3_000
+/** Dials under way at once; those to dead peers take seconds and must not hold back the others. */
+export const SWARM_DIALS_MAX = 32
+/** Looking for peers on the DHT: often while something changes, rarely later. */
+export const LOOKUP_INTERVAL_MIN_MS = 500
+export const LOOKUP_INTERVAL_MAX_MS = 60_000
+/** The same while nobody is linked: a peer that waits for the first other one. */
+export const LOOKUP_INTERVAL_ALONE_MS = 5_000
+/** Telling the DHT that we leave is a courtesy; records expire by themselves. */
+export const SWARM_STOP_MS = 1_000
+
+// FUSE mounts and loop devices
+
+/** What libfuse 2 and its kernel protocol carry in one request (field notes 3.1). */
+export const FUSE_REQUEST_BYTES = 128 * KiB
+/** Open image files of one mount; each costs one small record. As many as volumes. */
+export const FUSE_HANDLES_MAX = 4096
+/** How long the kernel may believe a name or a size: a deleted volume disappears within it. */
+export const FUSE_ATTRIBUTE_SECONDS = 1
+/** From calling libfuse to the kernel's first message; takes milliseconds on an idle machine. */
+export const MOUNT_DEADLINE_MS = 10_000
+/** A mount process looks this often whether somebody else unmounted it. */
+export const MOUNT_WATCH_INTERVAL_MS = 500
+/** Dead mounts stacked on one directory by repeated crashes; each clean-up removes one. */
+export const DEAD_MOUNTS_MAX = 16
+/** A healthy mount answers statfs from memory; longer means that its process hangs. */
+export const MOUNT_PROBE_DEADLINE_MS = 2_000
+/** Tools that only talk to the kernel (losetup, umount of a mount without dirty data). */
+export const TOOL_DEADLINE_MS = 10_000
+export const TOOL_OUTPUT_BYTES_MAX = 1 * MiB
+/** Unmounting a file system writes all its dirty pages through the cluster. */
+export const FILE_SYSTEM_UNMOUNT_DEADLINE_MS = 120_000
+/** One step of an abort or of clearing after a dead mount: all steps together stay below 10 s. */
+export const ABORT_STEP_DEADLINE_MS = 2_000
+/** The first read through a new loop device: a volume whose servers are away is held that long. */
+export const FIRST_READ_DEADLINE_MS = 30_000
+/** udev and blkid open a block device for moments after every change. */
+export const DEVICE_RELEASE_DEADLINE_MS = 3_000
+export const DEVICE_RELEASE_INTERVAL_MS = 50
+/** Processes named in one error message. */
+export const HOLDERS_NAMED_MAX = 5
+
+// ---- manager ---------------------------------------------------------------------------------
+
+/** The newest records stay readable for `epoch list`: weeks of a busy cluster. */
+export const HISTORY_RECORDS_KEPT = 10_000
+/** The same as disk space: records of many shards are large, and older ones go first. */
+export const HISTORY_BYTES_KEPT = 256 * MiB
+/** A segment is rotated, and a snapshot written, after this much: a start replays at most as much. */
+export const HISTORY_SEGMENT_RECORDS = 2_500
+export const HISTORY_SEGMENT_BYTES = 16 * MiB
+/** Changes that share one sync; more wait for the next one. */
+export const HISTORY_BATCH_RECORDS = 64
+/** One change: all shards of the largest volumes reallocated at once. */
+export const HISTORY_RECORD_BYTES_MAX = 8 * MiB
+/** All storage servers and managers. */
+export const HISTORY_VOTES_MAX = SERVERS_MAX + MANAGERS_MAX
+/** Proposals that wait for the disk; above it a proposer is told to try again. */
+export const PROPOSALS_WAITING_MAX = 1_024
+/** Old configurations in memory, from which deltas are made; they share what did not change. */
+export const CONFIGURATIONS_KEPT = 128
+/** Pushes to one peer are at least this far apart; commits in between are pushed together. */
+export const PUSH_SPACING_MS = 20
+/** A peer that is said to be behind is sent what it was already sent only after this. */
+export const REPUSH_AFTER_MS = 1_000
+/** Caught-up replicas of one change: as many as keep a record small. */
+export const CAUGHT_UP_BATCH = 4_096
+/** Times that a plan which another change has overtaken is made again at once. */
+export const PLAN_ATTEMPTS_MAX = 8
+/** Body of an operator's command. */
+export const ADMIN_REQUEST_BYTES_MAX = 64 * KiB
+/** Records of one answer to `epoch list`. */
+export const EPOCH_LIST_MAX = 1_000
+
 assert(BLOCKS_PER_EXTENT % BLOCKS_PER_INDEX_PAGE === 0, 'an extent has whole index pages')
 assert(REQUEST_BYTES_MAX + 64 * KiB <= FRAME_BYTES_MAX, 'a full request fits a frame')
 assert(REQUEST_BYTES_MAX <= EXTENT_BYTES, 'a request spans at most two extents')
 assert(LINK_SILENCE_MS >= 3 * PING_INTERVAL_MS, 'one lost ping does not kill a link')
+assert(LINK_QUEUE_BYTES_MAX >= 4 * FRAME_BYTES_MAX, 'control messages fit beside data')
+assert(FUSE_REQUEST_BYTES <= REQUEST_BYTES_MAX, 'a FUSE request is one driver request')

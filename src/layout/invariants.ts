@@ -1,0 +1,124 @@
+// What holds in every configuration, as assertions: `apply` checks its own result with them, and
+// tests check whatever they make. Refusing what a person or a peer asks for is not done here but
+// in apply*.ts; what arrives here broken is a bug.
+import { assert } from '../base/assert.js'
+import {
+  ALLOCATION_SERVERS_MAX,
+  DELETED_VOLUMES_REMEMBERED,
+  MANAGERS_MAX,
+  SERVERS_MAX,
+  SHARDS_MAX,
+  SHARDS_MIN,
+  VOLUMES_MAX,
+} from '../base/limits.js'
+import type { Configuration, ShardAllocation, VolumeRecord } from './configuration.js'
+import { minInSyncProblem, nameProblem, replicasProblem, sizeProblem } from './names.js'
+
+/** Asserts a configuration; what it shares with an already checked `before` is not checked again. */
+export function checkConfiguration(
+  configuration: Configuration,
+  before: Configuration | null = null,
+): void {
+  assert(configuration.epoch >= 1, 'epochs start at 1')
+  const managers = new Set(configuration.managers.map(manager => manager.id))
+  assert(managers.size === configuration.managers.length, 'managers are distinct')
+  assert(managers.size >= 1 && managers.size <= MANAGERS_MAX, 'a cluster has 1 to 5 managers')
+  if (configuration.servers !== before?.servers) checkServers(configuration)
+  checkVolumes(configuration, before)
+  if (before !== null) checkStep(configuration, before)
+}
+
+function checkServers({ servers }: Configuration): void {
+  assert(servers.size <= SERVERS_MAX, 'servers are bounded')
+  const names = new Set<string>()
+  for (const [id, server] of servers) {
+    assert(id === server.id, 'servers are found by their identity')
+    assert(nameProblem('server name', server.name) === null, `server name: ${server.name}`)
+    assert(!names.has(server.name), `one server for each name: ${server.name}`)
+    assert(Number.isSafeInteger(server.weight) && server.weight >= 1, 'a weight is at least 1')
+    names.add(server.name)
+  }
+}
+
+function checkVolumes(configuration: Configuration, before: Configuration | null): void {
+  const { volumes, deletedVolumes, nextVolume } = configuration
+  if (volumes === before?.volumes) return
+  assert(volumes.size <= VOLUMES_MAX, 'volumes are bounded')
+  assert(deletedVolumes.length <= DELETED_VOLUMES_REMEMBERED, 'deleted volumes are bounded')
+  const names = new Set<string>()
+  for (const [id, volume] of volumes) {
+    assert(id === volume.id && id >= 1 && id < nextVolume, 'volumes are found by their number')
+    assert(!names.has(volume.name), `one volume for each name: ${volume.name}`)
+    names.add(volume.name)
+    if (volume !== before?.volumes.get(id)) checkVolume(configuration, volume, before)
+  }
+  assert(!deletedVolumes.some(id => volumes.has(id)), 'deleted volumes do not come back')
+}
+
+function checkVolume(
+  configuration: Configuration,
+  volume: VolumeRecord,
+  before: Configuration | null,
+): void {
+  const { name, size, replicas, minInSync, shards, layers } = volume
+  assert(nameProblem('volume name', name) === null, `volume name: ${name}`)
+  assert(sizeProblem(size) === null, `size of ${name}: ${size}`)
+  assert(replicasProblem(replicas) === null, `replicas of ${name}: ${replicas}`)
+  assert(minInSyncProblem(minInSync, replicas) === null, `minInSync of ${name}: ${minInSync}`)
+  assert(volume.created <= configuration.epoch, 'a volume is not newer than its configuration')
+  assert(shards.length >= SHARDS_MIN && shards.length <= SHARDS_MAX, 'a volume has 8..1024 shards')
+  assert(layers.length > 0, 'a volume has a head')
+  assert(
+    layers.every((layer, i) => i === 0 || layer.id > layers[i - 1]!.id),
+    'layers grow',
+  )
+  const known = before?.volumes.get(volume.id)?.shards
+  shards.forEach((shard, i) => {
+    if (shard === known?.[i]) return
+    assert(shard.epoch >= volume.created, 'a shard is not older than its volume')
+    checkShard(configuration, shard)
+  })
+}
+
+function checkShard(configuration: Configuration, shard: ShardAllocation): void {
+  assert(shard.epoch <= configuration.epoch, 'an allocation is not newer than its configuration')
+  assert(shard.replicas[0]?.state === 'in-sync', 'the first replica is the primary, in-sync')
+  assert(inSyncFirst(shard), 'in-sync replicas come first')
+  const holders = [...shard.replicas.map(replica => replica.server), ...shard.stale]
+  assert(new Set(holders).size === holders.length, 'a server holds a shard once')
+  assert(holders.length <= ALLOCATION_SERVERS_MAX, 'the holders of a shard are bounded')
+  for (const replica of shard.replicas) {
+    const server = configuration.servers.get(replica.server)
+    assert(server !== undefined, 'replicas are on servers of the cluster')
+    assert(replica.incarnation <= server.incarnation, 'no replica is of a start yet to come')
+  }
+}
+
+/** Whether no in-sync replica stands behind a syncing one. */
+export function inSyncFirst({ replicas }: Pick<ShardAllocation, 'replicas'>): boolean {
+  return replicas.every(
+    (replica, i) => i === 0 || replica.state === 'syncing' || replicas[i - 1]?.state === 'in-sync',
+  )
+}
+
+/** What only grows from one configuration to the next. */
+function checkStep(after: Configuration, before: Configuration): void {
+  assert(after.cluster === before.cluster, 'a cluster stays itself')
+  assert(after.epoch === before.epoch + 1, 'every change makes the next epoch')
+  assert(after.nextVolume >= before.nextVolume, 'volume numbers are never reused')
+  for (const [id, volume] of after.volumes) {
+    const known = before.volumes.get(id)
+    if (known === undefined || known === volume) continue
+    volume.shards.forEach((shard, i) => {
+      const old = known.shards[i]
+      if (old === undefined || old === shard) return
+      assert(shard.epoch === after.epoch, 'a changed allocation carries the epoch that changed it')
+      assert(shard.generation >= old.generation, 'generations grow')
+    })
+  }
+  if (after.servers === before.servers) return
+  for (const [id, server] of after.servers) {
+    const known = before.servers.get(id)
+    assert(known === undefined || server.incarnation >= known.incarnation, 'incarnations grow')
+  }
+}
