@@ -1,0 +1,191 @@
+// Configurations, deltas and changes as bytes: what managers send, and what they keep in their
+// history. One version byte, a dictionary of peers, then the fields in the order below (documented
+// in docs/protocol.md). Formats only ever grow a new version; kinds and words are append only.
+import type { PeerId } from '../../base/brands.js'
+import {
+  DELETED_VOLUMES_REMEMBERED,
+  LAYERS_MAX,
+  MANAGERS_MAX,
+  REPLICAS_MAX,
+  SENTENCE_BYTES_MAX,
+  SERVERS_MAX,
+  SHARDS_MAX,
+  VOLUMES_MAX,
+} from '../../base/limits.js'
+import type { CaughtUpReplica, Change, ShardReallocation } from '../../layout/change.js'
+import type {
+  Configuration,
+  LayerRecord,
+  ManagerRecord,
+  Replica,
+  ServerRecord,
+  ShardAllocation,
+  VolumeRecord,
+} from '../../layout/configuration.js'
+import type { Delta, ShardDelta } from '../../layout/delta.js'
+import {
+  checked,
+  list,
+  malformed,
+  mapped,
+  nullable,
+  plain,
+  real,
+  record,
+  sentence,
+  union,
+  word,
+  type Codec,
+} from './codec.js'
+import * as f from './fields.js'
+import { decodeDocument, encodeDocument } from './peer-dictionary.js'
+
+const VERSION = 1
+/** Shards that one change or delta may name: all of all volumes, bounded by the frame anyway. */
+const SHARDS_NAMED_MAX = VOLUMES_MAX * SHARDS_MAX
+
+const layer: Codec<LayerRecord> = record<LayerRecord>({ id: f.countField })
+const replicaCount = checked(plain(REPLICAS_MAX + 1), n => (n === 0 ? 'no replicas at all' : null))
+
+function managerCodec(peer: Codec<PeerId>): Codec<ManagerRecord> {
+  return record<ManagerRecord>({ id: peer, addresses: f.addressesField })
+}
+
+function serverCodec(peer: Codec<PeerId>): Codec<ServerRecord> {
+  return record<ServerRecord>({
+    id: peer,
+    name: f.nameField,
+    domain: f.nameField,
+    addresses: f.addressesField,
+    capacity: f.bytesField,
+    weight: real,
+    state: word(['up', 'down', 'draining']),
+    incarnation: f.incarnationField,
+  })
+}
+
+function replicasCodec(peer: Codec<PeerId>): Codec<readonly Replica[]> {
+  const replica = record<Replica>({
+    server: peer,
+    state: word(['in-sync', 'syncing']),
+    incarnation: f.incarnationField,
+  })
+  return list(replica, REPLICAS_MAX, 3)
+}
+
+function allocationCodec(peer: Codec<PeerId>): Codec<ShardAllocation> {
+  return record<ShardAllocation>({
+    epoch: f.epochField,
+    generation: f.generationField,
+    replicas: replicasCodec(peer),
+    stale: list(peer, SERVERS_MAX),
+  })
+}
+
+function volumeCodec(peer: Codec<PeerId>): Codec<VolumeRecord> {
+  return record<VolumeRecord>({
+    id: f.volumeField,
+    name: f.nameField,
+    size: f.bytesField,
+    replicas: replicaCount,
+    minInSync: replicaCount,
+    created: f.epochField,
+    layers: list(layer, LAYERS_MAX),
+    shards: list(allocationCodec(peer), SHARDS_MAX, 4),
+  })
+}
+
+/** A map by the id that each record carries. */
+function byId<Id, T extends { readonly id: Id }>(
+  records: Codec<readonly T[]>,
+): Codec<ReadonlyMap<Id, T>> {
+  return mapped(
+    records,
+    map => [...map.values()],
+    items => {
+      const map = new Map(items.map(item => [item.id, item]))
+      return map.size === items.length ? map : malformed('two records with one id')
+    },
+  )
+}
+
+function configurationBody(peer: Codec<PeerId>): Codec<Configuration> {
+  return record<Configuration>({
+    epoch: f.epochField,
+    cluster: f.clusterField,
+    managers: list(managerCodec(peer), MANAGERS_MAX, 2),
+    servers: byId(list(serverCodec(peer), SERVERS_MAX, 16)),
+    volumes: byId(list(volumeCodec(peer), VOLUMES_MAX, 8)),
+    nextVolume: f.volumeField,
+    deletedVolumes: list(f.volumeField, DELETED_VOLUMES_REMEMBERED),
+  })
+}
+
+function deltaBody(peer: Codec<PeerId>): Codec<Delta> {
+  const shard = record<ShardDelta>({
+    volume: f.volumeField,
+    shard: f.shardField,
+    allocation: allocationCodec(peer),
+  })
+  return record<Delta>({
+    cluster: f.clusterField,
+    from: f.epochField,
+    to: f.epochField,
+    managers: nullable(list(managerCodec(peer), MANAGERS_MAX, 2)),
+    servers: list(serverCodec(peer), SERVERS_MAX, 16),
+    removedServers: list(peer, SERVERS_MAX),
+    volumes: list(volumeCodec(peer), VOLUMES_MAX, 8),
+    removedVolumes: list(f.volumeField, VOLUMES_MAX),
+    shards: list(shard, SHARDS_NAMED_MAX, 6),
+    nextVolume: f.volumeField,
+    deletedVolumes: list(f.volumeField, DELETED_VOLUMES_REMEMBERED),
+  })
+}
+
+function changeBody(peer: Codec<PeerId>): Codec<Change> {
+  const reallocation = record<ShardReallocation>({
+    volume: f.volumeField,
+    shard: f.shardField,
+    expected: f.epochField,
+    replicas: replicasCodec(peer),
+    stale: list(peer, SERVERS_MAX),
+    generation: f.generationField,
+  })
+  const caughtUp = record<CaughtUpReplica>({
+    volume: f.volumeField,
+    shard: f.shardField,
+    server: peer,
+    expected: f.epochField,
+  })
+  return union<Change>({
+    'cluster-created': record({ cluster: f.clusterField, manager: managerCodec(peer) }),
+    'manager-updated': record({ manager: managerCodec(peer) }),
+    'server-registered': record({ server: serverCodec(peer) }),
+    'volume-created': record({
+      name: f.nameField,
+      size: f.bytesField,
+      replicas: replicaCount,
+      minInSync: replicaCount,
+      placement: list(list(peer, REPLICAS_MAX), SHARDS_MAX),
+    }),
+    'volume-deleted': record({ volume: f.volumeField }),
+    'shards-reallocated': record({
+      reason: sentence(SENTENCE_BYTES_MAX),
+      shards: list(reallocation, SHARDS_NAMED_MAX, 6),
+    }),
+    'replicas-caught-up': record({ replicas: list(caughtUp, SHARDS_NAMED_MAX, 4) }),
+  })
+}
+
+export const encodeConfiguration = (value: Configuration): Uint8Array =>
+  encodeDocument(VERSION, configurationBody, value)
+export const decodeConfiguration = (bytes: Uint8Array): Configuration =>
+  decodeDocument(VERSION, configurationBody, bytes)
+
+export const encodeDelta = (value: Delta): Uint8Array => encodeDocument(VERSION, deltaBody, value)
+export const decodeDelta = (bytes: Uint8Array): Delta => decodeDocument(VERSION, deltaBody, bytes)
+
+export const encodeChange = (value: Change): Uint8Array =>
+  encodeDocument(VERSION, changeBody, value)
+export const decodeChange = (bytes: Uint8Array): Change =>
+  decodeDocument(VERSION, changeBody, bytes)

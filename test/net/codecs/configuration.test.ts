@@ -1,0 +1,108 @@
+// Configurations, deltas and changes survive the trip into bytes and back; nothing else does.
+import test from 'tape'
+import {
+  epoch,
+  generation,
+  incarnation,
+  peerId,
+  shardIndex,
+  volumeId,
+} from '../../../src/base/brands.js'
+import { isSwarmdiskError } from '../../../src/base/errors.js'
+import {
+  decodeChange,
+  decodeConfiguration,
+  decodeDelta,
+  encodeChange,
+  encodeConfiguration,
+  encodeDelta,
+} from '../../../src/net/codecs/configuration.js'
+import { SeededRandom } from '../../simulator/seeded-random.js'
+import { assertSurvivesDamage } from './damage.js'
+import * as samples from './samples.js'
+
+const ROUNDS = 60
+
+test('configurations, deltas and changes round trip', t => {
+  for (let seed = 0; seed < ROUNDS; seed++) {
+    const random = new SeededRandom(seed)
+    const configuration = samples.configuration(random)
+    const delta = samples.delta(random)
+    const back = decodeConfiguration(encodeConfiguration(configuration))
+    if (seed === 0) t.deepEqual(back, configuration, 'a configuration')
+    // tape prints a line for each comparison, so the rest is compared in one.
+    const changes = samples.changes(random)
+    t.deepEqual(
+      [back, decodeDelta(encodeDelta(delta)), changes.map(c => decodeChange(encodeChange(c)))],
+      [configuration, delta, changes],
+      `seed ${seed}`,
+    )
+  }
+  t.end()
+})
+
+test('a long reason is cut, also between two characters', t => {
+  const reason = '€'.repeat(2_000)
+  const back = decodeChange(encodeChange({ kind: 'shards-reallocated', reason, shards: [] }))
+  t.equal(back.kind, 'shards-reallocated')
+  if (back.kind === 'shards-reallocated') {
+    t.ok(back.reason.length > 300 && reason.startsWith(back.reason), 'a prefix is left')
+  }
+  t.end()
+})
+
+test('damaged configurations, deltas and changes are refused as protocol errors', t => {
+  const random = new SeededRandom(7)
+  const make = <T>(encode: (value: T) => Uint8Array, sample: () => T): Uint8Array[] =>
+    Array.from({ length: ROUNDS }, () => encode(sample()))
+  assertSurvivesDamage(t, 'configuration', {
+    random,
+    decode: decodeConfiguration,
+    samples: make(encodeConfiguration, () => samples.configuration(random)),
+  })
+  assertSurvivesDamage(t, 'delta', {
+    random,
+    decode: decodeDelta,
+    samples: make(encodeDelta, () => samples.delta(random)),
+  })
+  assertSurvivesDamage(t, 'change', {
+    random,
+    decode: decodeChange,
+    samples: make(encodeChange, () => random.pick(samples.changes(random))),
+  })
+  t.end()
+})
+
+test('another format is named in the error', t => {
+  const bytes = encodeChange({ kind: 'volume-deleted', volume: volumeId(1) })
+  bytes[0] = 9
+  try {
+    decodeChange(bytes)
+    t.fail('decoded')
+  } catch (error) {
+    t.ok(isSwarmdiskError(error, 'protocol'))
+    t.match((error as Error).message, /format 9/)
+  }
+  t.end()
+})
+
+test('1024 shards with three replicas each take at most 20 KiB', t => {
+  const replicas = [1, 2, 3].map(n => ({
+    server: peerId(String(n).repeat(64)),
+    state: 'in-sync' as const,
+    incarnation: incarnation(1),
+  }))
+  const allocation = { epoch: epoch(90), generation: generation(0), replicas, stale: [] }
+  const bytes = encodeDelta({
+    ...samples.delta(new SeededRandom(3)),
+    servers: [],
+    volumes: [],
+    shards: Array.from({ length: 1024 }, (_, index) => ({
+      volume: volumeId(1),
+      shard: shardIndex(index),
+      allocation,
+    })),
+  })
+  t.ok(bytes.length < 20 * 1024, `${bytes.length} bytes`)
+  t.end()
+})
