@@ -55,6 +55,10 @@ export const COMMAND_DEADLINE_MS = 15_000
 export const JOIN_NOTICE_MS = 10_000
 /** A clean stop may take this long before the process leaves anyway; blocks are safe by then. */
 export const STOP_DEADLINE_MS = 10_000
+/** A process of `dev` that has not said "ready" by then is broken: building nothing, it takes 2 s. */
+export const CHILD_READY_MS = 60_000
+/** `dev` waits this long before it restarts what ended, so that people can watch the gap. */
+export const RESTART_DELAY_MS = 5_000
 
 // ---- configuration watch ---------------------------------------------------------------------
 
@@ -180,6 +184,27 @@ export const PLAN_ATTEMPTS_MAX = 8
 export const ADMIN_REQUEST_BYTES_MAX = 64 * KiB
 /** Records of one answer to `epoch list`. */
 export const EPOCH_LIST_MAX = 1_000
+
+// ---- a server's own disk and its block store --------------------------------------------------
+
+/** Files kept open at once: below the 1024 descriptors of a plain shell, with room for sockets. */
+export const OPEN_FILES_MAX = 512
+/** Up to here a write into the page cache (7 µs for 4 KiB, 40 µs for this) beats a thread's hand-over. */
+export const SYNCHRONOUS_WRITE_BYTES = 128 * KiB
+/** A metadata file is read whole: room for the largest configuration and its history. */
+export const DURABLE_FILE_BYTES_MAX = 256 * MiB
+/** Index pages in memory, 4 KiB each: 64 MiB, which describe 32 GiB of blocks. */
+export const INDEX_CACHE_PAGES = 16 * 1024
+/** Dirty regions at which the store flushes by itself: recovery reads at most about twice 8 GiB. */
+export const DIRTY_REGIONS_CHECKPOINT = 4096
+/** From here on new writes to a shard wait while it is being flushed. */
+export const DIRTY_REGIONS_MAX = 2 * DIRTY_REGIONS_CHECKPOINT
+/** A sequential writer has this many regions logged in one sync: 16 MiB, then the sync is noise. */
+export const LOG_AHEAD_REGIONS = 8
+/** The dirty-region log is rewritten above this size, if half of it is no longer needed. */
+export const DIRTY_LOG_BYTES = 16 * MiB
+/** Shards recovered at the same time after an unclean stop: keeps a disk busy, memory small. */
+export const RECOVERY_PARALLEL = 4
 
 assert(BLOCKS_PER_EXTENT % BLOCKS_PER_INDEX_PAGE === 0, 'an extent has whole index pages')
 assert(REQUEST_BYTES_MAX + 64 * KiB <= FRAME_BYTES_MAX, 'a full request fits a frame')

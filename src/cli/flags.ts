@@ -85,3 +85,10 @@ export function parseAddress(text: string, flag: string): Address {
 export function parseAddresses(text: string, flag: string): readonly Address[] {
   return text.split(',').map(part => parseAddress(part, flag))
 }
+
+export function wholeNumber(text: string, flag: string): number {
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new SwarmdiskError('bad-input', `${flag} must be a whole number, not "${text}".`)
+  }
+  return Number(text)
+}

@@ -1,0 +1,58 @@
+// Commands that ask the cluster something. They use the socket of a process of this host if --data
+// names its directory, else join the swarm as a client for the moment.
+import type { AdminCommand, AdminResult } from '../net/admin.js'
+import { ERROR_CODES, SwarmdiskError, type ErrorCode } from '../base/errors.js'
+import { systemClock, wait } from '../base/clock.js'
+import { COMMAND_DEADLINE_MS } from '../base/limits.js'
+import { SwarmdiskCommand } from './base-command.js'
+import { clusterFlags, dataFlag, type ClusterFlags } from './flags.js'
+import { createLog } from './log.js'
+import { openAdminChannel, type AdminChannel } from './processes/admin-channel.js'
+
+export type AskFlags = ClusterFlags & { readonly data?: string | undefined }
+
+const WATCH_INTERVAL_MS = 1_000
+
+export abstract class ClusterCommand<Result extends object> extends SwarmdiskCommand<Result> {
+  static readonly clusterFlags = { ...clusterFlags, data: dataFlag }
+
+  /** The answer, or the refusal as a typed error. */
+  protected async ask<T extends object>(flags: AskFlags, command: AdminCommand): Promise<T> {
+    const channel = await this.channel(flags)
+    try {
+      return unwrap<T>(await channel.ask(command, COMMAND_DEADLINE_MS))
+    } finally {
+      await channel.close()
+    }
+  }
+
+  /** Asks again and again until the process is told to stop. */
+  protected async repeat<T extends object>(
+    flags: AskFlags,
+    command: () => AdminCommand,
+    each: (result: T) => void,
+  ): Promise<never> {
+    const channel = await this.channel(flags)
+    for (;;) {
+      each(unwrap<T>(await channel.ask(command(), COMMAND_DEADLINE_MS)))
+      await wait({ ...systemClock, after: keepAlive }, WATCH_INTERVAL_MS)
+    }
+  }
+
+  protected channel(flags: AskFlags): Promise<AdminChannel> {
+    const log = createLog(flags['log-level'], this.id ?? 'swarmdisk')
+    return openAdminChannel({ flags, log, deadline: COMMAND_DEADLINE_MS })
+  }
+}
+
+/** A timer that, unlike the system clock's, keeps the process alive. */
+function keepAlive(delay: number, callback: () => void): { cancel(): void } {
+  const timer = setTimeout(callback, delay)
+  return { cancel: () => clearTimeout(timer) }
+}
+
+function unwrap<T extends object>(answer: AdminResult): T {
+  if (answer.ok) return answer.result as T
+  const known = ERROR_CODES.find(code => code === answer.code) ?? ('refused' satisfies ErrorCode)
+  throw new SwarmdiskError(known, answer.message)
+}

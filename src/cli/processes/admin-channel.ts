@@ -1,0 +1,58 @@
+// The way a command reaches a manager: through the control socket of a process of this host, or as a
+// client that joins the swarm for the time of the command.
+import { SwarmdiskError } from '../../base/errors.js'
+import { systemClock } from '../../base/clock.js'
+import type { Log } from '../../base/log.js'
+import { askManager } from '../../client/admin-client.js'
+import type { AdminCommand, AdminResult } from '../../net/admin.js'
+import type { AskFlags } from '../cluster-command.js'
+import { clusterAccess } from './cluster-access.js'
+import { askControl } from './control-socket.js'
+import { socketPath } from './run-folder.js'
+import { createMember } from './swarm-member.js'
+
+export interface AdminChannel {
+  /** `deadline` in milliseconds; afterwards 'unreachable'. */
+  ask(command: AdminCommand, deadline: number): Promise<AdminResult>
+  close(): Promise<void>
+}
+
+export interface AdminChannelOptions {
+  readonly flags: AskFlags
+  readonly log: Log
+  readonly deadline: number
+}
+
+export async function openAdminChannel(options: AdminChannelOptions): Promise<AdminChannel> {
+  const { flags, log } = options
+  if (flags.data !== undefined) {
+    const local = await openLocal(flags.data, options.deadline)
+    if (local) return local
+  }
+  const access = clusterAccess(flags, flags.data)
+  const member = createMember({ access, roles: ['client'], name: 'command', log })
+  await member.start()
+  return {
+    ask: (command, deadline) =>
+      askManager({ peers: member.peers, command, deadline, clock: systemClock }),
+    close: () => member.stop(),
+  }
+}
+
+/** Null if no process of this host owns that directory now. */
+async function openLocal(data: string, deadline: number): Promise<AdminChannel | null> {
+  const socket = socketPath(data)
+  const alive = await askControl(socket, { path: '/ping', body: null, deadline })
+  if (alive === null) return null
+  return {
+    async ask(command, limit) {
+      const answer = await askControl(socket, { path: '/admin', body: command, deadline: limit })
+      if (answer !== null) return answer as AdminResult
+      throw new SwarmdiskError(
+        'unreachable',
+        `The process of ${data} stopped meanwhile: start it again, or leave --data out.`,
+      )
+    },
+    close: () => Promise.resolve(),
+  }
+}

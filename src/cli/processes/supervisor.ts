@@ -1,0 +1,49 @@
+// Keeps the processes of `dev` running: whatever ends by itself is started again after a while, so
+// that people can kill servers and watch the cluster heal.
+import { systemClock, type Timer } from '../../base/clock.js'
+import { RESTART_DELAY_MS } from '../../base/limits.js'
+import { startChild, type Child, type ChildSpecification } from './child.js'
+
+export class Supervisor {
+  readonly #running = new Map<string, Child>()
+  readonly #restarts = new Set<Timer>()
+  readonly #say: (line: string) => void
+  #stopping = false
+
+  constructor(say: (line: string) => void) {
+    this.#say = say
+  }
+
+  async start(specification: ChildSpecification): Promise<Child> {
+    const child = await startChild(specification)
+    this.#running.set(child.title, child)
+    void child.ended.then(how => {
+      this.#running.delete(child.title)
+      if (!this.#stopping) this.#restartLater(specification, how)
+    })
+    return child
+  }
+
+  /** In the reverse order of their start, one after the other: clients before servers. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    for (const timer of this.#restarts) timer.cancel()
+    for (const child of [...this.#running.values()].reverse()) await child.stop()
+  }
+
+  #restartLater(specification: ChildSpecification, how: string): void {
+    const { title } = specification
+    this.#say(`${title} ended (${how}), starting it again in ${RESTART_DELAY_MS / 1000} s`)
+    const timer = systemClock.after(RESTART_DELAY_MS, () => {
+      this.#restarts.delete(timer)
+      this.start(specification).then(
+        child => this.#say(`${title} runs again as process ${child.pid}`),
+        (error: unknown) => {
+          this.#say(error instanceof Error ? error.message : String(error))
+          if (!this.#stopping) this.#restartLater(specification, 'it did not start')
+        },
+      )
+    })
+    this.#restarts.add(timer)
+  }
+}

@@ -1,0 +1,107 @@
+// Status, servers, volumes and epochs as people read them: first a verdict, then one line for each
+// problem with what to do about it, then tables.
+import type {
+  EpochResult,
+  ServerResult,
+  StatusResult,
+  VolumeDetail,
+  VolumeResult,
+} from '../../net/admin.js'
+import { formatSize } from '../size.js'
+import { renderTable } from './table.js'
+
+const VERDICTS: Readonly<Record<StatusResult['health'], string>> = {
+  ok: 'ok: every volume has all its copies',
+  degraded: 'degraded: all data can be reached, but copies are missing',
+  unavailable: 'unavailable: some data cannot be read or written now',
+}
+
+export function renderStatus(status: StatusResult): string {
+  const parts = [`${VERDICTS[status.health]} (epoch ${status.epoch})`]
+  if (status.problems.length > 0) parts.push(status.problems.map(line => `  ! ${line}`).join('\n'))
+  parts.push(
+    renderTable(status.managers, [
+      { title: 'MANAGER', cell: manager => manager.id.slice(0, 16) },
+      { title: 'ROLE', cell: manager => (manager.leader ? 'leader' : 'follower') },
+      { title: 'REACHABLE', cell: manager => (manager.reachable ? 'yes' : 'no') },
+    ]),
+  )
+  if (status.servers.length > 0) parts.push(renderServers(status.servers))
+  if (status.volumes.length > 0) parts.push(renderVolumes(status.volumes))
+  if (status.clients.length > 0) parts.push(renderClients(status.clients))
+  return parts.join('\n\n')
+}
+
+function renderClients(clients: StatusResult['clients']): string {
+  return renderTable(clients, [
+    { title: 'CLIENT', cell: client => client.host },
+    { title: 'MOUNT', cell: client => client.mountPoint },
+    { title: 'I/O', cell: ({ held }) => (held ? `${held.requests} held` : 'ok') },
+    { title: 'SINCE', cell: ({ held }) => held?.since ?? '' },
+    { title: 'REASON', cell: ({ held }) => held?.reason ?? '' },
+  ])
+}
+
+export function renderServers(servers: readonly ServerResult[]): string {
+  return renderTable(servers, [
+    { title: 'SERVER', cell: server => server.name },
+    { title: 'STATE', cell: server => server.state },
+    { title: 'USED', align: 'right', cell: server => formatSize(server.used) },
+    { title: 'CAPACITY', align: 'right', cell: server => formatSize(server.capacity) },
+    { title: 'DOMAIN', cell: server => server.domain },
+    { title: 'ADDRESS', cell: server => server.addresses.join(' ') },
+    { title: 'PROBLEM', cell: server => server.problem },
+  ])
+}
+
+export function renderVolumes(volumes: readonly VolumeResult[]): string {
+  return renderTable(volumes, [
+    { title: 'VOLUME', cell: volume => volume.name },
+    { title: 'SIZE', align: 'right', cell: volume => formatSize(volume.size) },
+    { title: 'HEALTH', cell: volume => volume.health },
+    { title: 'REPLICAS', align: 'right', cell: volume => String(volume.replicas) },
+    { title: 'SHARDS', align: 'right', cell: volume => String(volume.shards.total) },
+    { title: 'IN-SYNC', align: 'right', cell: volume => String(volume.shards.inSync) },
+    { title: 'SYNCING', align: 'right', cell: volume => String(volume.shards.syncing) },
+    { title: 'DEGRADED', align: 'right', cell: volume => String(volume.shards.degraded) },
+    { title: 'UNAVAILABLE', align: 'right', cell: volume => String(volume.shards.unavailable) },
+  ])
+}
+
+export function renderVolumeDetail(volume: VolumeDetail): string {
+  const shards = renderTable(volume.placement, [
+    { title: 'SHARD', align: 'right', cell: shard => String(shard.shard) },
+    { title: 'EPOCH', align: 'right', cell: shard => String(shard.epoch) },
+    { title: 'GENERATION', align: 'right', cell: shard => String(shard.generation) },
+    {
+      title: 'REPLICAS (PRIMARY FIRST)',
+      cell: shard =>
+        shard.replicas
+          .map(
+            replica => replica.server + (replica.state === 'in-sync' ? '' : ` (${replica.state})`),
+          )
+          .join(', '),
+    },
+    { title: 'STALE', cell: shard => shard.stale.join(', ') },
+  ])
+  return `${renderVolumes([volume])}\n\n${shards}`
+}
+
+export function renderEpochs(epochs: readonly EpochResult[]): string {
+  return renderTable(epochs, [
+    { title: 'EPOCH', align: 'right', cell: record => String(record.epoch) },
+    { title: 'AT', cell: record => record.at },
+    { title: 'CHANGE', cell: record => record.change },
+  ])
+}
+
+export function renderEpoch(record: EpochResult): string {
+  const votes = renderTable(record.votes, [
+    { title: 'VOTER', cell: vote => vote.voter },
+    { title: 'ROLE', cell: vote => vote.role },
+    { title: 'VOTE', cell: vote => (vote.approve ? 'yes' : 'no') },
+    { title: 'REASON', cell: vote => vote.reason },
+  ])
+  const head = `epoch ${record.epoch}, ${record.at}\n${record.change}\nproposed by ${record.proposer}`
+  return record.votes.length > 0 ? `${head}\n\n${votes}` : head
+}

@@ -1,0 +1,129 @@
+// swarmdisk dev [--servers 3] [--managers 1] [--data DIR] [--mount DIR] [--no-mount]
+import { existsSync, mkdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { Flags } from '@oclif/core'
+import { SwarmdiskError } from '../base/errors.js'
+import { SERVERS_MAX } from '../base/limits.js'
+import { systemRandom } from '../base/random.js'
+import { SwarmdiskCommand } from '../cli/base-command.js'
+import { logFlags, wholeNumber } from '../cli/flags.js'
+import { clusterAccess, KEY_FILE } from '../cli/processes/cluster-access.js'
+import { writePlainFile } from '../cli/processes/plain-file.js'
+import { Supervisor } from '../cli/processes/supervisor.js'
+import { untilSignal } from '../cli/signals.js'
+import { startBootstrap } from '../net/bootstrap.js'
+import { ClusterKey } from '../net/cluster-key.js'
+
+export default class Dev extends SwarmdiskCommand<undefined> {
+  static override readonly summary = 'Run a whole cluster on this machine, with one command.'
+  static override readonly description =
+    'Starts a private bootstrap node, a manager, storage servers and a mount, each a process of ' +
+    'its own that is started again when it ends. Ctrl-C stops everything; the data stays in --data.'
+  static override readonly examples = [
+    '<%= config.bin %> dev',
+    '<%= config.bin %> dev --servers 5 --data /srv/try --mount /mnt/try',
+    '<%= config.bin %> dev --no-mount',
+  ]
+  static override readonly flags = {
+    ...logFlags,
+    servers: Flags.string({ description: 'storage servers', default: '3' }),
+    managers: Flags.string({ description: 'managers', default: '1' }),
+    data: Flags.string({
+      description: 'folder that holds everything',
+      env: 'SWARMDISK_DATA',
+      default: 'swarmdisk-dev',
+      helpValue: 'DIR',
+    }),
+    mount: Flags.string({
+      description: 'mount point; default: "mount" in --data',
+      helpValue: 'DIR',
+    }),
+    'no-mount': Flags.boolean({ description: 'servers only', exclusive: ['mount'] }),
+  }
+
+  protected override async execute(): Promise<undefined> {
+    const { flags } = await this.parse(Dev)
+    const servers = wholeNumber(flags.servers, '--servers')
+    if (servers < 1 || servers > SERVERS_MAX) {
+      throw new SwarmdiskError('bad-input', `--servers must be from 1 to ${SERVERS_MAX}.`)
+    }
+    if (wholeNumber(flags.managers, '--managers') !== 1) {
+      throw new SwarmdiskError('bad-input', 'This release runs one manager: leave --managers at 1.')
+    }
+    const data = resolve(flags.data)
+    const keyFile = ensureKey(data)
+    const bootstrap = await startBootstrap({ host: '127.0.0.1', port: 0 })
+    const supervisor = new Supervisor(line => process.stderr.write(`${line}\n`))
+    try {
+      const address = `${bootstrap.host}:${bootstrap.port}`
+      const mount = flags['no-mount'] ? null : resolve(flags.mount ?? join(data, 'mount'))
+      const plan = { data, keyFile, address, servers, mount, logLevel: flags['log-level'] }
+      const stopped = untilSignal()
+      await startAll(supervisor, plan)
+      this.announce(describe(plan), { bootstrap: address, keyFile, data, mount, servers })
+      await stopped
+    } finally {
+      await supervisor.stop()
+      await bootstrap.close()
+    }
+  }
+
+  protected override show(): void {
+    // Its ready line is all there is to show.
+  }
+}
+
+interface DevPlan {
+  readonly data: string
+  readonly keyFile: string
+  readonly address: string
+  readonly servers: number
+  readonly mount: string | null
+  readonly logLevel: string
+}
+
+/** The key stays with the data, so that the next start finds its cluster again. */
+function ensureKey(data: string): string {
+  const keyFile = join(data, KEY_FILE)
+  if (!existsSync(keyFile)) {
+    mkdirSync(data, { recursive: true, mode: 0o700 })
+    writePlainFile(keyFile, `${ClusterKey.generate(systemRandom).reveal()}\n`)
+  }
+  return keyFile
+}
+
+async function startAll(supervisor: Supervisor, plan: DevPlan): Promise<void> {
+  const environment = {
+    SWARMDISK_KEY: clusterAccess({ 'key-file': plan.keyFile, 'log-level': 'silent' }).key.reveal(),
+    SWARMDISK_BOOTSTRAP: plan.address,
+    SWARMDISK_LOG: plan.logLevel,
+    SWARMDISK_DATA: '',
+  }
+  const start = (title: string, words: readonly string[]): Promise<unknown> =>
+    supervisor.start({ title, arguments: words, environment })
+  const manager = join(plan.data, 'manager')
+  const isNew = !existsSync(join(manager, 'swarmdisk.json'))
+  await start('manager', ['manager', '--data', manager, ...(isNew ? ['--new'] : [])])
+  await Promise.all(
+    Array.from({ length: plan.servers }, (_, i) => {
+      const name = serverName(i)
+      const folder = join(plan.data, `storage-${name}`)
+      // One host, but each server stands for a host of its own.
+      const words = ['storage', '--data', folder, '--name', name, '--domain', name]
+      return start(`storage ${name}`, words)
+    }),
+  )
+  if (plan.mount === null) return
+  mkdirSync(plan.mount, { recursive: true })
+  await start('mount', ['mount', plan.mount])
+}
+
+/** a, b, … z, then s26, s27, … */
+function serverName(i: number): string {
+  return i < 26 ? String.fromCharCode(97 + i) : `s${i}`
+}
+
+function describe(plan: DevPlan): string {
+  const mount = plan.mount === null ? '' : ` mount=${plan.mount}`
+  return `bootstrap=${plan.address} key-file=${plan.keyFile} servers=${plan.servers}${mount}`
+}
