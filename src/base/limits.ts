@@ -96,8 +96,8 @@ export const WEIGHT_MAX = 2 ** 32 - 1
 
 // ---- swarm network ---------------------------------------------------------------------------
 
-/** What a connection may send before it is admitted: two handshakes and a proof are below 1 KiB. */
-export const UNADMITTED_BYTES_MAX = 4 * KiB
+/** What may arrive before admission: below 1 KiB, but one read (64 KiB) may hold frames as well. */
+export const UNADMITTED_BYTES_MAX = 128 * KiB
 /** Connections waiting for admission: a whole cluster reconnecting at once comes in a few rounds. */
 export const UNADMITTED_LINKS_MAX = 256
 /** A peer that gave a wrong proof has another key; it is not heard again for this long. */
@@ -206,9 +206,45 @@ export const DIRTY_LOG_BYTES = 16 * MiB
 /** Shards recovered at the same time after an unclean stop: keeps a disk busy, memory small. */
 export const RECOVERY_PARALLEL = 4
 
+// ---- client ----------------------------------------------------------------------------------
+
+/** Outstanding at once per volume, for reads and for writes each: several loop devices' depth. */
+export const CLIENT_WINDOW_REQUESTS = 256
+/** Enough for 1 MiB requests at depth 16, the most a loop device or fio usually keeps going. */
+export const CLIENT_WINDOW_BYTES = 16 * MiB
+/** Acknowledged writes kept per volume until a FLUSH covers them; flushed from half of it on. */
+export const KEPT_WRITES_BYTES = 64 * MiB
+/** So that one-byte writes do not make the list longer than their bytes suggest. */
+export const KEPT_WRITES_MAX = 64 * KiB
+/** Replays of one shard in flight: as fast as a deep queue, small beside the window. */
+export const REPLAYS_IN_FLIGHT = 32
+/** Numbers of one client that a server may have to remember for one shard (once table). */
+export const ONCE_NUMBERS_MAX = 4096
+/** Retries that no event has woken earlier: from a network round trip to a few a minute... */
+export const RETRY_MIN_MS = 20
+/** ...up to this, which bounds how late a missed event is noticed. */
+export const RETRY_MAX_MS = 2_000
+/** A read unanswered for this long is tried at another replica: above a busy disk's worst. */
+export const READ_DEADLINE_MS = 2_000
+/** And this long where all replicas have been tried. */
+export const READ_DEADLINE_MAX_MS = 30_000
+/** Waiting is called held after this; below it is a hiccup that nobody needs to read about. */
+export const HELD_AFTER_MS = 1_000
+/** How often a client looks whether something is held. */
+export const HELD_CHECK_INTERVAL_MS = 1_000
+/** How often a client reports to the managers even if nothing has changed. */
+export const CLIENT_REPORT_INTERVAL_MS = 5_000
+/** A clean close tries to FLUSH for this long; what is unflushed then is as after a power cut. */
+export const CLOSE_FLUSH_MS = 5_000
+/** A manager that has not answered a question by then is passed over for the next one. */
+export const ADMIN_ATTEMPT_MS = 5_000
+
 assert(BLOCKS_PER_EXTENT % BLOCKS_PER_INDEX_PAGE === 0, 'an extent has whole index pages')
 assert(REQUEST_BYTES_MAX + 64 * KiB <= FRAME_BYTES_MAX, 'a full request fits a frame')
 assert(REQUEST_BYTES_MAX <= EXTENT_BYTES, 'a request spans at most two extents')
 assert(LINK_SILENCE_MS >= 3 * PING_INTERVAL_MS, 'one lost ping does not kill a link')
 assert(LINK_QUEUE_BYTES_MAX >= 4 * FRAME_BYTES_MAX, 'control messages fit beside data')
 assert(FUSE_REQUEST_BYTES <= REQUEST_BYTES_MAX, 'a FUSE request is one driver request')
+assert(REQUEST_BYTES_MAX <= CLIENT_WINDOW_BYTES, 'every request fits the window')
+assert(2 * CLIENT_WINDOW_BYTES <= KEPT_WRITES_BYTES, 'half of what is kept has been acknowledged')
+assert(2 * CLIENT_WINDOW_REQUESTS <= KEPT_WRITES_MAX, 'also when counted by writes')
