@@ -59,6 +59,8 @@ export const STOP_DEADLINE_MS = 10_000
 export const CHILD_READY_MS = 60_000
 /** `dev` waits this long before it restarts what ended, so that people can watch the gap. */
 export const RESTART_DELAY_MS = 5_000
+/** One command of the demo; copying the files takes seconds. */
+export const DEMO_STEP_MS = 180_000
 
 // ---- configuration watch ---------------------------------------------------------------------
 

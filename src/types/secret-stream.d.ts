@@ -13,6 +13,8 @@ declare module '@hyperswarm/secret-stream' {
   export class SecretStream extends EventEmitter {
     constructor(isInitiator: boolean, rawStream: Duplex, options?: SecretStreamOptions)
     readonly isInitiator: boolean
+    /** The UDX stream or TCP socket below. */
+    readonly rawStream: EventEmitter
     readonly publicKey: Uint8Array
     /** These two are null until the Noise handshake is done. */
     readonly remotePublicKey: Uint8Array | null

@@ -1,0 +1,109 @@
+// Direct links: Noise streams over plain TCP, with the same identities as on the swarm. Servers
+// listen, everyone may dial. Three times as fast as UDX between two processes (design §11), and
+// where no DHT is wanted (`--peer`) the only way to meet.
+import { SecretStream } from '@hyperswarm/secret-stream'
+import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { assert } from '../../base/assert.js'
+import type { PeerId } from '../../base/brands.js'
+import type { Clock } from '../../base/clock.js'
+import { SwarmdiskError } from '../../base/errors.js'
+import { DIRECT_DIAL_TIMEOUT_MS, LINKS_MAX } from '../../base/limits.js'
+import type { Address } from '../../layout/configuration.js'
+import type { KeyPair } from '../identity.js'
+import type { Link } from '../link.js'
+import type { Gate } from './gate.js'
+
+export interface DirectLinksOptions {
+  readonly keyPair: KeyPair
+  readonly gate: Gate
+  readonly clock: Clock
+}
+
+export class DirectLinks {
+  readonly #options: DirectLinksOptions
+  readonly #dialling = new Set<Socket>()
+  #server: Server | null = null
+
+  constructor(options: DirectLinksOptions) {
+    this.#options = options
+  }
+
+  /** The addresses at which others can reach us. */
+  async listen(host: string, port: number): Promise<readonly Address[]> {
+    assert(this.#server === null, 'listens once')
+    const server = createServer({ noDelay: true }, socket => {
+      void this.#secure(socket, { initiator: false, expected: null })
+    })
+    server.maxConnections = LINKS_MAX
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', error => reject(listenError(error, { host, port })))
+      server.listen({ host, port }, resolve)
+    })
+    this.#server = server
+    const bound = (server.address() as AddressInfo).port
+    return reachableHosts(host).map(reachable => ({ host: reachable, port: bound }))
+  }
+
+  /** Null says that nobody is there, or not the one we want, or not of this cluster. */
+  async dial(address: Address, expected: PeerId | null): Promise<Link | null> {
+    const socket = connect({ host: address.host, port: address.port, noDelay: true })
+    this.#dialling.add(socket)
+    const timer = this.#options.clock.after(DIRECT_DIAL_TIMEOUT_MS, () => socket.destroy())
+    const connected = await new Promise<boolean>(resolve => {
+      socket.once('connect', () => resolve(true))
+      socket.once('close', () => resolve(false))
+      // `close` follows; who waits for the dial needs no more than that it failed.
+      socket.on('error', () => undefined)
+    })
+    timer.cancel()
+    this.#dialling.delete(socket)
+    if (!connected || socket.destroyed) return null
+    return this.#secure(socket, { initiator: true, expected })
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#dialling) socket.destroy()
+    const server = this.#server
+    if (server === null) return
+    // The gate has closed the connections; this waits until the last one is gone.
+    await new Promise<void>(resolve => server.close(() => resolve()))
+  }
+
+  #secure(
+    socket: Socket,
+    { initiator, expected }: { readonly initiator: boolean; readonly expected: PeerId | null },
+  ): Promise<Link | null> {
+    const { keyPair, gate } = this.#options
+    const stream = new SecretStream(initiator, socket, { keyPair })
+    return gate.enter({ stream, kind: 'direct', expected })
+  }
+}
+
+/** A wildcard is no address to tell others. */
+function reachableHosts(host: string): readonly string[] {
+  if (host !== '0.0.0.0' && host !== '::') return [host]
+  return Object.values(networkInterfaces())
+    .flatMap(addresses => addresses ?? [])
+    .filter(address => address.family === 'IPv4' && !address.internal)
+    .map(address => address.address)
+}
+
+function listenError(cause: Error, { host, port }: Address): SwarmdiskError {
+  const code = (cause as NodeJS.ErrnoException).code
+  if (code === 'EADDRINUSE') {
+    return new SwarmdiskError(
+      'in-use',
+      `Port ${port} of ${host} is in use by another process; choose another port.`,
+      { cause },
+    )
+  }
+  if (code === 'EACCES') {
+    return new SwarmdiskError('bad-input', `Port ${port} needs root rights; choose one above 1023.`)
+  }
+  return new SwarmdiskError(
+    'bad-input',
+    `Cannot listen on ${host}: it is not an address of this machine; check --host.`,
+    { cause },
+  )
+}
