@@ -80,6 +80,14 @@ export const LAYERS_MAX = 65_536
 export const PEERS_NAMED_MAX = 2 * SERVERS_MAX + MANAGERS_MAX
 /** Sentences for people inside messages; the rest of a longer one is cut. */
 export const SENTENCE_BYTES_MAX = 1_000
+/** Writes of clients named in one message: a full once table at 40 bytes each is 2.5 MiB. */
+export const ORIGINS_MAX = 65_536
+/** Page summaries in one answer: 128 GiB of a shard, at most 4 MiB on the wire. */
+export const PAGES_COMPARED_MAX = 65_536
+/** Shards one server reports or proposes at a time; 40 bytes each stay well below a frame. */
+export const SHARDS_REPORTED_MAX = 262_144
+/** The largest answer to a command: `status` of VOLUMES_MAX volumes takes about 2 MiB. */
+export const ADMIN_JSON_BYTES_MAX = 8 * MiB
 
 // ---- layout ----------------------------------------------------------------------------------
 

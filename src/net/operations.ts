@@ -1,5 +1,9 @@
 // The protocol as one table. Dispatch, docs/protocol.md and the fuzz test read it.
+import { assert } from '../base/assert.js'
+import type { MessageCodec } from './codecs/message-codec.js'
+import * as c from './codecs/messages.js'
 import type * as m from './messages.js'
+import type { Role } from './peers.js'
 
 /** Who an operation is for: types only; numbers, codecs, roles and epoch rules are in the table below. */
 export interface OperationTypes {
@@ -31,3 +35,111 @@ export type OperationName = keyof OperationTypes
 export type Request<O extends OperationName> = OperationTypes[O][0]
 /** Null for notifications. */
 export type Reply<O extends OperationName> = OperationTypes[O][1]
+
+/**
+ * Which configuration a request must agree with (design §3):
+ * - `client`: carries the client's epoch, judged by the epoch table (src/layout);
+ * - `allocation`: carries the epoch of the shard's allocation, which must be equal;
+ * - `none`: valid under every configuration.
+ */
+export type EpochRule = 'client' | 'allocation' | 'none'
+
+/**
+ * - `control`: never waits behind data, survives changes of the data path;
+ * - `data`: goes over the direct link where there is one; ignored on any but the current data path.
+ */
+export type Path = 'control' | 'data'
+
+export interface Operation<O extends OperationName> {
+  /** On the wire; never reused. */
+  readonly number: number
+  readonly request: MessageCodec<Request<O>>
+  /** Null for notifications. */
+  readonly reply: Reply<O> extends null ? null : MessageCodec<Reply<O>>
+  /** Roles of which the sender must have one. */
+  readonly from: readonly Role[]
+  /** Roles of which the receiver must have one. */
+  readonly to: readonly Role[]
+  readonly path: Path
+  readonly epochRule: EpochRule
+}
+
+const ANYONE: readonly Role[] = ['manager', 'storage', 'client']
+
+/** From clients to storage servers. */
+const access = { from: ['client'], to: ['storage'], path: 'data', epochRule: 'client' } as const
+/** Among the replicas of a shard. */
+const among = {
+  from: ['storage'],
+  to: ['storage'],
+  path: 'data',
+  epochRule: 'allocation',
+} as const
+/** From storage servers to managers. */
+const report = { from: ['storage'], to: ['manager'], path: 'control', epochRule: 'none' } as const
+
+export const operations: { readonly [O in OperationName]: Operation<O> } = {
+  read: { number: 1, request: c.readRequest, reply: c.dataReply, ...access },
+  write: { number: 2, request: c.writeRequest, reply: c.dataReply, ...access },
+  flush: { number: 3, request: c.flushRequest, reply: c.dataReply, ...access },
+
+  replicate: { number: 16, request: c.replicate, reply: null, ...among },
+  replicated: { number: 17, request: c.replicated, reply: null, ...among },
+  committed: { number: 18, request: c.committed, reply: null, ...among },
+  gather: { number: 19, request: c.gatherRequest, reply: c.gatherReply, ...among },
+  sync: { number: 20, request: c.syncRequest, reply: c.okReply, ...among },
+  summaries: { number: 21, request: c.summariesRequest, reply: c.summariesReply, ...among },
+  'index-page': { number: 22, request: c.indexPageRequest, reply: c.indexPageReply, ...among },
+  blocks: { number: 23, request: c.blocksRequest, reply: c.blocksReply, ...among },
+  'caught-up': { number: 24, request: c.caughtUpRequest, reply: c.caughtUpReply, ...among },
+
+  register: { number: 32, request: c.registerRequest, reply: c.registerReply, ...report },
+  'storage-report': { number: 33, request: c.storageReport, reply: null, ...report },
+  mismatch: { number: 34, request: c.mismatchReport, reply: null, ...report },
+  'caught-up-proposal': { number: 35, request: c.caughtUpProposal, reply: null, ...report },
+  'client-report': {
+    number: 36,
+    request: c.clientReport,
+    reply: null,
+    from: ['client'],
+    to: ['manager'],
+    path: 'control',
+    epochRule: 'none',
+  },
+  'fetch-configuration': {
+    number: 37,
+    request: c.configurationRequest,
+    reply: c.configurationUpdate,
+    from: ANYONE,
+    to: ['manager'],
+    path: 'control',
+    epochRule: 'none',
+  },
+  configuration: {
+    number: 38,
+    request: c.configurationUpdate,
+    reply: null,
+    from: ['manager'],
+    to: ANYONE,
+    path: 'control',
+    epochRule: 'none',
+  },
+  admin: {
+    number: 39,
+    request: c.adminRequest,
+    reply: c.adminReply,
+    from: ANYONE,
+    to: ['manager'],
+    path: 'control',
+    epochRule: 'none',
+  },
+}
+
+export const operationNames = Object.keys(operations) as readonly OperationName[]
+
+const names = new Map(operationNames.map(name => [operations[name].number, name]))
+assert(names.size === operationNames.length, 'every operation has its own number')
+
+export function operationOf(number: number): OperationName | undefined {
+  return names.get(number)
+}

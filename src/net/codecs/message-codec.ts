@@ -1,0 +1,62 @@
+// A message on the wire: a header by codec, then, for messages that carry data, the payload as it
+// is, up to the end of the message. The payload is copied once, into the frame; what is decoded is
+// a view on the frame that arrived.
+import { assert } from '../../base/assert.js'
+import { decodeFrom, malformed, type Codec, type CodecState } from './codec.js'
+
+const NOTHING = new Uint8Array(0)
+
+export interface MessageCodec<T> {
+  /** The header. */
+  preencode(state: CodecState, message: T): void
+  encode(state: CodecState, message: T): void
+  payload(message: T): Uint8Array
+  /** Takes all of `state`: what the header leaves is the payload. */
+  decode(state: CodecState): T
+}
+
+/** A message without payload. */
+export function plainMessage<T>(header: Codec<T>): MessageCodec<T> {
+  return {
+    preencode: (state, message) => header.preencode(state, message),
+    encode: (state, message) => header.encode(state, message),
+    payload: () => NOTHING,
+    decode(state) {
+      const message = decodeFrom(header, state)
+      if (state.start !== state.end) malformed('bytes are left over')
+      return message
+    },
+  }
+}
+
+/** Lengths that a payload may have: none, or a multiple of `unit` from `least` to `most`. */
+export interface PayloadRule {
+  readonly unit: number
+  readonly least: number
+  readonly most: number
+}
+
+function fits(rule: PayloadRule, length: number): boolean {
+  return length >= rule.least && length <= rule.most && length % rule.unit === 0
+}
+
+export function payloadMessage<T extends { readonly payload: Uint8Array }>(
+  header: Codec<Omit<T, 'payload'>>,
+  rule: PayloadRule,
+): MessageCodec<T> {
+  return {
+    preencode: (state, message) => header.preencode(state, message),
+    encode: (state, message) => header.encode(state, message),
+    payload(message) {
+      assert(fits(rule, message.payload.length), 'a payload has a length that its message allows')
+      return message.payload
+    },
+    decode(state) {
+      const fields = decodeFrom(header, state)
+      if (!fits(rule, state.end - state.start)) malformed('a payload of a wrong length')
+      const payload = state.buffer!.subarray(state.start, state.end)
+      state.start = state.end
+      return Object.assign(fields, { payload }) as unknown as T
+    },
+  }
+}
