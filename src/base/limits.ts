@@ -125,12 +125,12 @@ export const DIRECT_DIAL_TIMEOUT_MS = 3_000
 /** Dials under way at once; those to dead peers take seconds and must not hold back the others. */
 export const SWARM_DIALS_MAX = 32
 /** Looking for peers on the DHT: often while something changes, rarely later. */
-export const LOOKUP_INTERVAL_MIN_MS = 500
+export const LOOKUP_INTERVAL_MIN_MS = 100
 export const LOOKUP_INTERVAL_MAX_MS = 60_000
 /** The same while nobody is linked: a peer that waits for the first other one. */
 export const LOOKUP_INTERVAL_ALONE_MS = 5_000
 /** Telling the DHT that we leave is a courtesy; records expire by themselves. */
-export const SWARM_STOP_MS = 1_000
+export const SWARM_STOP_MS = 500
 
 // FUSE mounts and loop devices
 

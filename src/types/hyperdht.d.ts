@@ -1,6 +1,6 @@
 // The part of hyperdht that swarmdisk uses; the package has no types of its own.
 declare module 'hyperdht' {
-  import type { SecretStream } from '@hyperswarm/secret-stream'
+  import type SecretStream from '@hyperswarm/secret-stream'
 
   namespace HyperDHT {
     interface KeyPair {

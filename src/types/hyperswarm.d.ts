@@ -1,7 +1,7 @@
 // The part of hyperswarm that swarmdisk uses; the package has no types of its own.
 declare module 'hyperswarm' {
   import type HyperDHT from 'hyperdht'
-  import type { SecretStream } from '@hyperswarm/secret-stream'
+  import type SecretStream from '@hyperswarm/secret-stream'
 
   namespace Hyperswarm {
     interface Options {

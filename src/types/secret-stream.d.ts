@@ -10,7 +10,7 @@ declare module '@hyperswarm/secret-stream' {
   }
 
   /** Messages in, messages out: each `write` is one `data` event on the other side. */
-  export class SecretStream extends EventEmitter {
+  class SecretStream extends EventEmitter {
     constructor(isInitiator: boolean, rawStream: Duplex, options?: SecretStreamOptions)
     readonly isInitiator: boolean
     /** The UDX stream or TCP socket below. */
@@ -29,5 +29,5 @@ declare module '@hyperswarm/secret-stream' {
     setKeepAlive(milliseconds: number): void
   }
 
-  export default SecretStream
+  export = SecretStream
 }

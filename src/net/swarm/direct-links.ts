@@ -1,7 +1,7 @@
 // Direct links: Noise streams over plain TCP, with the same identities as on the swarm. Servers
 // listen, everyone may dial. Three times as fast as UDX between two processes (design §11), and
 // where no DHT is wanted (`--peer`) the only way to meet.
-import { SecretStream } from '@hyperswarm/secret-stream'
+import SecretStream from '@hyperswarm/secret-stream'
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { assert } from '../../base/assert.js'
