@@ -1,0 +1,196 @@
+// What files a mount has and what can be done with them, over the volume driver and for every
+// transport alike:
+//
+//     /                     one image file per volume of the newest configuration
+//     /<volume>.img         as long as the volume, read and written like a block device
+//     /.snapshots/          read-only; empty until there are snapshots
+//
+// Failures are thrown: FileRefusal, or what the driver threw; errno.ts knows their numbers. What
+// changes names is not here at all: transports refuse the operations of REFUSED_OPERATIONS.
+import { byteOffset } from '../base/brands.js'
+import type { Clock } from '../base/clock.js'
+import { FUSE_HANDLES_MAX, REQUEST_BYTES_MAX } from '../base/limits.js'
+import { assert } from '../base/assert.js'
+import type { OpenVolume, VolumeDriver } from '../client/volume-driver.js'
+import { FileRefusal } from './errno.js'
+
+export const IMAGE_SUFFIX = '.img'
+export const SNAPSHOT_DIRECTORY = '.snapshots'
+
+/** Volumes are made and deleted with commands, so all of these answer "not permitted". */
+export const REFUSED_OPERATIONS = [
+  'create',
+  'mknod',
+  'mkdir',
+  'unlink',
+  'rmdir',
+  'rename',
+  'link',
+  'symlink',
+  'chmod',
+  'chown',
+  'utimens',
+] as const
+
+export interface FileAttributes {
+  readonly kind: 'file' | 'directory'
+  readonly permissions: number
+  readonly size: number
+  readonly links: number
+  /** Milliseconds since 1970: the time of the mount, so that it never changes under a reader. */
+  readonly time: number
+}
+
+export interface Space {
+  readonly bytes: number
+  readonly files: number
+}
+
+interface OpenFile {
+  readonly volume: OpenVolume
+  readonly writable: boolean
+  /** Written through this handle since its last flush. */
+  dirty: boolean
+}
+
+type Node =
+  | { readonly kind: 'root' }
+  | { readonly kind: 'snapshots' }
+  | { readonly kind: 'image'; readonly name: string }
+
+export function imageName(volume: string): string {
+  return volume + IMAGE_SUFFIX
+}
+
+export class FileOperations {
+  readonly #driver: VolumeDriver
+  readonly #time: number
+  readonly #open = new Map<number, OpenFile>()
+  #lastHandle = 0
+
+  constructor(options: { readonly driver: VolumeDriver; readonly clock: Clock }) {
+    this.#driver = options.driver
+    this.#time = Date.parse(options.clock.date())
+  }
+
+  attributes(path: string): FileAttributes {
+    const node = this.#find(path)
+    const time = this.#time
+    if (node.kind === 'root') {
+      return { kind: 'directory', permissions: 0o755, size: 0, links: 3, time }
+    }
+    if (node.kind === 'snapshots') {
+      return { kind: 'directory', permissions: 0o555, size: 0, links: 2, time }
+    }
+    const size = this.#size(node.name)
+    return { kind: 'file', permissions: 0o600, size, links: 1, time }
+  }
+
+  list(path: string): readonly string[] {
+    const node = this.#find(path)
+    if (node.kind === 'image') throw new FileRefusal('not-a-directory')
+    if (node.kind === 'snapshots') return []
+    return [SNAPSHOT_DIRECTORY, ...this.#driver.volumes().map(volume => imageName(volume.name))]
+  }
+
+  /** A handle for the operations below, until release(). */
+  open(path: string, access: { readonly write: boolean }): number {
+    const node = this.#find(path)
+    if (node.kind !== 'image') throw new FileRefusal('is-a-directory')
+    if (this.#open.size >= FUSE_HANDLES_MAX) throw new FileRefusal('too-many-open')
+    const volume = this.#driver.open(node.name)
+    if (volume === null) throw new FileRefusal('no-such-file')
+    const handle = this.#freeHandle()
+    this.#open.set(handle, { volume, writable: access.write, dirty: false })
+    return handle
+  }
+
+  /** The number of bytes read: less than asked for only at the end of the volume. */
+  async read(handle: number, offset: number, into: Uint8Array): Promise<number> {
+    assert(into.length <= REQUEST_BYTES_MAX, 'a read fits one driver request')
+    const { volume } = this.#file(handle)
+    const length = Math.max(0, Math.min(into.length, volume.size - offset))
+    if (length === 0) return 0
+    await volume.read(byteOffset(offset), into.subarray(0, length))
+    return length
+  }
+
+  /** The number of bytes written: as on a block device, what fits, and nothing beyond the end. */
+  async write(handle: number, offset: number, data: Uint8Array): Promise<number> {
+    assert(data.length <= REQUEST_BYTES_MAX, 'a write fits one driver request')
+    const file = this.#file(handle)
+    if (!file.writable) throw new FileRefusal('bad-handle')
+    const length = Math.min(data.length, file.volume.size - offset)
+    if (data.length === 0) return 0
+    if (length <= 0) throw new FileRefusal('beyond-end')
+    file.dirty = true
+    await file.volume.write(byteOffset(offset), data.subarray(0, length))
+    return length
+  }
+
+  /** fsync: asks the driver even if this handle wrote nothing, since others may have. */
+  async sync(handle: number): Promise<void> {
+    const file = this.#file(handle)
+    file.dirty = false
+    try {
+      await file.volume.flush()
+    } catch (error) {
+      file.dirty = true
+      throw error
+    }
+  }
+
+  /** close(2) of one of perhaps several descriptors: the last chance to report a lost write. */
+  async close(handle: number): Promise<void> {
+    if (this.#file(handle).dirty) await this.sync(handle)
+  }
+
+  release(handle: number): void {
+    this.#open.delete(handle)
+  }
+
+  /** truncate: volumes do not change their size here yet, so only a change to the same is fine. */
+  resize(path: string, size: number): void {
+    const node = this.#find(path)
+    if (node.kind !== 'image') throw new FileRefusal('is-a-directory')
+    if (size !== this.#size(node.name)) throw new FileRefusal('not-permitted')
+  }
+
+  /** All of it is taken: nobody can make a file here. */
+  space(): Space {
+    const volumes = this.#driver.volumes()
+    return {
+      bytes: volumes.reduce((sum, volume) => sum + volume.size, 0),
+      files: volumes.length,
+    }
+  }
+
+  #find(path: string): Node {
+    assert(path.startsWith('/'), 'paths are absolute within the mount')
+    const [name = '', ...rest] = path.slice(1).split('/')
+    if (name === '') return { kind: 'root' }
+    if (name === SNAPSHOT_DIRECTORY && rest.length === 0) return { kind: 'snapshots' }
+    if (rest.length > 0 || !name.endsWith(IMAGE_SUFFIX)) throw new FileRefusal('no-such-file')
+    return { kind: 'image', name: name.slice(0, -IMAGE_SUFFIX.length) }
+  }
+
+  #size(volume: string): number {
+    const found = this.#driver.volumes().find(candidate => candidate.name === volume)
+    if (found === undefined) throw new FileRefusal('no-such-file')
+    return found.size
+  }
+
+  #file(handle: number): OpenFile {
+    const file = this.#open.get(handle)
+    if (file === undefined) throw new FileRefusal('bad-handle')
+    return file
+  }
+
+  /** Transports carry 32 bits of a handle, so numbers come round; the limit leaves free ones. */
+  #freeHandle(): number {
+    do {
+      this.#lastHandle = (this.#lastHandle % 0xffff_ffff) + 1
+    } while (this.#open.has(this.#lastHandle))
+    return this.#lastHandle
+  }
+}
