@@ -1,6 +1,6 @@
 // A server's own disk, as much of it as swarmdisk needs. The real one is node:fs; the simulated one
 // loses, on a crash, any subset of what was not synced. Paths are relative to the data directory,
-// separated by '/'. All failures are SwarmdiskError with code 'disk-full' or 'disk-error'.
+// separated by '/'; '' is the data directory itself. All failures are SwarmdiskError with code 'disk-full' or 'disk-error'.
 
 export interface Disk {
   /** Opens for reading and writing; 'create' makes an empty file, 'existing' gives null if there is none. */
@@ -10,7 +10,7 @@ export interface Disk {
   /** Makes the folder and those above it. */
   makeFolder(folder: string): Promise<void>
   rename(from: string, to: string): Promise<void>
-  /** No error if there is none. */
+  /** A file or an empty folder. No error if there is none. */
   remove(path: string): Promise<void>
   /** Makes names created, renamed or removed in this folder durable. */
   syncFolder(folder: string): Promise<void>
@@ -25,6 +25,8 @@ export interface DiskFile {
   /** Makes everything written before the call durable. */
   sync(): Promise<void>
   size(): Promise<number>
+  /** Bytes of disk taken: holes take none. */
+  allocated(): Promise<number>
   truncate(size: number): Promise<void>
   close(): Promise<void>
 }

@@ -1,0 +1,263 @@
+// A disk in memory that forgets: a crash keeps, of everything not synced, any subset (for every
+// 4096-byte block any of its versions, any of the sizes, any of the changes to names). Time passes
+// by the clock. `choices` and `survivor` let a test replay every allowed subset at any moment.
+//
+// A process holds one SimulatedDisk. `crash()` and `restart()` give the disk of the next process;
+// from then on nothing that the old one has in flight ever ends, as if the process were gone.
+import { assert } from '../../src/base/assert.js'
+import { wait, type Clock } from '../../src/base/clock.js'
+import { SwarmdiskError } from '../../src/base/errors.js'
+import type { Random } from '../../src/base/random.js'
+import type { Disk, DiskFile } from '../../src/disk/disk.js'
+import { SimulatedInode } from './simulated-inode.js'
+import { SimulatedNames, type Node } from './simulated-names.js'
+
+export interface SimulatedDiskOptions {
+  readonly clock: Clock
+  readonly random: Random
+  /** Bytes; by default a terabyte. */
+  readonly capacity?: number
+  /** Milliseconds, each time between once and twice as much; by default those of a fast disk. */
+  readonly latency?: Latency
+}
+
+interface Latency {
+  readonly read: number
+  readonly write: number
+  readonly sync: number
+}
+
+export interface Choice {
+  readonly what: string
+  readonly options: number
+}
+
+type Operation = 'open' | 'read' | 'write' | 'sync' | 'truncate' | 'rename' | 'remove' | 'folder'
+
+export const NO_LATENCY: Latency = { read: 0, write: 0, sync: 0 }
+const DEFAULT_LATENCY: Latency = { read: 0.1, write: 0.02, sync: 1.5 }
+const never = new Promise<never>(() => undefined)
+
+export class SimulatedDisk implements Disk {
+  readonly #options: SimulatedDiskOptions
+  #names: SimulatedNames
+  #count = 1
+  #inodes = 0
+  #alive = true
+  #capacity: number
+  /** Called after every change; for tests that look at each moment. */
+  observe: ((operation: Operation, path: string) => void) | null = null
+  /** Gives the error with which an operation fails before it does anything. */
+  fail: ((operation: Operation, path: string) => SwarmdiskError | null) | null = null
+
+  constructor(options: SimulatedDiskOptions) {
+    this.#options = options
+    this.#capacity = options.capacity ?? 2 ** 40
+    this.#names = new SimulatedNames()
+  }
+
+  // ---- what tests do to it ---------------------------------------------------------------------
+
+  /** The machine loses its power: a random one of all allowed outcomes. */
+  crash(): SimulatedDisk {
+    const pick = this.choices().map(choice => this.#options.random.below(choice.options))
+    const next = this.survivor(pick)
+    this.#alive = false
+    return next
+  }
+
+  /** The process dies alone: everything written is still there, synced or not. */
+  restart(): SimulatedDisk {
+    const next = this.#successor()
+    next.#names = this.#names
+    this.#alive = false
+    return next
+  }
+
+  /** Everything undecided, with the number of versions; 0 is the durable one, the last is the newest. */
+  choices(): readonly Choice[] {
+    const list: Choice[] = [...this.#names.choices()]
+    for (const [path, inode] of this.#names.inodes()) {
+      for (const { what, options } of inode.choices()) {
+        list.push({ what: `${path} ${what}`, options })
+      }
+    }
+    return list
+  }
+
+  /** The disk after a crash in which these versions survived; this one lives on. */
+  survivor(pick: readonly number[], options = this.#options): SimulatedDisk {
+    const next = this.#successor(options)
+    let used = this.#names.choices().length
+    const inodes = new Map<SimulatedInode, SimulatedInode>()
+    for (const [, inode] of this.#names.inodes()) {
+      const count = inode.choices().length
+      inodes.set(inode, inode.survivor(pick.slice(used, used + count)))
+      used += count
+    }
+    assert(used === pick.length, 'one answer for every choice')
+    next.#names = this.#names.survivor(pick, inodes)
+    return next
+  }
+
+  bitFlip(path: string, offset: number): void {
+    this.#inode(path).bitFlip(offset)
+  }
+
+  /** From now on: for tests that fill and extend a disk. */
+  setCapacity(bytes: number): void {
+    this.#capacity = bytes
+  }
+
+  // ---- Disk ------------------------------------------------------------------------------------
+
+  async open(path: string, how: 'create' | 'existing'): Promise<DiskFile | null> {
+    await this.#enter('open', path)
+    const node = this.#names.find(path)
+    if (node === 'folder') throw diskError(`cannot open ${path}: it is a folder`)
+    if (node) return this.#file(path, node)
+    if (how === 'existing') return null
+    if (!this.#names.hasParent(path)) throw diskError(`cannot create ${path}: no such folder`)
+    const inode = new SimulatedInode(++this.#inodes)
+    this.#names.link(path, inode)
+    this.observe?.('open', path)
+    return this.#file(path, inode)
+  }
+
+  async list(folder: string): Promise<readonly string[]> {
+    await this.#enter('folder', folder)
+    return this.#names.list(folder)
+  }
+
+  async makeFolder(folder: string): Promise<void> {
+    await this.#enter('folder', folder)
+    const parts = folder === '' ? [] : folder.split('/')
+    for (let i = 1; i <= parts.length; i++) {
+      const path = parts.slice(0, i).join('/')
+      if (!this.#names.find(path)) this.#names.link(path, 'folder')
+    }
+    this.observe?.('folder', folder)
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#enter('rename', from)
+    if (!this.#names.find(from)) throw diskError(`cannot rename ${from}: no such file`)
+    if (!this.#names.hasParent(to)) throw diskError(`cannot rename to ${to}: no such folder`)
+    this.#names.rename(from, to)
+    this.observe?.('rename', from)
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#enter('remove', path)
+    if (!this.#names.find(path)) return
+    if (this.#names.list(path).length > 0) throw diskError(`cannot remove ${path}: not empty`)
+    this.#names.unlink(path)
+    this.observe?.('remove', path)
+  }
+
+  async syncFolder(folder: string): Promise<void> {
+    await this.#enter('sync', folder)
+    if (folder !== '' && this.#names.find(folder) !== 'folder') {
+      throw diskError(`cannot sync ${folder}: no such folder`)
+    }
+    const mark = this.#names.mark()
+    await this.#pause('sync')
+    this.#names.synced(folder, mark)
+    this.observe?.('sync', folder)
+  }
+
+  space(): Promise<{ readonly total: number; readonly free: number }> {
+    return this.#living({ total: this.#capacity, free: Math.max(0, this.#free()) })
+  }
+
+  // ---- files -----------------------------------------------------------------------------------
+
+  #file(path: string, inode: SimulatedInode): DiskFile {
+    let closed = false
+    const enter = async (operation: Operation): Promise<void> => {
+      assert(!closed, `${path} is closed`)
+      await this.#enter(operation, path)
+    }
+    return {
+      read: async (into, position) => {
+        await enter('read')
+        const leave = inode.enter({ from: position, to: position + into.length, write: false })
+        await this.#pause('read')
+        leave()
+        return inode.read(into, position)
+      },
+      write: async (data, position) => {
+        await enter('write')
+        if (inode.growth(position, data.length) * 4096 > this.#free()) {
+          throw new SwarmdiskError('disk-full', `cannot write ${path}: the disk is full`)
+        }
+        const leave = inode.enter({ from: position, to: position + data.length, write: true })
+        inode.write(data, { position, at: this.#count++ })
+        this.observe?.('write', path)
+        await this.#pause('write')
+        leave()
+      },
+      sync: async () => {
+        await enter('sync')
+        const until = this.#count++
+        await this.#pause('sync')
+        inode.synced(until)
+        this.observe?.('sync', path)
+      },
+      size: () => this.#living(inode.size),
+      allocated: () => this.#living(inode.allocated()),
+      truncate: async size => {
+        await enter('truncate')
+        inode.truncate(size, this.#count++)
+        this.observe?.('truncate', path)
+      },
+      close: () => {
+        closed = true
+        return this.#living(undefined)
+      },
+    }
+  }
+
+  #inode(path: string): SimulatedInode {
+    const node: Node | undefined = this.#names.find(path)
+    assert(node && node !== 'folder', `no file ${path}`)
+    return node
+  }
+
+  #free(): number {
+    let used = 0
+    for (const [, inode] of this.#names.inodes()) used += inode.allocated()
+    return this.#capacity - used
+  }
+
+  #successor(options = this.#options): SimulatedDisk {
+    const next = new SimulatedDisk(options)
+    next.#count = this.#count
+    next.#inodes = this.#inodes
+    next.#capacity = this.#capacity
+    return next
+  }
+
+  #living<T>(value: T): Promise<T> {
+    return this.#alive ? Promise.resolve(value) : never
+  }
+
+  async #enter(operation: Operation, path: string): Promise<void> {
+    if (!this.#alive) await never
+    const error = this.fail?.(operation, path)
+    if (error) throw error
+  }
+
+  async #pause(kind: keyof Latency): Promise<void> {
+    const least = (this.#options.latency ?? DEFAULT_LATENCY)[kind]
+    if (least > 0) {
+      const spread = 1 + this.#options.random.below(1000) / 1000
+      await wait(this.#options.clock, least * spread)
+    }
+    if (!this.#alive) await never
+  }
+}
+
+function diskError(message: string): SwarmdiskError {
+  return new SwarmdiskError('disk-error', message)
+}
