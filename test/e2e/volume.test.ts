@@ -1,0 +1,96 @@
+// The main job, on separate processes: a replicated volume under fio, a file system on a loop device,
+// everything stopped and started again, and equal replicas at the end.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'tape'
+import { differingBlocks } from '../helpers/compare-replicas.js'
+import { eventually, mustRun, runTool, TestCluster } from './cluster.js'
+
+const FIO = ['--name=verify', '--rw=randwrite', '--bs=4k', '--verify=crc32c', '--do_verify=1']
+
+function fio(file: string, size: string): Promise<{ code: number; stderr: string }> {
+  const engine = [
+    '--ioengine=libaio',
+    '--iodepth=16',
+    '--direct=1',
+    '--verify_fatal=1',
+    '--fsync=256',
+  ]
+  return runTool('fio', [...FIO, ...engine, `--filename=${file}`, `--size=${size}`])
+}
+
+test('a volume serves fio, a loop device and a file system, and survives a restart', async t => {
+  const cluster = await TestCluster.start(t)
+  await cluster.json(['volume', 'create', 'data', '--size', '1G', '--replicas', '3'])
+  await cluster.startMount()
+  const image = cluster.image('data')
+  t.equal((await mustRun('stat', ['-c', '%s', image])).trim(), String(2 ** 30), 'true size')
+  const direct = await fio(image, '64M')
+  t.equal(direct.code, 0, `fio on the image verifies ${direct.stderr}`)
+  const buffered = await runTool('fio', [
+    ...FIO,
+    '--direct=0',
+    `--filename=${image}`,
+    '--size=16M',
+    '--end_fsync=1',
+  ])
+  t.equal(buffered.code, 0, `buffered fio verifies ${buffered.stderr}`)
+
+  const device = await attach(cluster)
+  const loop = await fio(device, '64M')
+  t.equal(loop.code, 0, `fio on the loop device verifies ${loop.stderr}`)
+
+  await mustRun('mkfs.ext4', ['-q', '-F', device])
+  const files = join(cluster.folder, 'files')
+  mkdirSync(files)
+  await mustRun('mount', [device, files])
+  cluster.undoLater(async () => void (await runTool('umount', ['-l', files])))
+  await mustRun('cp', [
+    '-a',
+    '/usr/lib/x86_64-linux-gnu/perl-base',
+    'node_modules/typescript',
+    files,
+  ])
+  const sums = (await sha256(files)).trim()
+  t.ok(sums.split('\n').length > 100, 'many files were copied')
+
+  const busy = await cluster.run(['unmount', cluster.mountPoint])
+  t.equal(busy.code, 5, 'a mount in use is not unmounted')
+  t.match(busy.stderr, new RegExp(device), 'and the user is named')
+  await cluster.json(['detach', 'data'])
+  t.notOk((await mustRun('losetup', ['-l', '-n', '-O', 'NAME'])).includes(device), 'detached')
+  await cluster.json(['unmount', cluster.mountPoint])
+  await cluster.stopAll()
+  t.deepEqual(
+    await differingBlocks(cluster, ['a', 'b', 'c']),
+    [],
+    'replicas are equal, block for block',
+  )
+
+  await cluster.startManager()
+  await Promise.all(['a', 'b', 'c'].map(name => cluster.startServer(name)))
+  await cluster.startMount()
+  const again = await attach(cluster)
+  const fsck = await runTool('fsck.ext4', ['-fn', again])
+  t.equal(fsck.code, 0, `fsck is clean ${fsck.stderr}`)
+  await mustRun('mount', [again, files])
+  t.equal((await sha256(files)).trim(), sums, 'all files are what they were')
+  await cluster.json(['detach', again])
+  await eventually('health is ok', async () => {
+    const status = (await cluster.json(['status'])) as { readonly health: string }
+    return status.health === 'ok'
+  })
+  t.pass('all replicas are in-sync again')
+})
+
+async function attach(cluster: TestCluster): Promise<string> {
+  const words = ['attach', 'data', '--mount', cluster.mountPoint]
+  const { device } = (await cluster.json(words)) as { readonly device: string }
+  cluster.undoLater(async () => void (await runTool('losetup', ['-d', device])))
+  return device
+}
+
+function sha256(folder: string): Promise<string> {
+  const command = `cd ${folder} && find . -type f -print0 | sort -z | xargs -0 sha256sum`
+  return mustRun('sh', ['-c', command])
+}
