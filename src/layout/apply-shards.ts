@@ -44,7 +44,8 @@ class Draft {
     if (shard.epoch === item.expected) return shard
     return refuse(
       'outdated',
-      `Shard ${item.shard} of volume "${volume.name}" has changed since epoch ${item.expected}: plan again.`,
+      `Shard ${item.shard} of volume "${volume.name}" has changed since epoch ` +
+        `${item.expected}: plan again.`,
     )
   }
 
@@ -120,7 +121,8 @@ function shapeProblem(
   if (!wellFormed) {
     return refuse(
       'bad-allocation',
-      `The new allocation of shard ${item.shard} is not a list of different known servers, the in-sync ones first: plan again.`,
+      `The new allocation of shard ${item.shard} is not a list of different known ` +
+        'servers, the in-sync ones first: plan again.',
     )
   }
   const invented = replicas.find(
@@ -129,7 +131,8 @@ function shapeProblem(
   if (invented === undefined) return null
   return refuse(
     'bad-allocation',
-    `The new allocation of shard ${item.shard} names a start of a server that is not on record: plan again.`,
+    `The new allocation of shard ${item.shard} names a start of a server that is not ` +
+      'on record: plan again.',
   )
 }
 
@@ -144,7 +147,8 @@ function keepingProblem(
   if (!stays.every(replica => was.some(known => equal(known, replica)))) {
     return refuse(
       'data-loss',
-      `Shard ${item.shard}: a copy becomes in-sync only by catching up, so acknowledged writes could be lost.`,
+      `Shard ${item.shard}: a copy becomes in-sync only by catching up, so acknowledged ` +
+        'writes could be lost.',
     )
   }
   const holdsAll = (replica: Replica): boolean => keepsMemory(before, replica)
@@ -166,7 +170,8 @@ function resumingProblem(
   if (item.generation !== generation(old.generation + 1)) {
     return refuse(
       'bad-allocation',
-      `The generation of shard ${item.shard} goes from ${old.generation} to ${old.generation + 1} or stays: plan again.`,
+      `The generation of shard ${item.shard} goes from ${old.generation} to ` +
+        `${old.generation + 1} or stays: plan again.`,
     )
   }
   const was = inSyncOf(old)
@@ -174,7 +179,8 @@ function resumingProblem(
   if (was.some(replica => keepsMemory(before, replica))) {
     return refuse(
       'data-loss',
-      `Shard ${item.shard}: an in-sync copy may still hold the newest writes, so it is not resumed without it.`,
+      `Shard ${item.shard}: an in-sync copy may still hold the newest writes, so it is ` +
+        'not resumed without it.',
     )
   }
   const fits =
@@ -185,7 +191,8 @@ function resumingProblem(
   if (fits) return null
   return refuse(
     'data-loss',
-    `Shard ${item.shard} is resumed from exactly one server that was in-sync, with its newest start: plan again.`,
+    `Shard ${item.shard} is resumed from exactly one server that was in-sync, with its ` +
+      'newest start: plan again.',
   )
 }
 

@@ -131,7 +131,8 @@ function serverRegistered(
   if (known !== undefined && server.incarnation < known.incarnation) {
     return refuse(
       'old-incarnation',
-      `Storage server "${server.name}" is an older start than the one on record: its data directory is an old copy, start it with an empty one.`,
+      `Storage server "${server.name}" is an older start than the one on record: its ` +
+        'data directory is an old copy, start it with an empty one.',
     )
   }
   if (equal(known, server)) return refuse('no-change', 'The server is on record like this.')
@@ -205,9 +206,9 @@ function volumeCreated(
 /** What is wrong with a new volume but for its placement; the planner asks this before it plans. */
 export function volumeProblem(
   before: Configuration,
-  change: Omit<ChangeOf<'volume-created'>, 'kind' | 'placement'>,
+  wish: Pick<VolumeRecord, 'name' | 'replicas' | 'minInSync'> & { readonly size: number },
 ): Refusal | null {
-  const { name, size, replicas, minInSync } = change
+  const { name, size, replicas, minInSync } = wish
   const named = nameProblem('volume name', name)
   if (named !== null) return refuse('bad-name', named)
   const sized = sizeProblem(size)
@@ -227,7 +228,8 @@ export function volumeProblem(
   if (up >= replicas) return null
   return refuse(
     'too-few-servers',
-    `${replicas} replicas need ${replicas} storage servers that are up, and there are ${up}: start more or ask for fewer replicas.`,
+    `${replicas} replicas need ${replicas} storage servers that are up, and there are ` +
+      `${up}: start more or ask for fewer replicas.`,
   )
 }
 
@@ -245,7 +247,9 @@ function placementProblem(
   if (fits && wellFormed) return null
   return refuse(
     'bad-allocation',
-    `The volume was planned for servers that are not (or no longer) up, or for other numbers: plan it again with ${SHARDS_MIN} to ${SHARDS_MAX} shards of ${replicas} different servers each.`,
+    'The volume was planned for servers that are not (or no longer) up, or for other ' +
+      `numbers: plan it again with ${SHARDS_MIN} to ${SHARDS_MAX} shards of ${replicas} ` +
+      'different servers each.',
   )
 }
 

@@ -40,7 +40,7 @@ export interface Delta {
   /** Shards of volumes that are not in `volumes`. */
   readonly shards: readonly ShardDelta[]
   readonly nextVolume: VolumeId
-  /** Deleted since, oldest first, and still remembered; some may have been created since as well. */
+  /** Deleted since, oldest first, as far as remembered; some were perhaps created since, too. */
   readonly deletedVolumes: readonly VolumeId[]
 }
 

@@ -3,7 +3,7 @@
 //
 //   c < a        refuse-stale    this allocation is replaced for the client: StaleEpoch{s}, and a
 //                                manager hears of the mismatch
-//   a <= c < s   serve-and-tell  the shard is as the client believes; the answer's s lets it catch up
+//   a <= c < s   serve-and-tell  the shard is as the client believes; the answer tells it s
 //   c = s        serve
 //   c > s        ask-manager     the server is behind: it fetches the configuration and decides
 //                                again; parked within a limit, never executed under the old one

@@ -91,7 +91,7 @@ export function pagesOfShard(shard: ShardOfVolume): number {
   return Math.ceil(blocksOfShard(shard) / BLOCKS_PER_INDEX_PAGE)
 }
 
-/** Splits a range of a volume at extent borders. Neighbours are separate pieces also in one shard. */
+/** Splits a range of a volume at extent borders, also where neighbours are of one shard. */
 export function splitRange({ offset, length }: ByteRange, shardCount: number): readonly Piece[] {
   assert(shardCount > 0, 'a volume has shards')
   const pieces: Piece[] = []

@@ -13,7 +13,10 @@ export function nameProblem(what: string, name: string): string | null {
   }
   if (name === '.' || name === '..') return `"${name}" cannot be a ${what}: use another one.`
   if (!NAME.test(name)) {
-    return `The ${what} ${JSON.stringify(name)} has other characters than letters, digits, ".", "_" and "-": use only these.`
+    return (
+      `The ${what} ${JSON.stringify(name)} has other characters than letters, digits, ` +
+      '".", "_" and "-": use only these.'
+    )
   }
   return null
 }
@@ -28,7 +31,10 @@ export function sizeProblem(size: number): string | null {
   }
   if (size % BLOCK_BYTES !== 0) {
     const up = Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES
-    return `The size of a volume is a multiple of ${BLOCK_BYTES} bytes: use ${up} instead of ${size}.`
+    return (
+      `The size of a volume is a multiple of ${BLOCK_BYTES} bytes: use ${up} instead of ` +
+      `${size}.`
+    )
   }
   return null
 }
@@ -40,7 +46,10 @@ export function replicasProblem(replicas: number): string | null {
 
 export function minInSyncProblem(minInSync: number, replicas: number): string | null {
   if (Number.isSafeInteger(minInSync) && minInSync >= 1 && minInSync <= replicas) return null
-  return `The minimum of in-sync copies lies between 1 and the number of replicas (${replicas}): choose one.`
+  return (
+    'The minimum of in-sync copies lies between 1 and the number of replicas ' +
+    `(${replicas}): choose one.`
+  )
 }
 
 /** The default minimum of in-sync copies: more than half of the replicas. */
