@@ -249,6 +249,55 @@ export const CLOSE_FLUSH_MS = 5_000
 /** A manager that has not answered a question by then is passed over for the next one. */
 export const ADMIN_ATTEMPT_MS = 5_000
 
+// ---- storage: replication --------------------------------------------------------------------
+
+/** Clients whose recent writes one shard remembers: every client of a busy shared volume. */
+export const ONCE_CLIENTS_MAX = 1024
+/** Remembered writes of one client in one shard; above any client's window. */
+export const ONCE_REQUESTS_MAX = 4096
+/** Settled ranges are sent again in parts like a client's largest write. */
+export const SETTLE_PART_BLOCKS = REQUEST_BYTES_MAX / BLOCK_BYTES
+/** Writes sent to a syncing replica and not acknowledged: 256 KiB at 4 KiB each, 64 MiB at most. */
+export const SYNC_WINDOW = 64
+/** Committed writes of one shard kept for a syncing replica whose link breaks; beyond, it compares. */
+export const SYNC_BACKLOG_BYTES = 4 * MiB
+/** A store that fails is tried again after this... */
+export const STORE_RETRY_MIN_MS = 100
+/** ...and at last this often, so that space made by somebody is found soon. */
+export const STORE_RETRY_MAX_MS = 5_000
+/** Client requests that wait in one shard for a commit, for settling or for enough replicas. */
+export const PARKED_PER_SHARD_MAX = 1024
+/** Long enough for settling; short enough for the client to try another replica, or to refresh. */
+export const PARK_MS = 3_000
+/** Requests of a newer epoch that wait at one server for its configuration. */
+export const PARKED_FOR_EPOCH_MAX = 4096
+/** Questions between storage servers; the pause before one is asked again doubles up to the second. */
+export const REPLICA_REQUEST_MS = 10_000
+export const REPLICA_RETRY_MIN_MS = 50
+export const REPLICA_RETRY_MAX_MS = 1_000
+/** Page summaries asked for at once: 512 pages are 1 GiB of a shard. */
+export const SUMMARY_PAGES_MAX = 512
+/** Blocks fetched in one request: 256 KiB, a bite that delays no client for long. */
+export const FETCH_BLOCKS_MAX = 64
+/** Index pages compared at the same time in one shard, and in one server. */
+export const FETCH_PAGES_AT_ONCE = 2
+export const CATCH_UPS_AT_ONCE = 4
+/** A syncing replica that has caught up says so until a configuration makes it in-sync. */
+export const CAUGHT_UP_INTERVAL_MS = 2_000
+/** Reads of one request repair blocks at most this often before they give up. */
+export const REPAIRS_PER_READ_MAX = 2
+/** Free space that no client write may use: indexes, metadata and what is under way need room. */
+export const FREE_SPACE_RESERVE_BYTES = 256 * MiB
+/** Registration is repeated until a manager answers. */
+export const REGISTER_DEADLINE_MS = 3_000
+export const REGISTER_RETRY_MS = 1_000
+/** How often a storage server tells what it uses, and looks at its free space. */
+export const STORAGE_REPORT_INTERVAL_MS = 1_000
+/** The same mismatch of epochs is reported to managers this often at most. */
+export const MISMATCH_INTERVAL_MS = 100
+/** Shards opened at the same time when a configuration comes. */
+export const SHARDS_OPENED_AT_ONCE = 16
+
 assert(BLOCKS_PER_EXTENT % BLOCKS_PER_INDEX_PAGE === 0, 'an extent has whole index pages')
 assert(REQUEST_BYTES_MAX + 64 * KiB <= FRAME_BYTES_MAX, 'a full request fits a frame')
 assert(REQUEST_BYTES_MAX <= EXTENT_BYTES, 'a request spans at most two extents')

@@ -1,0 +1,81 @@
+// The once table (design §5): which blocks of which client writes were executed and may be asked
+// for again, so that a retry is acknowledged, not executed a second time. Kept block by block,
+// because settling may carry a write over in part. Pure.
+//
+// Bounded: a client says which of its requests are complete, and has a window of open ones; clients
+// that were silent for longest go first. A client that lost its connection for so long that a
+// thousand others wrote since has, in practice, given up.
+import type { PeerId, RequestNumber } from '../../base/brands.js'
+import { ONCE_CLIENTS_MAX, ONCE_REQUESTS_MAX } from '../../base/limits.js'
+import type { ExecutedWrite, Origin } from '../../net/messages.js'
+import { subtract, union, type BlockSpan } from './block-spans.js'
+
+interface ClientWrites {
+  completeBelow: number
+  readonly executed: Map<RequestNumber, readonly BlockSpan[]>
+}
+
+export class OnceTable {
+  /** In the order of their last use. */
+  readonly #clients = new Map<PeerId, ClientWrites>()
+
+  add(origin: Origin, span: BlockSpan): void {
+    const { completeBelow, executed } = this.#client(origin.client)
+    if (origin.request < completeBelow) return
+    const known = executed.get(origin.request)
+    executed.set(origin.request, known ? union([...known, span]) : [span])
+    if (executed.size <= ONCE_REQUESTS_MAX) return
+    // More than any window of ours: the lowest number is the one least likely to be retried.
+    executed.delete([...executed.keys()].reduce((least, n) => (n < least ? n : least)))
+  }
+
+  /** The blocks of this write that were not executed yet. */
+  remaining(origin: Origin, span: BlockSpan): readonly BlockSpan[] {
+    const client = this.#clients.get(origin.client)
+    if (!client) return [span]
+    if (origin.request < client.completeBelow) return []
+    const known = client.executed.get(origin.request)
+    return known ? subtract(span, known) : [span]
+  }
+
+  /** Requests of this client below the number are complete there. True if that is news. */
+  trim(client: PeerId, below: RequestNumber): boolean {
+    const writes = this.#client(client)
+    if (below <= writes.completeBelow) return false
+    writes.completeBelow = below
+    for (const request of writes.executed.keys()) {
+      if (request < below) writes.executed.delete(request)
+    }
+    return true
+  }
+
+  export(): readonly ExecutedWrite[] {
+    return [...this.#clients].flatMap(([client, { executed }]) =>
+      [...executed].flatMap(([request, spans]) =>
+        spans.map(span => ({ client, request, block: span.block, blocks: span.blocks })),
+      ),
+    )
+  }
+
+  merge(writes: readonly ExecutedWrite[]): void {
+    for (const { client, request, block, blocks } of writes) {
+      this.add({ client, request }, { block, blocks })
+    }
+  }
+
+  clear(): void {
+    this.#clients.clear()
+  }
+
+  #client(id: PeerId): ClientWrites {
+    const known = this.#clients.get(id)
+    const client = known ?? { completeBelow: 0, executed: new Map<RequestNumber, BlockSpan[]>() }
+    if (known) this.#clients.delete(id)
+    this.#clients.set(id, client)
+    if (this.#clients.size > ONCE_CLIENTS_MAX) {
+      const [oldest] = this.#clients.keys()
+      if (oldest !== undefined) this.#clients.delete(oldest)
+    }
+    return client
+  }
+}

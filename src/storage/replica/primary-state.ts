@@ -1,0 +1,265 @@
+// The primary's part in one shard, within one allocation (design §5). Pure. Order of things:
+//
+//   gather --> read own content --> replicate it (settling) --> serve
+//   client write --> prepare (lock, merge) --> ordered --> stored here and acknowledged by all
+//   required --> committed, in order --> answered
+//
+// Required are the in-sync replicas and those counted: a syncing replica that has caught up is
+// counted first, then made durable, then proposed. Until it is proposed, a broken path uncounts it;
+// after that only a new allocation does, because the proposal may be accepted at any time.
+import { assert } from '../../base/assert.js'
+import { sequence, type Epoch, type PeerId, type Sequence } from '../../base/brands.js'
+import { SETTLE_PART_BLOCKS } from '../../base/limits.js'
+import type { ShardAllocation } from '../../layout/configuration.js'
+import { blocksOfBytes } from '../../layout/geometry.js'
+import type {
+  CaughtUpReply,
+  DataStatus,
+  GatherReply,
+  Origin,
+  Replicated,
+  ShardName,
+} from '../../net/messages.js'
+import { blocksIn, cut, endOf, union, type BlockSpan } from './block-spans.js'
+import type { OnceTable } from './once-table.js'
+import { ReplicationQueue, type Ordered } from './replication-queue.js'
+import type { ClientWrite, ReplicaEffect, ReplicaEvent, Token } from './replica-events.js'
+import type { UncommittedWrites } from './uncommitted-writes.js'
+
+export interface PrimaryOptions {
+  readonly name: ShardName
+  readonly self: PeerId
+  readonly allocation: ShardAllocation
+  readonly list: UncommittedWrites
+  readonly once: OnceTable
+  readonly emit: (effect: ReplicaEffect) => void
+}
+
+type Settling =
+  | { readonly kind: 'gathering'; readonly missing: Set<PeerId>; readonly found: BlockSpan[] }
+  | { readonly kind: 'reading' }
+  /** Until everything up to `last` is committed. */
+  | { readonly kind: 'replicating'; readonly last: Sequence }
+  | { readonly kind: 'settled' }
+
+interface PendingWrite {
+  token: Token
+  readonly origin: Origin
+  /** The name of `origin` in the map of pending requests. */
+  readonly name: string
+  blocksLeft: number
+}
+
+type Prepared = Extract<ReplicaEvent, { kind: 'prepared' }>
+
+export class PrimaryState {
+  readonly #o: PrimaryOptions
+  readonly #epoch: Epoch
+  readonly #queue: ReplicationQueue
+  /** By key: a new number for every attempt, so that parts of a failed one find nothing. */
+  readonly #pending = new Map<number, PendingWrite>()
+  readonly #keys = new Map<string, number>()
+  #nextKey = 1
+  #stored = sequence(0)
+  #storeFailing = false
+  #settling: Settling
+  /** Completion numbers to be told with the next write. */
+  readonly #complete = new Map<PeerId, Origin>()
+
+  constructor(options: PrimaryOptions) {
+    this.#o = options
+    this.#epoch = options.allocation.epoch
+    this.#queue = new ReplicationQueue(options)
+    const missing = new Set(this.#queue.inSync())
+    this.#settling = { kind: 'gathering', missing, found: [] }
+    for (const from of missing) options.emit({ kind: 'gather', from })
+    this.#gatheredAll()
+  }
+
+  get settled(): boolean {
+    return this.#settling.kind === 'settled'
+  }
+
+  /** Still to be gathered from. */
+  get missing(): ReadonlySet<PeerId> {
+    return this.#settling.kind === 'gathering' ? this.#settling.missing : new Set()
+  }
+
+  get queue(): ReplicationQueue {
+    return this.#queue
+  }
+
+  /** Some required replica, or our own store, refuses to take more. */
+  get failing(): boolean {
+    return this.#storeFailing || this.#queue.failing()
+  }
+
+  // ---- settling -------------------------------------------------------------------------------
+
+  gathered(from: PeerId, reply: GatherReply): void {
+    const settling = this.#settling
+    if (settling.kind !== 'gathering' || !settling.missing.delete(from)) return
+    assert(reply.ok, 'only an answer of an in-sync replica is gathered')
+    settling.found.push(...reply.uncommitted)
+    this.#o.once.merge(reply.executed)
+    this.#gatheredAll()
+  }
+
+  #gatheredAll(): void {
+    const settling = this.#settling
+    if (settling.kind !== 'gathering' || settling.missing.size > 0) return
+    const own = this.#o.list.olderThan(this.#epoch)
+    // Cut so that each part lies within or without each of our own writes: then the part belongs
+    // to the requests of just those writes.
+    const borders = new Set(own.flatMap(write => [write.block, endOf(write)]))
+    const spans = cut(union([...own, ...settling.found]), borders, SETTLE_PART_BLOCKS)
+    this.#settling = { kind: 'reading' }
+    if (spans.length > 0) this.#o.emit({ kind: 'read-own', spans })
+    else this.ownContentEnd()
+  }
+
+  ownContent(block: BlockSpan['block'], payload: Uint8Array): void {
+    if (this.#settling.kind !== 'reading') return
+    const { list } = this.#o
+    const span = { block, blocks: blocksOfBytes(payload.byteLength) }
+    const own = list.olderThan(this.#epoch)
+    const origins = own
+      .filter(w => w.block < endOf(span) && block < endOf(w))
+      .flatMap(w => w.origins)
+    list.settle(span, this.#epoch)
+    this.#order({ block, payload, origins, settling: true, key: null })
+  }
+
+  ownContentEnd(): void {
+    if (this.#settling.kind !== 'reading') return
+    this.#settling = { kind: 'replicating', last: this.#queue.last }
+    this.#settledAll()
+  }
+
+  #settledAll(): void {
+    const settling = this.#settling
+    if (settling.kind !== 'replicating' || this.#queue.committed < settling.last) return
+    assert(this.#o.list.olderThan(this.#epoch).length === 0, 'everything older is settled')
+    this.#settling = { kind: 'settled' }
+    this.#o.emit({ kind: 'progress' })
+  }
+
+  // ---- writing --------------------------------------------------------------------------------
+
+  clientWrite(write: ClientWrite): void {
+    const { once, emit } = this.#o
+    const { token, client, request } = write
+    if (!this.settled) return emit({ kind: 'park', token })
+    if (once.trim(client, write.completeBelow)) {
+      this.#complete.set(client, { client, request: write.completeBelow })
+    }
+    const name = `${client}:${request}`
+    const under = this.#pending.get(this.#keys.get(name) ?? 0)
+    if (under) {
+      // A retry of what is under way: the answer goes where the client listens now.
+      emit({ kind: 'answer', token: under.token, status: 'not-serving' })
+      under.token = token
+      return
+    }
+    const spans = once.remaining({ client, request }, write.span)
+    if (spans.length === 0) return emit({ kind: 'answer', token, status: 'ok' })
+    if (this.failing) return emit({ kind: 'answer', token, status: 'disk-full' })
+    const key = this.#nextKey++
+    const origin = { client, request }
+    this.#pending.set(key, { token, origin, name, blocksLeft: blocksIn(spans) })
+    this.#keys.set(name, key)
+    emit({ kind: 'prepare', token, key, spans })
+  }
+
+  prepared({ key, block, payload }: Prepared): void {
+    const pending = this.#pending.get(key)
+    if (!pending) return // another part of it could not be prepared
+    assert(this.settled, 'nothing is ordered before settling')
+    this.#order({ block, payload, origins: [pending.origin], settling: false, key })
+  }
+
+  notPrepared(key: number, status: DataStatus): void {
+    this.#end(key, status)
+  }
+
+  #order(write: Omit<Ordered, 'sequence' | 'complete'>): void {
+    const { list, emit } = this.#o
+    const { block, payload, origins } = write
+    const complete = [...this.#complete.values()]
+    this.#complete.clear()
+    const ordered = { ...write, complete, sequence: sequence(this.#queue.last + 1) }
+    const span = { block, blocks: blocksOfBytes(payload.byteLength) }
+    list.add({ ...span, allocation: this.#epoch, sequence: ordered.sequence, origins })
+    emit({
+      kind: 'apply',
+      allocation: this.#epoch,
+      sequence: ordered.sequence,
+      block,
+      payload,
+    })
+    this.#queue.push(ordered)
+  }
+
+  stored(upTo: Sequence): void {
+    assert(upTo <= this.#queue.last, 'only what was ordered is stored')
+    if (upTo <= this.#stored) return
+    this.#stored = upTo
+    this.#storeFailing = false
+    this.#commit()
+  }
+
+  storeFailing(): void {
+    this.#storeFailing = true
+  }
+
+  replicated(from: PeerId, message: Replicated): void {
+    this.#queue.replicated(from, message)
+    this.#commit()
+  }
+
+  #commit(): void {
+    const committed = this.#queue.commit(this.#stored)
+    for (const write of committed) {
+      for (const done of this.#o.list.commit(this.#epoch, write.sequence)) {
+        for (const origin of done.origins) this.#o.once.add(origin, done)
+        this.#finish(write.key, done.blocks)
+      }
+    }
+    if (committed.length > 0) this.#o.emit({ kind: 'progress' })
+    this.#settledAll()
+  }
+
+  #finish(key: number | null, blocks: number): void {
+    const pending = key === null ? undefined : this.#pending.get(key)
+    if (!pending || key === null) return
+    pending.blocksLeft -= blocks
+    assert(pending.blocksLeft >= 0, 'a write is committed once')
+    if (pending.blocksLeft === 0) this.#end(key, 'ok')
+  }
+
+  #end(key: number, status: DataStatus): void {
+    const pending = this.#pending.get(key)
+    if (!pending) return
+    this.#pending.delete(key)
+    this.#keys.delete(pending.name)
+    this.#o.emit({ kind: 'answer', token: pending.token, status })
+  }
+
+  /** The allocation is over: clients try again, and the once table knows what was executed. */
+  end(): void {
+    for (const key of [...this.#pending.keys()]) this.#end(key, 'stale-epoch')
+  }
+
+  // ---- replicas that catch up -----------------------------------------------------------------
+
+  caughtUp(from: PeerId, applied: Sequence): CaughtUpReply {
+    if (!this.settled || !this.#queue.count(from, applied)) return { counted: false, executed: [] }
+    this.#queue.confirmCounted()
+    return { counted: true, executed: this.#o.once.export() }
+  }
+
+  path(peer: PeerId): void {
+    this.#queue.uncount(peer)
+    this.#commit()
+  }
+}

@@ -1,0 +1,126 @@
+// Brings a replica's writes into its store, in order, and says how far it is. Calls to the store
+// run at the same time (it keeps overlapping ones in order) until one fails. Then no more are made;
+// when those under way have ended, everything from the first one not stored is written again, in
+// order, after a pause: a later write that had succeeded is not undone by an earlier one. What is
+// waiting here is bounded by the windows of the clients.
+import type { BlockIndex, Epoch, Sequence } from '../../base/brands.js'
+import type { Clock, Timer } from '../../base/clock.js'
+import { STORE_RETRY_MAX_MS, STORE_RETRY_MIN_MS } from '../../base/limits.js'
+import { blocksOfBytes } from '../../layout/geometry.js'
+import type { ShardStore } from '../shard-store.js'
+import { overlap, type BlockSpan } from './block-spans.js'
+
+export interface StoredUpTo {
+  readonly allocation: Epoch
+  readonly sequence: Sequence
+}
+
+export interface Applied extends StoredUpTo {
+  readonly block: BlockIndex
+  readonly payload: Uint8Array
+}
+
+export interface WriteApplierOptions {
+  readonly store: ShardStore
+  readonly clock: Clock
+  readonly stored: (upTo: StoredUpTo) => void
+  readonly failing: (error: unknown) => void
+}
+
+interface Entry extends Applied {
+  readonly span: BlockSpan
+  stored: boolean
+}
+
+export class WriteApplier {
+  readonly #o: WriteApplierOptions
+  /** The first one is not stored. */
+  #entries: Entry[] = []
+  #underWay = 0
+  #halted = false
+  #pause = STORE_RETRY_MIN_MS
+  #timer: Timer | null = null
+  /** Raised by discard(), so that what was under way is not heard any more. */
+  #round = 0
+  #waiting: { readonly span: BlockSpan | null; readonly resolve: () => void }[] = []
+
+  constructor(options: WriteApplierOptions) {
+    this.#o = options
+  }
+
+  push(write: Applied): void {
+    const span = { block: write.block, blocks: blocksOfBytes(write.payload.byteLength) }
+    const entry: Entry = { ...write, span, stored: false }
+    this.#entries.push(entry)
+    if (!this.#halted) this.#write(entry)
+  }
+
+  /** Forgets what is not stored; what the store has been told before takes effect or does not. */
+  discard(): void {
+    this.#round++
+    this.#entries = []
+    this.#underWay = 0
+    this.#halted = false
+    this.#timer?.cancel()
+    this.#wake()
+  }
+
+  /** Resolves when no write to these blocks (null: to any) waits to be stored. */
+  quiet(span: BlockSpan | null): Promise<void> {
+    if (this.#isQuiet(span)) return Promise.resolve()
+    return new Promise(resolve => this.#waiting.push({ span, resolve }))
+  }
+
+  #isQuiet(span: BlockSpan | null): boolean {
+    return span ? !this.#entries.some(e => overlap(e.span, span)) : this.#entries.length === 0
+  }
+
+  #write(entry: Entry): void {
+    const round = this.#round
+    entry.stored = false
+    this.#underWay++
+    this.#o.store.write(entry.block, entry.payload, entry.allocation).then(
+      () => {
+        if (round === this.#round) this.#ended(entry, null)
+      },
+      (error: unknown) => {
+        if (round === this.#round) this.#ended(entry, { error })
+      },
+    )
+  }
+
+  #ended(entry: Entry, failure: { readonly error: unknown } | null): void {
+    this.#underWay--
+    if (failure) {
+      if (!this.#halted) this.#o.failing(failure.error)
+      this.#halted = true
+    } else {
+      entry.stored = true
+      this.#advance()
+    }
+    if (this.#halted && this.#underWay === 0) this.#retry()
+  }
+
+  #advance(): void {
+    let upTo: StoredUpTo | null = null
+    while (this.#entries[0]?.stored) upTo = this.#entries.shift() ?? upTo
+    if (!upTo) return
+    if (!this.#halted) this.#pause = STORE_RETRY_MIN_MS
+    this.#wake()
+    this.#o.stored(upTo)
+  }
+
+  #retry(): void {
+    this.#timer = this.#o.clock.after(this.#pause, () => {
+      this.#halted = false
+      for (const entry of this.#entries) this.#write(entry)
+    })
+    this.#pause = Math.min(this.#pause * 2, STORE_RETRY_MAX_MS)
+  }
+
+  #wake(): void {
+    const awake = this.#waiting.filter(({ span }) => this.#isQuiet(span))
+    this.#waiting = this.#waiting.filter(waiter => !awake.includes(waiter))
+    for (const { resolve } of awake) resolve()
+  }
+}
