@@ -1,0 +1,131 @@
+import test from 'tape'
+import { FUSE_HANDLES_MAX } from '../../src/base/limits.js'
+import { FileRefusal, type RefusalReason } from '../../src/fuse/errno.js'
+import { FileOperations } from '../../src/fuse/file-operations.js'
+import { MemoryDriver } from '../helpers/memory-driver.js'
+import { VirtualClock } from '../simulator/virtual-clock.js'
+
+const SIZE = 3 * 4096
+
+function make(): { driver: MemoryDriver; files: FileOperations; clock: VirtualClock } {
+  const driver = new MemoryDriver({ a: SIZE, b: 2 ** 40 })
+  const clock = new VirtualClock()
+  return { driver, clock, files: new FileOperations({ driver, clock }) }
+}
+
+function refused(t: test.Test, work: () => unknown, reason: RefusalReason): void {
+  try {
+    work()
+    t.fail(`refused: ${reason}`)
+  } catch (error) {
+    t.equal(error instanceof FileRefusal && error.reason, reason, `refused: ${reason}`)
+  }
+}
+
+async function rejected(t: test.Test, work: Promise<unknown>, reason: string): Promise<void> {
+  const error: unknown = await work.then(
+    () => null,
+    (caught: unknown) => caught,
+  )
+  const text = error instanceof FileRefusal ? error.reason : (error as { code?: string }).code
+  t.equal(text, reason, `rejected: ${reason}`)
+}
+
+test('names and attributes', async t => {
+  const { driver, files, clock } = make()
+  t.deepEqual(files.list('/'), ['.snapshots', 'a.img', 'b.img'])
+  t.deepEqual(files.list('/.snapshots'), [])
+  const time = Date.parse('2026-01-01T00:00:00Z')
+  t.deepEqual(files.attributes('/a.img'), {
+    kind: 'file',
+    permissions: 0o600,
+    size: SIZE,
+    links: 1,
+    time,
+  })
+  t.equal(files.attributes('/b.img').size, 2 ** 40, 'sizes are true above 32 bits')
+  t.equal(files.attributes('/').kind, 'directory')
+  t.equal(files.attributes('/.snapshots').permissions, 0o555)
+  for (const path of ['/c.img', '/a', '/a.img/x', '/.snapshots/x', '/.img', '/sub/a.img']) {
+    refused(t, () => files.attributes(path), 'no-such-file')
+  }
+  refused(t, () => files.list('/a.img'), 'not-a-directory')
+  refused(t, () => files.open('/', { write: false }), 'is-a-directory')
+  t.deepEqual(files.space(), { bytes: SIZE + 2 ** 40, files: 2 })
+
+  driver.add('c', 4096)
+  driver.remove('a')
+  await clock.advance(60_000)
+  t.deepEqual(files.list('/'), ['.snapshots', 'b.img', 'c.img'], 'volumes come and go')
+  refused(t, () => files.open('/a.img', { write: false }), 'no-such-file')
+  t.equal(files.attributes('/c.img').time, time, 'times never change')
+})
+
+test('reads and writes at odd places, and at the end', async t => {
+  const { files } = make()
+  const handle = files.open('/a.img', { write: true })
+  t.equal(await files.write(handle, 4095, Buffer.from('across')), 6)
+  const into = Buffer.alloc(8, 0xff)
+  t.equal(await files.read(handle, 4094, into), 8)
+  t.equal(into.toString('latin1'), '\0across\0')
+
+  t.equal(await files.read(handle, SIZE - 3, into), 3, 'a read is cut at the end')
+  t.equal(await files.read(handle, SIZE, into), 0)
+  t.equal(await files.read(handle, SIZE + 10, into), 0)
+  t.equal(await files.write(handle, SIZE - 2, Buffer.from('end')), 2, 'a write is cut at the end')
+  await rejected(t, files.write(handle, SIZE, Buffer.from('x')), 'beyond-end')
+  await rejected(t, files.write(handle, SIZE + 10, Buffer.from('x')), 'beyond-end')
+  t.equal(await files.write(handle, SIZE, Buffer.alloc(0)), 0)
+})
+
+test('handles', async t => {
+  const { driver, files } = make()
+  const reader = files.open('/a.img', { write: false })
+  await rejected(t, files.write(reader, 0, Buffer.from('x')), 'bad-handle')
+  files.release(reader)
+  await rejected(t, files.read(reader, 0, Buffer.alloc(1)), 'bad-handle')
+
+  const handle = files.open('/a.img', { write: true })
+  driver.remove('a')
+  await rejected(t, files.read(handle, 0, Buffer.alloc(1)), 'not-found')
+  driver.add('a', SIZE)
+  await rejected(t, files.read(handle, 0, Buffer.alloc(1)), 'not-found')
+  files.release(handle)
+
+  const handles = Array.from({ length: FUSE_HANDLES_MAX }, () =>
+    files.open('/b.img', { write: false }),
+  )
+  t.equal(new Set(handles).size, FUSE_HANDLES_MAX, 'no handle twice')
+  refused(t, () => files.open('/b.img', { write: false }), 'too-many-open')
+  files.release(handles[7] ?? 0)
+  t.ok(files.open('/b.img', { write: false }), 'one was given back')
+})
+
+test('flushing', async t => {
+  const { driver, files } = make()
+  const handle = files.open('/a.img', { write: true })
+  await files.close(handle)
+  t.equal(driver.counts().flushes, 0, 'nothing was written, nothing to flush at close')
+  await files.sync(handle)
+  t.equal(driver.counts().flushes, 1, 'fsync always asks: another handle may have written')
+  await files.write(handle, 0, Buffer.from('x'))
+  await files.close(handle)
+  await files.close(handle)
+  t.equal(driver.counts().flushes, 2, 'close flushes once what was written')
+  await files.write(handle, 0, Buffer.from('y'))
+  driver.fail('data-lost')
+  await rejected(t, files.sync(handle), 'data-lost')
+  driver.fail(null)
+  await files.close(handle)
+  t.equal(driver.counts().flushes, 4, 'after a failed fsync, close tries again')
+})
+
+test('sizes do not change', t => {
+  const { files } = make()
+  files.resize('/a.img', SIZE)
+  refused(t, () => files.resize('/a.img', 0), 'not-permitted')
+  refused(t, () => files.resize('/a.img', SIZE + 4096), 'not-permitted')
+  refused(t, () => files.resize('/c.img', 0), 'no-such-file')
+  refused(t, () => files.resize('/.snapshots', 0), 'is-a-directory')
+  t.end()
+})

@@ -1,0 +1,160 @@
+// A volume driver that keeps volumes in memory and does on demand what a cluster may do: hold
+// requests, fail them, grow and lose volumes. Counts what it is asked.
+import { byteCount, type ByteCount, type ByteOffset } from '../../src/base/brands.js'
+import { SwarmdiskError, type ErrorCode } from '../../src/base/errors.js'
+import type {
+  HeldState,
+  OpenVolume,
+  VolumeDriver,
+  VolumeInfo,
+} from '../../src/client/volume-driver.js'
+
+const CHUNK = 64 * 1024
+
+export interface DriverCounts {
+  readonly reads: number
+  readonly writes: number
+  readonly flushes: number
+  readonly largestRead: number
+  readonly largestWrite: number
+  readonly waiting: number
+}
+
+export class MemoryDriver implements VolumeDriver {
+  readonly #volumes = new Map<string, MemoryVolume>()
+  readonly #waiting: { readonly go: () => void; readonly fail: (error: Error) => void }[] = []
+  #holding = false
+  #aborted = false
+  #failure: ErrorCode | null = null
+  #counts = { reads: 0, writes: 0, flushes: 0, largestRead: 0, largestWrite: 0 }
+
+  constructor(sizes: Readonly<Record<string, number>> = {}) {
+    for (const [name, size] of Object.entries(sizes)) this.add(name, size)
+  }
+
+  add(name: string, size: number): void {
+    this.#volumes.set(name, new MemoryVolume(name, byteCount(size), this))
+  }
+
+  remove(name: string): void {
+    this.#volumes.delete(name)
+  }
+
+  /** From now on requests wait. */
+  hold(): void {
+    this.#holding = true
+  }
+
+  release(): void {
+    this.#holding = false
+    for (const { go } of this.#waiting.splice(0)) go()
+  }
+
+  /** From now on requests fail, until null. */
+  fail(code: ErrorCode | null): void {
+    this.#failure = code
+  }
+
+  counts(): DriverCounts {
+    return { ...this.#counts, waiting: this.#waiting.length }
+  }
+
+  volumes(): readonly VolumeInfo[] {
+    return [...this.#volumes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  open(name: string): OpenVolume | null {
+    return this.#volumes.get(name) ?? null
+  }
+
+  held(): HeldState | null {
+    if (this.#waiting.length === 0) return null
+    return { requests: this.#waiting.length, reason: 'a test holds it', since: '' }
+  }
+
+  abort(): void {
+    this.#aborted = true
+    for (const { fail } of this.#waiting.splice(0)) fail(aborted())
+  }
+
+  close(): Promise<void> {
+    this.abort()
+    return Promise.resolve()
+  }
+
+  /** What every request of a volume passes. */
+  async admit(kind: 'read' | 'write' | 'flush', volume: MemoryVolume, size = 0): Promise<void> {
+    const counts = this.#counts
+    if (kind === 'read') {
+      counts.reads++
+      counts.largestRead = Math.max(counts.largestRead, size)
+    } else if (kind === 'write') {
+      counts.writes++
+      counts.largestWrite = Math.max(counts.largestWrite, size)
+    } else counts.flushes++
+    if (this.#holding) {
+      await new Promise<void>((go, fail) => {
+        this.#waiting.push({ go, fail })
+      })
+    }
+    if (this.#aborted) throw aborted()
+    if (this.#failure !== null) throw new SwarmdiskError(this.#failure, 'as the test asked for')
+    if (this.#volumes.get(volume.name) !== volume) {
+      throw new SwarmdiskError('not-found', 'the volume was deleted')
+    }
+  }
+}
+
+class MemoryVolume implements OpenVolume {
+  readonly name: string
+  readonly size: ByteCount
+  readonly #driver: MemoryDriver
+  /** By number; what was never written is not there and reads as zeroes. */
+  readonly #chunks = new Map<number, Uint8Array>()
+
+  constructor(name: string, size: ByteCount, driver: MemoryDriver) {
+    this.name = name
+    this.size = size
+    this.#driver = driver
+  }
+
+  async read(offset: ByteOffset, into: Uint8Array): Promise<void> {
+    await this.#driver.admit('read', this, into.length)
+    this.#each(offset, into, (part, chunk, start) => {
+      const from = this.#chunks.get(chunk)
+      if (from) part.set(from.subarray(start, start + part.length))
+      else part.fill(0)
+    })
+  }
+
+  async write(offset: ByteOffset, data: Uint8Array): Promise<void> {
+    await this.#driver.admit('write', this, data.length)
+    this.#each(offset, data, (part, chunk, start) => {
+      const into = this.#chunks.get(chunk) ?? new Uint8Array(CHUNK)
+      into.set(part, start)
+      this.#chunks.set(chunk, into)
+    })
+  }
+
+  flush(): Promise<void> {
+    return this.#driver.admit('flush', this)
+  }
+
+  #each(
+    offset: number,
+    bytes: Uint8Array,
+    visit: (part: Uint8Array, chunk: number, start: number) => void,
+  ): void {
+    if (offset < 0 || offset + bytes.length > this.size) throw new Error('beyond the volume')
+    for (let done = 0; done < bytes.length;) {
+      const start = (offset + done) % CHUNK
+      const part = bytes.subarray(done, done + CHUNK - start)
+      visit(part, Math.floor((offset + done) / CHUNK), start)
+      done += part.length
+    }
+  }
+}
+
+function aborted(): SwarmdiskError {
+  return new SwarmdiskError('aborted', 'the driver was aborted')
+}
