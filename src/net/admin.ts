@@ -70,6 +70,8 @@ export interface VolumeResult {
     readonly unavailable: number
     readonly syncing: number
   }
+  /** What syncing copies still have to fetch, as far as their servers have said. */
+  readonly syncBytesLeft: number
 }
 
 /** `volume show`: adds where each shard lives. */

@@ -1,0 +1,109 @@
+// Commands of operators as they come from the wire: JSON becomes an AdminCommand here, or a
+// sentence that says what is wrong with it. Names and sizes are judged by the layout's own rules.
+import { EPOCH_LIMIT } from '../../base/brands.js'
+import { ADMIN_REQUEST_BYTES_MAX, EPOCH_LIST_MAX } from '../../base/limits.js'
+import {
+  majority,
+  minInSyncProblem,
+  nameProblem,
+  replicasProblem,
+  sizeProblem,
+} from '../../layout/names.js'
+import type { AdminCommand } from '../../net/admin.js'
+
+export type ParsedCommand =
+  | { readonly ok: true; readonly command: AdminCommand }
+  | { readonly ok: false; readonly message: string }
+
+type Fields = Readonly<Record<string, unknown>>
+type Parse = (fields: Fields) => AdminCommand
+
+/** Thrown and caught in this file only. */
+class Wrong extends Error {}
+
+const COMMANDS: Readonly<Record<AdminCommand['command'], Parse>> = {
+  status: () => ({ command: 'status' }),
+  'volume-create': volumeCreate,
+  'volume-list': () => ({ command: 'volume-list' }),
+  'volume-show': fields => ({ command: 'volume-show', name: volumeName(fields) }),
+  'volume-delete': fields => ({ command: 'volume-delete', name: volumeName(fields) }),
+  'server-list': () => ({ command: 'server-list' }),
+  'epoch-list': fields => ({
+    command: 'epoch-list',
+    from: fields['from'] === null ? null : epochOf(fields, 'from'),
+    limit: wholeNumber(fields, 'limit', EPOCH_LIST_MAX + 1),
+  }),
+  'epoch-show': fields => ({ command: 'epoch-show', epoch: epochOf(fields, 'epoch') }),
+}
+
+export function parseCommand(json: string): ParsedCommand {
+  try {
+    return { ok: true, command: parse(json) }
+  } catch (error) {
+    if (!(error instanceof Wrong)) throw error
+    return { ok: false, message: error.message }
+  }
+}
+
+function parse(json: string): AdminCommand {
+  if (json.length > ADMIN_REQUEST_BYTES_MAX) {
+    throw new Wrong(`A command has at most ${ADMIN_REQUEST_BYTES_MAX} characters: shorten it.`)
+  }
+  const fields = objectOf(json)
+  const name = fields['command']
+  if (typeof name !== 'string' || !Object.hasOwn(COMMANDS, name)) {
+    throw new Wrong(
+      `The manager does not know the command ${shown(name)}: use the same release everywhere.`,
+    )
+  }
+  return COMMANDS[name as AdminCommand['command']](fields)
+}
+
+function objectOf(json: string): Fields {
+  try {
+    const value: unknown = JSON.parse(json)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
+  } catch {
+    // Said below, in one way for everything that is no object.
+  }
+  throw new Wrong('A command is a JSON object: send one.')
+}
+
+function volumeCreate(fields: Fields): AdminCommand {
+  const name = volumeName(fields)
+  const { size, replicas, minInSync } = fields
+  if (typeof size !== 'number') throw new Wrong('The size of the volume is missing: give one.')
+  if (typeof replicas !== 'number') throw new Wrong('The number of replicas is missing: give one.')
+  refuseIf(sizeProblem(size) ?? replicasProblem(replicas))
+  if (minInSync !== null && typeof minInSync !== 'number') {
+    throw new Wrong('The minimum of in-sync copies is neither a number nor null: give one of them.')
+  }
+  refuseIf(minInSyncProblem(minInSync ?? majority(replicas), replicas))
+  return { command: 'volume-create', name, size, replicas, minInSync }
+}
+
+function volumeName({ name }: Fields): string {
+  if (typeof name !== 'string') throw new Wrong('The volume name is missing: give one.')
+  refuseIf(nameProblem('volume name', name))
+  return name
+}
+
+function epochOf(fields: Fields, field: string): number {
+  return wholeNumber(fields, field, EPOCH_LIMIT)
+}
+
+function wholeNumber(fields: Fields, field: string, limit: number): number {
+  const value = fields[field]
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < limit) {
+    return value
+  }
+  throw new Wrong(`"${field}" is ${shown(value)}: use a whole number from 0 to ${limit - 1}.`)
+}
+
+function refuseIf(problem: string | null): void {
+  if (problem !== null) throw new Wrong(problem)
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'missing' : JSON.stringify(value).slice(0, 80)
+}

@@ -1,0 +1,148 @@
+// What `status` and the lists answer: the configuration, seen together with who is connected and
+// what servers and clients have reported. Pure.
+import type { PeerId, VolumeId } from '../../base/brands.js'
+import type { Configuration, VolumeRecord } from '../../layout/configuration.js'
+import { explainUnavailable } from '../../layout/condition.js'
+import type { ClientResult, ServerResult, StatusResult, VolumeDetail } from '../../net/admin.js'
+import type { ClientReport, StorageReport } from '../../net/messages.js'
+import { formatAddress, formatBytes, serverName, shortId } from '../describe-change.js'
+import { volumeResult, worst, type BytesLeft, type Connected } from './volume-health.js'
+
+export interface View {
+  readonly configuration: Configuration
+  readonly self: PeerId
+  readonly connected: Connected
+  readonly storageReports: ReadonlyMap<PeerId, StorageReport>
+  readonly clientReports: ReadonlyMap<PeerId, ClientReport>
+  /** The epoch of a peer that is newer than ours; 0 if none is. */
+  readonly newerElsewhere: number
+}
+
+export function statusOf(view: View): StatusResult {
+  const { configuration, self } = view
+  const servers = serverResults(view)
+  const left = bytesLeft(view)
+  const volumes = [...configuration.volumes.values()]
+    .map(volume => volumeResult(volume, view.connected, left))
+    .sort(byName)
+  const hurt = servers.some(({ reachable, corruptBlocks }) => !reachable || corruptBlocks > 0)
+  const health = worst([...volumes.map(volume => volume.health), hurt ? 'degraded' : 'ok'])
+  return {
+    epoch: configuration.epoch,
+    cluster: configuration.cluster,
+    health: view.newerElsewhere > 0 ? 'unavailable' : health,
+    problems: problemsOf(view, servers),
+    managers: configuration.managers.map(({ id }) => {
+      return { id, leader: id === self, reachable: id === self }
+    }),
+    servers,
+    volumes,
+    clients: clientResults(view),
+  }
+}
+
+export function serverResults(view: View): readonly ServerResult[] {
+  return [...view.configuration.servers.values()]
+    .map((server): ServerResult => {
+      const report = view.storageReports.get(server.id)
+      const { name, id, capacity, domain, weight, incarnation } = server
+      const reachable = view.connected.has(id)
+      return {
+        ...{ name, id },
+        state: reachable ? server.state : 'down',
+        used: report?.used ?? 0,
+        ...{ capacity, domain, weight, reachable },
+        addresses: server.addresses.map(({ host, port }) => formatAddress(host, port)),
+        incarnation,
+        corruptBlocks: report?.corruptBlocks ?? 0,
+        problem: report?.problem ?? '',
+      }
+    })
+    .sort(byName)
+}
+
+export function volumeDetail(view: View, volume: VolumeRecord): VolumeDetail {
+  const { configuration } = view
+  return {
+    ...volumeResult(volume, view.connected, bytesLeft(view)),
+    created: volume.created,
+    placement: volume.shards.map(({ epoch, generation, replicas, stale }, shard) => ({
+      ...{ shard, epoch, generation },
+      replicas: replicas.map(({ server, state }) => {
+        return { server: serverName(configuration, server), state }
+      }),
+      stale: stale.map(server => serverName(configuration, server)),
+    })),
+  }
+}
+
+export function bytesLeft({ storageReports, connected }: View): BytesLeft {
+  const left = new Map<VolumeId, number>()
+  for (const [server, { syncing }] of storageReports) {
+    if (!connected.has(server)) continue
+    for (const { volume, bytesLeft: bytes } of syncing) {
+      left.set(volume, (left.get(volume) ?? 0) + bytes)
+    }
+  }
+  return left
+}
+
+function clientResults({ clientReports }: View): readonly ClientResult[] {
+  return [...clientReports].map(([id, { host, mountPoint, epoch, held }]) => {
+    return { id, host, mountPoint, epoch, held }
+  })
+}
+
+function problemsOf(view: View, servers: readonly ServerResult[]): readonly string[] {
+  const { configuration, connected, newerElsewhere } = view
+  const problems: string[] = []
+  if (newerElsewhere > 0) {
+    problems.push(
+      `The data directory of the manager is an old copy, a peer knows epoch ${newerElsewhere}: ` +
+        'start the manager with the newest copy. No change is possible until then.',
+    )
+  }
+  if (servers.length === 0) {
+    problems.push('The cluster has no storage server yet: start one with `swarmdisk storage`.')
+  }
+  for (const { name, reachable } of servers) {
+    if (!reachable) problems.push(`Storage server ${name} is not reachable: start it again.`)
+  }
+  problems.push(...explainUnavailable(configuration, connected).map(sentence))
+  for (const volume of configuration.volumes.values()) problems.push(...ofVolume(view, volume))
+  for (const { name, problem, corruptBlocks } of servers) {
+    if (problem !== '') problems.push(`Storage server ${name}: ${problem}`)
+    if (corruptBlocks === 0) continue
+    problems.push(
+      `Storage server ${name} has found ${corruptBlocks} corrupt blocks: check its disk; ` +
+        'they are not served.',
+    )
+  }
+  problems.push(...heldClients(view))
+  return problems
+}
+
+function ofVolume(view: View, volume: VolumeRecord): readonly string[] {
+  const { shards, syncBytesLeft } = volumeResult(volume, view.connected, bytesLeft(view))
+  if (shards.syncing === 0) return []
+  return [
+    `Volume ${volume.name}: ${shards.syncing} shards are brought up to date, ` +
+      `${formatBytes(syncBytesLeft)} to go: nothing to do but wait.`,
+  ]
+}
+
+function sentence(line: string): string {
+  return `${line.charAt(0).toUpperCase()}${line.slice(1)}.`
+}
+
+function heldClients({ clientReports }: View): readonly string[] {
+  return [...clientReports].flatMap(([id, { host, mountPoint, held }]) => {
+    if (!held) return []
+    const where = `${host}:${mountPoint} (${shortId(id)})`
+    return [`Client ${where} holds ${held.requests} requests since ${held.since}: ${held.reason}`]
+  })
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
+}

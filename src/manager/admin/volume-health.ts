@@ -1,0 +1,63 @@
+// How a volume is, from where its shards live and which copies can be reached. Pure.
+//
+// A shard is `unavailable` when fewer in-sync copies are reachable than reads (one) or writes
+// (minInSync) need, `degraded` when fewer than the volume wants, else in sync. A volume is what its
+// worst shard is. A copy is reachable while its server runs as the incarnation that the copy's
+// state belongs to: a server that has restarted since is not in-sync for anything.
+import type { PeerId, VolumeId } from '../../base/brands.js'
+import type { Incarnation } from '../../base/brands.js'
+import type { ShardAllocation, VolumeRecord } from '../../layout/configuration.js'
+import type { Health, VolumeResult } from '../../net/admin.js'
+
+/** Storage servers that are connected and registered, with the incarnation they run as. */
+export type Connected = ReadonlyMap<PeerId, Incarnation>
+
+/** Bytes that syncing copies still have to fetch, as far as their servers have said. */
+export type BytesLeft = ReadonlyMap<VolumeId, number>
+
+export function healthOfShard(
+  volume: VolumeRecord,
+  shard: ShardAllocation,
+  connected: Connected,
+): Health {
+  const reachable = reachableInSync(shard, connected)
+  if (reachable < Math.max(1, volume.minInSync)) return 'unavailable'
+  return reachable < volume.replicas ? 'degraded' : 'ok'
+}
+
+export function reachableInSync(shard: ShardAllocation, connected: Connected): number {
+  return shard.replicas.filter(
+    ({ server, state, incarnation }) =>
+      state === 'in-sync' && connected.get(server) === incarnation,
+  ).length
+}
+
+export function volumeResult(
+  volume: VolumeRecord,
+  connected: Connected,
+  left: BytesLeft,
+): VolumeResult {
+  const healths = volume.shards.map(shard => healthOfShard(volume, shard, connected))
+  const count = (health: Health): number => healths.filter(each => each === health).length
+  const syncing = volume.shards.filter(({ replicas }) =>
+    replicas.some(({ state }) => state === 'syncing'),
+  ).length
+  const { id, name, size, replicas, minInSync } = volume
+  return {
+    ...{ name, id, size, replicas, minInSync },
+    health: worst(healths),
+    shards: {
+      total: volume.shards.length,
+      inSync: count('ok'),
+      degraded: count('degraded'),
+      unavailable: count('unavailable'),
+      syncing,
+    },
+    syncBytesLeft: left.get(id) ?? 0,
+  }
+}
+
+export function worst(healths: readonly Health[]): Health {
+  if (healths.includes('unavailable')) return 'unavailable'
+  return healths.includes('degraded') ? 'degraded' : 'ok'
+}

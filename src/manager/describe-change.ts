@@ -1,0 +1,108 @@
+// A change of the configuration as one line for people, with the names that were valid at the time.
+// It is kept with the change, so that `epoch list` still names a volume that was deleted since.
+import { exhaustive } from '../base/assert.js'
+import type { PeerId, VolumeId } from '../base/brands.js'
+import type { CaughtUpReplica, Change, ShardReallocation } from '../layout/change.js'
+import type { Configuration, ServerRecord } from '../layout/configuration.js'
+
+export function describeChange(
+  change: Change,
+  after: Configuration,
+  before: Configuration | null,
+): string {
+  switch (change.kind) {
+    case 'cluster-created':
+      return `cluster created: ${change.cluster}, first manager ${shortId(change.manager.id)}`
+    case 'manager-updated':
+      return `manager ${shortId(change.manager.id)} updated: ${addresses(change.manager)}`
+    case 'server-registered':
+      return describeServer(change.server, before?.servers.get(change.server.id))
+    case 'volume-created':
+      return (
+        `volume created: ${change.name}, ${formatBytes(change.size)}, ` +
+        `${count(change.replicas, 'replica')} in ${count(change.placement.length, 'shard')}`
+      )
+    case 'volume-deleted':
+      return `volume deleted: ${volumeName(before ?? after, change.volume)}`
+    case 'shards-reallocated':
+      return `${count(change.shards.length, 'shard')} of ${volumes(after, change.shards)} reallocated: ${change.reason}`
+    case 'replicas-caught-up':
+      return `${count(change.replicas.length, 'replica')} of ${volumes(after, change.replicas)} caught up: ${servers(after, change.replicas)}`
+    default:
+      return exhaustive(change)
+  }
+}
+
+function describeServer(server: ServerRecord, known: ServerRecord | undefined): string {
+  const { name } = server
+  if (!known) {
+    const { domain, capacity } = server
+    return `storage server ${name} joined: ${formatBytes(capacity)}, failure domain ${domain}`
+  }
+  const news: string[] = []
+  if (known.name !== name) news.push(`it was called ${known.name}`)
+  if (known.incarnation !== server.incarnation) news.push('it was started again')
+  if (known.state !== server.state) news.push(`it is ${server.state}`)
+  if (known.capacity !== server.capacity) news.push(`capacity ${formatBytes(server.capacity)}`)
+  if (known.weight !== server.weight) news.push(`weight ${server.weight}`)
+  if (known.domain !== server.domain) news.push(`failure domain ${server.domain}`)
+  if (addresses(known) !== addresses(server)) news.push(addresses(server))
+  return `storage server ${name} registered again: ${news.join(', ')}`
+}
+
+function addresses({ addresses: list }: Pick<ServerRecord, 'addresses'>): string {
+  if (list.length === 0) return 'no direct address'
+  return `at ${list.map(({ host, port }) => formatAddress(host, port)).join(', ')}`
+}
+
+function volumes(
+  configuration: Configuration,
+  shards: readonly (ShardReallocation | CaughtUpReplica)[],
+): string {
+  const ids = [...new Set(shards.map(({ volume }) => volume))]
+  return atMostThree(ids.map(id => volumeName(configuration, id)))
+}
+
+function servers(configuration: Configuration, replicas: readonly CaughtUpReplica[]): string {
+  const ids = [...new Set(replicas.map(({ server }) => server))]
+  return atMostThree(ids.map(id => serverName(configuration, id)))
+}
+
+function atMostThree(names: readonly string[]): string {
+  if (names.length <= 3) return names.join(', ')
+  return `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`
+}
+
+export function volumeName(configuration: Configuration, id: VolumeId): string {
+  return configuration.volumes.get(id)?.name ?? `number ${id}`
+}
+
+export function serverName(configuration: Configuration, id: PeerId): string {
+  return configuration.servers.get(id)?.name ?? shortId(id)
+}
+
+/** Enough digits of an identity for people to tell peers apart. */
+export function shortId(id: PeerId): string {
+  return id.slice(0, 8)
+}
+
+export function formatAddress(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+function count(number: number, thing: string): string {
+  return number === 1 ? `1 ${thing}` : `${number} ${thing}s`
+}
+
+const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
+
+/** Two digits after the point at most, in the largest unit that leaves at least one whole. */
+export function formatBytes(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${Math.round(value * 100) / 100} ${UNITS[unit]}`
+}

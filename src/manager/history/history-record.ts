@@ -1,0 +1,51 @@
+// One record of the history as bytes (docs/on-disk-format-manager.md), made of the same building
+// blocks as messages. A record that does not decode although its checksum matches comes from a
+// newer release or from a bug: it is reported as corrupt, never skipped.
+import { epoch, EPOCH_LIMIT } from '../../base/brands.js'
+import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
+import { HISTORY_RECORD_BYTES_MAX, HISTORY_VOTES_MAX } from '../../base/limits.js'
+import { decodeChange, encodeChange } from '../../net/codecs/configuration.js'
+import * as codec from '../../net/codecs/codec.js'
+import type { HistoryRecord, Vote } from './configuration-history.js'
+
+/** Far above any sentence that swarmdisk writes. */
+const TEXT_BYTES_MAX = 4096
+
+const change: codec.Codec<HistoryRecord['change']> = {
+  preencode: (state, value) => changeBytes.preencode(state, encodeChange(value)),
+  encode: (state, value) => changeBytes.encode(state, encodeChange(value)),
+  decode: state => decodeChange(changeBytes.decode(state)),
+}
+const changeBytes = codec.bytes(HISTORY_RECORD_BYTES_MAX)
+
+const vote: codec.Codec<Vote> = codec.record<Vote>({
+  voter: codec.sentence(TEXT_BYTES_MAX),
+  role: codec.word(['manager', 'storage']),
+  approve: codec.boolean,
+  reason: codec.sentence(TEXT_BYTES_MAX),
+})
+
+const record: codec.Codec<HistoryRecord> = codec.record<HistoryRecord>({
+  epoch: codec.integer(epoch, EPOCH_LIMIT),
+  at: codec.sentence(TEXT_BYTES_MAX),
+  proposer: codec.sentence(TEXT_BYTES_MAX),
+  text: codec.sentence(TEXT_BYTES_MAX),
+  votes: codec.list(vote, HISTORY_VOTES_MAX),
+  change,
+})
+
+export function encodeRecord(value: HistoryRecord): Uint8Array {
+  return codec.encode(record, value)
+}
+
+export function decodeRecord(bytes: Uint8Array): HistoryRecord {
+  try {
+    return codec.decode(record, bytes)
+  } catch (cause) {
+    if (!isSwarmdiskError(cause)) throw cause
+    const message =
+      `a record of the configuration history cannot be read (${cause.message}); use the release ` +
+      'that wrote it, or restore the data directory of the manager from a copy'
+    throw new SwarmdiskError('corrupt', message, { cause })
+  }
+}

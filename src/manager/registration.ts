@@ -1,0 +1,17 @@
+// What a storage server says of itself when it registers, as the record that the configuration
+// keeps. Whether it is acceptable is for `apply` to say.
+import type { Configuration, ServerRecord } from '../layout/configuration.js'
+import type { RegisterRequest } from '../net/messages.js'
+import type { PeerInfo } from '../net/peers.js'
+
+export function serverRecordOf(
+  request: RegisterRequest,
+  from: PeerInfo,
+  configuration: Configuration,
+): ServerRecord {
+  const { name, domain, addresses, capacity, weight, incarnation } = request
+  // Registering ends an absence, but not the draining that an operator began.
+  const draining = configuration.servers.get(from.id)?.state === 'draining'
+  const state = draining ? 'draining' : 'up'
+  return { id: from.id, name, domain, addresses, capacity, weight, state, incarnation }
+}
