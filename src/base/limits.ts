@@ -126,7 +126,9 @@ export const DIRECT_DIAL_TIMEOUT_MS = 3_000
 export const SWARM_DIALS_MAX = 32
 /** Looking for peers on the DHT: often while something changes, rarely later. */
 export const LOOKUP_INTERVAL_MIN_MS = 100
-export const LOOKUP_INTERVAL_MAX_MS = 60_000
+export const LOOKUP_INTERVAL_PUBLIC_MS = 60_000
+/** Ours has few nodes, and one that was restarted has to be told of everybody again. */
+export const LOOKUP_INTERVAL_PRIVATE_MS = 10_000
 /** The same while nobody is linked: a peer that waits for the first other one. */
 export const LOOKUP_INTERVAL_ALONE_MS = 5_000
 /** Telling the DHT that we leave is a courtesy; records expire by themselves. */

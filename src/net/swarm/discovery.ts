@@ -12,8 +12,9 @@ import { wait, type Clock, type Timer } from '../../base/clock.js'
 import {
   LINKS_MAX,
   LOOKUP_INTERVAL_ALONE_MS,
-  LOOKUP_INTERVAL_MAX_MS,
   LOOKUP_INTERVAL_MIN_MS,
+  LOOKUP_INTERVAL_PRIVATE_MS,
+  LOOKUP_INTERVAL_PUBLIC_MS,
   SWARM_DIALS_MAX,
   SWARM_STOP_MS,
 } from '../../base/limits.js'
@@ -116,9 +117,14 @@ export class Discovery {
     })
     if (this.#running !== running) return
     this.#complain(running)
-    const longest = this.#options.alone() ? LOOKUP_INTERVAL_ALONE_MS : LOOKUP_INTERVAL_MAX_MS
-    this.#interval = Math.min(2 * this.#interval, longest)
+    this.#interval = Math.min(2 * this.#interval, this.#longestInterval())
     this.#plan()
+  }
+
+  #longestInterval(): number {
+    const { alone, node } = this.#options
+    if (alone()) return LOOKUP_INTERVAL_ALONE_MS
+    return node.bootstrap === null ? LOOKUP_INTERVAL_PUBLIC_MS : LOOKUP_INTERVAL_PRIVATE_MS
   }
 
   /** People wait for peers that cannot be found: tell them once why. */
