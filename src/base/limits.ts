@@ -255,8 +255,6 @@ export const ADMIN_ATTEMPT_MS = 5_000
 
 /** Clients whose recent writes one shard remembers: every client of a busy shared volume. */
 export const ONCE_CLIENTS_MAX = 1024
-/** Remembered writes of one client in one shard; above any client's window. */
-export const ONCE_REQUESTS_MAX = 4096
 /** Settled ranges are sent again in parts like a client's largest write. */
 export const SETTLE_PART_BLOCKS = REQUEST_BYTES_MAX / BLOCK_BYTES
 /** Writes sent to a syncing replica and not acknowledged: 256 KiB at 4 KiB each, 64 MiB at most. */
@@ -278,7 +276,7 @@ export const REPLICA_REQUEST_MS = 10_000
 export const REPLICA_RETRY_MIN_MS = 50
 export const REPLICA_RETRY_MAX_MS = 1_000
 /** Page summaries asked for at once: 512 pages are 1 GiB of a shard. */
-export const SUMMARY_PAGES_MAX = 512
+export const SUMMARY_PAGES = 512
 /** Blocks fetched in one request: 256 KiB, a bite that delays no client for long. */
 export const FETCH_BLOCKS_MAX = 64
 /** Index pages compared at the same time in one shard, and in one server. */
@@ -300,12 +298,30 @@ export const MISMATCH_INTERVAL_MS = 100
 /** Shards opened at the same time when a configuration comes. */
 export const SHARDS_OPENED_AT_ONCE = 16
 
+// ---- links and peers -------------------------------------------------------------------------
+/** Answers and notices that wait for a slow peer: one window of each of several clients. */
+export const LINK_OUTBOX_BYTES_MAX = 256 * MiB
+/** Requests that wait for a slow peer; their payloads belong to windows that are bounded elsewhere. */
+export const LINK_REQUESTS_WAITING_MAX = 65_536
+/** Data waits this long for the first attempt at a direct link; a TCP dial in a rack takes 1 ms. */
+export const DATA_PATH_WAIT_MS = 300
+/** Attempts at a direct link that keep failing become this rare. */
+export const REDIAL_INTERVAL_MAX_MS = 10_000
+/** Two links opened by both sides within this time are one double dial, not a reconnection. */
+export const LINK_YOUNG_MS = 2_000
+/** Links of one kind to one peer: a double dial, and a dead one that was not noticed yet. */
+export const LINKS_OF_A_KIND_MAX = 4
+/** Admitted peers at a time: all servers, and as many clients. */
+export const PEERS_MAX = 2 * SERVERS_MAX
+
 assert(BLOCKS_PER_EXTENT % BLOCKS_PER_INDEX_PAGE === 0, 'an extent has whole index pages')
 assert(REQUEST_BYTES_MAX + 64 * KiB <= FRAME_BYTES_MAX, 'a full request fits a frame')
 assert(REQUEST_BYTES_MAX <= EXTENT_BYTES, 'a request spans at most two extents')
 assert(LINK_SILENCE_MS >= 3 * PING_INTERVAL_MS, 'one lost ping does not kill a link')
-assert(LINK_QUEUE_BYTES_MAX >= 4 * FRAME_BYTES_MAX, 'control messages fit beside data')
+assert(LINK_OUTBOX_BYTES_MAX >= 4 * FRAME_BYTES_MAX, 'control messages fit beside data')
+assert(SUMMARY_PAGES <= PAGES_COMPARED_MAX, 'summaries asked for fit an answer')
 assert(FUSE_REQUEST_BYTES <= REQUEST_BYTES_MAX, 'a FUSE request is one driver request')
 assert(REQUEST_BYTES_MAX <= CLIENT_WINDOW_BYTES, 'every request fits the window')
 assert(2 * CLIENT_WINDOW_BYTES <= KEPT_WRITES_BYTES, 'half of what is kept has been acknowledged')
 assert(2 * CLIENT_WINDOW_REQUESTS <= KEPT_WRITES_MAX, 'also when counted by writes')
+assert(DATA_PATH_WAIT_MS < LINK_YOUNG_MS, 'a double dial is decided while both are young')

@@ -1,0 +1,107 @@
+// What waits to be sent on one link. Small entries of one turn share a frame, control goes before
+// data, nothing is sent while the link asks to wait. Requests may wait: who asked bounds them.
+// Answers and notices have no one who waits for room, so a link on which too many pile up is closed.
+import {
+  FRAME_BATCH_BYTES,
+  LINK_OUTBOX_BYTES_MAX,
+  LINK_REQUESTS_WAITING_MAX,
+} from '../../base/limits.js'
+import { buildFrame, framedBytes, parcelBytes, type Parcel } from './entry.js'
+
+export interface OutboxOptions {
+  /** As Link.send. */
+  readonly send: (frame: Uint8Array) => boolean
+  /** More waits than the limits allow. The outbox is closed then. */
+  readonly overflow: () => void
+}
+
+export class Outbox {
+  readonly #options: OutboxOptions
+  #control: Parcel[] = []
+  #data: Parcel[] = []
+  /** Bytes of answers and notices, number of requests. */
+  #bytes = 0
+  #requests = 0
+  #scheduled = false
+  #blocked = false
+  #closed = false
+
+  constructor(options: OutboxOptions) {
+    this.#options = options
+  }
+
+  push(parcel: Parcel): void {
+    if (this.#closed) return
+    const lane = parcel.lane === 'control' ? this.#control : this.#data
+    lane.push(parcel)
+    this.#count(parcel, 1)
+    if (this.#bytes > LINK_OUTBOX_BYTES_MAX || this.#requests > LINK_REQUESTS_WAITING_MAX) {
+      this.close()
+      this.#options.overflow()
+      return
+    }
+    this.#schedule()
+  }
+
+  /** The link can take more. */
+  drain(): void {
+    this.#blocked = false
+    this.#schedule()
+  }
+
+  /** The data path moved: requests and notices that still wait for the old one are not sent. */
+  forgetData(): void {
+    for (const parcel of this.#data) if (parcel.kind !== 'reply') parcel.cancelled = true
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#control = []
+    this.#data = []
+  }
+
+  #count(parcel: Parcel, sign: 1 | -1): void {
+    if (parcel.kind === 'request') this.#requests += sign
+    else this.#bytes += sign * parcelBytes(parcel)
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#blocked || this.#closed) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    while (!this.#blocked && !this.#closed) {
+      const batch = this.#takeBatch()
+      if (batch.length === 0) return
+      this.#blocked = !this.#options.send(buildFrame(batch))
+    }
+  }
+
+  /** What fits the next frame, control first; at least one entry if there is any. */
+  #takeBatch(): readonly Parcel[] {
+    const batch: Parcel[] = []
+    let room = FRAME_BATCH_BYTES
+    for (const lane of [this.#control, this.#data]) {
+      let taken = 0
+      for (const parcel of lane) {
+        if (!parcel.cancelled) {
+          const bytes = framedBytes(parcel)
+          if (bytes > room && batch.length > 0) break
+          room -= bytes
+          batch.push(parcel)
+        }
+        this.#count(parcel, -1)
+        taken++
+      }
+      const full = taken < lane.length
+      lane.splice(0, taken)
+      if (full) break
+    }
+    return batch
+  }
+}
