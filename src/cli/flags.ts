@@ -50,6 +50,19 @@ export const dataFlag = Flags.string({
   helpValue: 'DIR',
 })
 
+export const requiredDataFlag = Flags.string({
+  description: 'data directory; made if it does not exist, owned by one process',
+  env: 'SWARMDISK_DATA',
+  helpValue: 'DIR',
+  required: true,
+})
+
+export const portFlag = Flags.string({
+  description: 'TCP port for direct links; 0 takes any free one',
+  default: '0',
+  helpValue: 'N',
+})
+
 export const clusterFlags = { ...keyFlags, ...networkFlags, ...logFlags }
 
 export type ClusterFlags = {

@@ -4,7 +4,7 @@ import { isSwarmdiskError } from '../base/errors.js'
 import { SwarmdiskCommand } from '../cli/base-command.js'
 import { parsePort } from '../cli/flags.js'
 import { untilSignal } from '../cli/signals.js'
-import { startBootstrap, type BootstrapNode } from '../net/bootstrap.js'
+import { startBootstrap, type Bootstrap as BootstrapNode } from '../net/bootstrap.js'
 
 const USUAL_PORT = 49737
 

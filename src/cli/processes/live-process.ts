@@ -1,6 +1,10 @@
 // Telling whether the process that left a mark behind still lives: a pid alone may have been given
 // to another process since, so the mark carries the start time of the process as well.
 import { readFileSync } from 'node:fs'
+import { STOP_DEADLINE_MS } from '../../base/limits.js'
+
+/** The kernel tells nobody but a parent that a process ended, so others have to look. */
+const GONE_INTERVAL_MS = 20
 
 export interface ProcessMark {
   readonly pid: number
@@ -33,5 +37,13 @@ function startTime(pid: number): string | null {
   } catch {
     // No such process: that is the answer.
     return null
+  }
+}
+
+/** Waits, with a bound, for a process that is on its way out. */
+export async function untilGone(mark: ProcessMark): Promise<void> {
+  const end = performance.now() + STOP_DEADLINE_MS
+  while (isAlive(mark) && performance.now() < end) {
+    await new Promise(resolve => setTimeout(resolve, GONE_INTERVAL_MS))
   }
 }

@@ -1,0 +1,130 @@
+// A mount as a process: a client of the swarm, the volume driver, and the FUSE transport over it. It
+// ends when it is told to, or when somebody unmounts it.
+import { hostname } from 'node:os'
+import { systemClock } from '../../base/clock.js'
+import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
+import { COMMAND_DEADLINE_MS } from '../../base/limits.js'
+import type { Log } from '../../base/log.js'
+import { systemRandom } from '../../base/random.js'
+import { ClusterVolumeDriver } from '../../client/driver.js'
+import { FileOperations } from '../../fuse/file-operations.js'
+import { FuseNativeTransport } from '../../fuse/fuse-native-transport.js'
+import { prepareMountPoint } from '../../fuse/mount-point.js'
+import { isWithin } from '../../fuse/mount-table.js'
+import type { Transport } from '../../fuse/transport.js'
+import { ConfigurationWatch } from '../../net/configuration-watch.js'
+import { mountHost, type LocalHost } from '../mount-host.js'
+import { MountRegistry } from '../mount-registry.js'
+import type { ClusterAccess } from './cluster-access.js'
+import { createMember, type SwarmMember } from './swarm-member.js'
+import { undoAll, type Undo } from './undo.js'
+
+export interface MountProcessOptions {
+  readonly access: ClusterAccess
+  readonly directory: string
+  /** Milliseconds; null: I/O is held for as long as it takes. */
+  readonly ioTimeout: number | null
+  readonly log: Log
+}
+
+export interface MountProcess {
+  readonly mountPoint: string
+  /** Resolves when the mount is gone, whoever unmounted it. */
+  readonly closed: Promise<void>
+  /**
+   * Undoes file systems, loop devices and the mount, in that order. Fails with 'in-use', naming the
+   * user, if something is busy, and then goes on serving; with `abort` nothing holds it up.
+   */
+  unmount(abort: boolean): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function startMount(options: MountProcessOptions): Promise<MountProcess> {
+  const { access, directory, ioTimeout, log } = options
+  const host = mountHost({ clock: systemClock, log })
+  const mountPoint = await prepareMountPoint(host, directory)
+  const undo: Undo[] = []
+  try {
+    const member = createMember({ access, log, roles: ['client'], name: `mount ${mountPoint}` })
+    const { peers } = member
+    const watch = new ConfigurationWatch({ peers, log, clock: systemClock })
+    undo.push(() => watch.stop())
+    const driver = new ClusterVolumeDriver({
+      clock: systemClock,
+      random: systemRandom,
+      peers,
+      watch,
+      log,
+      ioTimeout,
+      host: hostname(),
+      mountPoint,
+    })
+    undo.push(() => member.stop())
+    await member.start()
+    await configured(watch, member)
+    undo.push(() => driver.close())
+    const operations = new FileOperations({ driver, clock: systemClock })
+    const transport = new FuseNativeTransport({
+      operations,
+      mountPoint,
+      host,
+      clock: systemClock,
+      log,
+    })
+    await transport.mount()
+    undo.push(new MountRegistry().add({ mountPoint }))
+    return {
+      mountPoint,
+      closed: transport.closed,
+      unmount: abort => takeDown({ host, mountPoint, transport, driver }, abort),
+      stop: () => undoAll(undo),
+    }
+  } catch (error) {
+    await undoAll(undo)
+    throw error
+  }
+}
+
+/** A mount without a configuration would show an empty folder, which looks like lost volumes. */
+async function configured(watch: ConfigurationWatch, member: SwarmMember): Promise<void> {
+  let give: (() => void) | undefined
+  const timer = systemClock.after(COMMAND_DEADLINE_MS, () => give?.())
+  await new Promise<void>(resolve => {
+    give = resolve
+    const leave = watch.subscribe(() => {
+      leave()
+      resolve()
+    })
+    if (watch.current()) resolve()
+  })
+  timer.cancel()
+  if (watch.current()) return
+  const seconds = COMMAND_DEADLINE_MS / 1000
+  const met = member.peers.list().length > 0 ? 'peers, but no manager,' : 'no peer of the cluster'
+  throw new SwarmdiskError(
+    'unreachable',
+    `After ${seconds} s ${met} could be reached: check that a manager runs, and that --key and ` +
+      '--bootstrap are its.',
+  )
+}
+
+interface Mounted {
+  readonly host: LocalHost
+  readonly mountPoint: string
+  readonly transport: Transport
+  readonly driver: ClusterVolumeDriver
+}
+
+async function takeDown(mounted: Mounted, abort: boolean): Promise<void> {
+  const { host, mountPoint, transport, driver } = mounted
+  if (abort) driver.abort()
+  for (const { device, backingFile } of await host.loops.list()) {
+    if (isWithin(backingFile, mountPoint)) await host.loops.detach(device, { abort })
+  }
+  try {
+    await transport.unmount({ abort })
+  } catch (error) {
+    // Somebody else unmounted it meanwhile: that is what was wanted.
+    if (!isSwarmdiskError(error, 'not-found')) throw error
+  }
+}

@@ -1,0 +1,60 @@
+// swarmdisk attach VOLUME --mount DIR [--read-only]
+import { join } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { systemClock } from '../base/clock.js'
+import { SwarmdiskError } from '../base/errors.js'
+import { SwarmdiskCommand } from '../cli/base-command.js'
+import { logFlags } from '../cli/flags.js'
+import { createLog } from '../cli/log.js'
+import { mountHost } from '../cli/mount-host.js'
+import { imageName } from '../fuse/file-operations.js'
+import { isSwarmdiskMount } from '../fuse/mount-table.js'
+import { canonical, mountAt } from '../fuse/unmount.js'
+import { nameProblem } from '../layout/names.js'
+
+interface Attached {
+  readonly device: string
+}
+
+export default class Attach extends SwarmdiskCommand<Attached> {
+  static override readonly summary = 'Put a loop device on the image of a volume.'
+  static override readonly description =
+    'The device uses direct I/O, and has answered a first read when the command returns. ' +
+    'Undo it with "swarmdisk detach".'
+  static override readonly examples = [
+    '<%= config.bin %> attach data --mount /mnt/swarmdisk',
+    'mkfs.ext4 $(<%= config.bin %> attach data --mount /mnt/swarmdisk)',
+  ]
+  static override readonly args = { volume: Args.string({ required: true }) }
+  static override readonly flags = {
+    ...logFlags,
+    mount: Flags.string({
+      description: 'where the volumes are mounted',
+      required: true,
+      helpValue: 'DIR',
+    }),
+    'read-only': Flags.boolean({ description: 'nothing can be written through the device' }),
+  }
+
+  protected override async execute(): Promise<Attached> {
+    const { args, flags } = await this.parse(Attach)
+    const problem = nameProblem('volume name', args.volume)
+    if (problem !== null) throw new SwarmdiskError('bad-input', problem)
+    const mountPoint = await canonical(flags.mount)
+    const entry = await mountAt(mountPoint)
+    if (!entry || !isSwarmdiskMount(entry)) {
+      throw new SwarmdiskError(
+        'not-found',
+        `No swarmdisk is mounted on ${mountPoint}: run "swarmdisk mount ${flags.mount}" first.`,
+      )
+    }
+    const host = mountHost({ clock: systemClock, log: createLog(flags['log-level'], 'attach') })
+    const image = join(mountPoint, imageName(args.volume))
+    const { device } = await host.loops.attach(image, { readOnly: flags['read-only'] })
+    return { device }
+  }
+
+  protected override show({ device }: Attached): void {
+    this.log(device)
+  }
+}

@@ -1,0 +1,79 @@
+// swarmdisk mount DIR [--key K] [--bootstrap H:P] [--transport …] [--cache …] [--io-timeout 30s]
+import { Args, Flags } from '@oclif/core'
+import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
+import { SwarmdiskCommand } from '../cli/base-command.js'
+import { clusterFlags } from '../cli/flags.js'
+import { parseDuration } from '../cli/duration.js'
+import { createLog } from '../cli/log.js'
+import { clusterAccess } from '../cli/processes/cluster-access.js'
+import { startMount, type MountProcess } from '../cli/processes/mount-process.js'
+import { nextSignal } from '../cli/signals.js'
+
+export default class Mount extends SwarmdiskCommand<undefined> {
+  static override readonly summary = 'Show the volumes of a cluster as image files in a folder.'
+  static override readonly description =
+    'Each volume is a file NAME.img. Put a loop device on it with "swarmdisk attach", or use it ' +
+    'as the disk of a virtual machine. I/O that cannot go on is held, with the reason in ' +
+    '"swarmdisk status", until it can; --io-timeout makes it an error instead. Ctrl-C unmounts.'
+  static override readonly examples = [
+    '<%= config.bin %> mount /mnt/swarmdisk',
+    '<%= config.bin %> mount /mnt/swarmdisk --io-timeout 30s',
+  ]
+  static override readonly args = {
+    dir: Args.string({ description: 'an empty directory', required: true }),
+  }
+  static override readonly flags = {
+    ...clusterFlags,
+    transport: Flags.option({
+      options: ['auto', 'kernel', 'fuse-native'] as const,
+      default: 'auto' as const,
+      description: 'how to talk to the kernel; this release has fuse-native only',
+    })(),
+    cache: Flags.option({
+      options: ['none', 'writeback'] as const,
+      default: 'none' as const,
+      description: 'whether writes are answered from memory; this release has none only',
+    })(),
+    'io-timeout': Flags.string({
+      description: 'I/O held longer than this fails, like 30s or 5m; default: never',
+    }),
+  }
+
+  protected override async execute(): Promise<undefined> {
+    const { args, flags } = await this.parse(Mount)
+    if (flags.transport === 'kernel') {
+      throw new SwarmdiskError('bad-input', 'This release has no kernel transport: use auto.')
+    }
+    if (flags.cache === 'writeback') {
+      throw new SwarmdiskError('bad-input', 'This release has no write-back cache: use none.')
+    }
+    const timeout = flags['io-timeout']
+    const mount = await startMount({
+      access: clusterAccess(flags),
+      directory: args.dir,
+      ioTimeout: timeout === undefined ? null : parseDuration(timeout, '--io-timeout'),
+      log: createLog(flags['log-level'], 'mount'),
+    })
+    this.announce(mount.mountPoint, { mountPoint: mount.mountPoint })
+    await this.#serve(mount)
+    await mount.stop()
+  }
+
+  /** The first signal unmounts if nothing is busy; one more ends it in any case. */
+  async #serve(mount: MountProcess): Promise<void> {
+    for (let signals = 0; ; signals++) {
+      const why = await Promise.race([mount.closed, nextSignal()])
+      if (why === undefined) return
+      try {
+        return await mount.unmount(signals > 0)
+      } catch (error) {
+        if (!isSwarmdiskError(error)) throw error
+        this.logToStderr(`${error.message} Still serving; signal once more to abort.`)
+      }
+    }
+  }
+
+  protected override show(): void {
+    // Its ready line is all there is to show.
+  }
+}
