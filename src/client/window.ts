@@ -26,6 +26,10 @@ export class Window {
     return this.#bytes
   }
 
+  get requests(): number {
+    return this.#requests
+  }
+
   get waiting(): number {
     return this.#waiting.size
   }

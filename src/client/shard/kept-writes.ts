@@ -1,8 +1,8 @@
 // The acknowledged writes of one shard that no FLUSH has covered yet, in the order of their
 // acknowledgement: overlapping ones are acknowledged in the order in which they were made, so to
 // replay the list in order is to repeat history (design §5, "Memory that was lost"). Pure.
-import { assert } from '../base/assert.js'
-import type { ByteOffset } from '../base/brands.js'
+import { assert } from '../../base/assert.js'
+import type { ByteOffset } from '../../base/brands.js'
 
 export interface KeptWrite {
   readonly offset: ByteOffset

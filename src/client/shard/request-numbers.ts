@@ -2,8 +2,8 @@
 // forget: all numbers below `completeBelow`. Numbers come from one counter of the client, but what
 // is complete is counted shard by shard (as the servers' once tables are), so that one shard whose
 // writes are held does not keep the tables of all the others growing. Pure.
-import { assert } from '../base/assert.js'
-import { requestNumber, type RequestNumber } from '../base/brands.js'
+import { assert } from '../../base/assert.js'
+import { requestNumber, type RequestNumber } from '../../base/brands.js'
 
 /** The counter all shards of a client share. */
 export class RequestCounter {

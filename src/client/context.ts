@@ -1,0 +1,24 @@
+// What all parts of one client share.
+import type { Clock } from '../base/clock.js'
+import type { Log } from '../base/log.js'
+import type { Random } from '../base/random.js'
+import type { ConfigurationWatch } from '../net/configuration-watch.js'
+import type { Peers } from '../net/peers.js'
+import type { RequestCounter } from './shard/request-numbers.js'
+import type { ReplicaLoads } from './shard/routing.js'
+import type { PendingRequests } from './shard/shard-request.js'
+import type { Wakeup } from './wakeup.js'
+
+export interface ClientContext {
+  readonly clock: Clock
+  readonly random: Random
+  readonly peers: Peers
+  readonly watch: ConfigurationWatch
+  readonly log: Log
+  /** Milliseconds after which a call fails; null: never. */
+  readonly ioTimeout: number | null
+  readonly pending: PendingRequests
+  readonly counter: RequestCounter
+  readonly loads: ReplicaLoads
+  readonly wakeup: Wakeup
+}

@@ -1,0 +1,122 @@
+// The volumes of a cluster, as a client reads and writes them: holds what all open volumes share,
+// follows the configuration and the peers, and says what is held. The work is in volume-io.ts
+// (splitting, order, bounds), shard/ (routing, retries, replay, FLUSH) and held.ts (reasons).
+import { byteCount, type VolumeId } from '../base/brands.js'
+import { wait, type Clock } from '../base/clock.js'
+import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
+import { CLOSE_FLUSH_MS } from '../base/limits.js'
+import type { Log } from '../base/log.js'
+import type { Random } from '../base/random.js'
+import type { Configuration } from '../layout/configuration.js'
+import type { ConfigurationWatch } from '../net/configuration-watch.js'
+import type { Peers } from '../net/peers.js'
+import { ClientReporter } from './client-report.js'
+import type { ClientContext } from './context.js'
+import { heldState } from './held.js'
+import { RequestCounter } from './shard/request-numbers.js'
+import { ReplicaLoads } from './shard/routing.js'
+import { PendingRequests } from './shard/shard-request.js'
+import type { HeldState, OpenVolume, VolumeDriver, VolumeInfo } from './volume-driver.js'
+import { VolumeIo } from './volume-io.js'
+import { Wakeup } from './wakeup.js'
+
+export interface DriverOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly peers: Peers
+  readonly watch: ConfigurationWatch
+  readonly log: Log
+  /** Milliseconds; null holds for ever. */
+  readonly ioTimeout: number | null
+  /** For `status`. */
+  readonly host: string
+  readonly mountPoint: string
+}
+
+export class ClusterVolumeDriver implements VolumeDriver {
+  readonly #context: ClientContext
+  readonly #volumes = new Map<VolumeId, VolumeIo>()
+  readonly #reporter: ClientReporter
+  readonly #unsubscribe: readonly (() => void)[]
+
+  constructor(options: DriverOptions) {
+    const { clock, random, peers, watch, log, ioTimeout, host, mountPoint } = options
+    const context: ClientContext = {
+      ...{ clock, random, peers, watch, log, ioTimeout },
+      pending: new PendingRequests(clock),
+      counter: new RequestCounter(),
+      loads: new ReplicaLoads(clock, random),
+      wakeup: new Wakeup(clock),
+    }
+    this.#context = context
+    const wake = (): void => context.wakeup.all()
+    this.#unsubscribe = [
+      watch.subscribe(configuration => this.#reconfigured(configuration)),
+      peers.subscribe({ connected: wake, rerouted: wake, disconnected: wake }),
+    ]
+    this.#reporter = new ClientReporter({ context, host, mountPoint, held: () => this.held() })
+  }
+
+  volumes(): readonly VolumeInfo[] {
+    const records = [...(this.#context.watch.current()?.volumes.values() ?? [])]
+    return records
+      .map(({ name, size }) => ({ name, size: byteCount(size) }))
+      .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  }
+
+  open(name: string): OpenVolume | null {
+    const records = this.#context.watch.current()?.volumes.values() ?? []
+    const record = [...records].find(volume => volume.name === name)
+    if (!record) return null
+    const known = this.#volumes.get(record.id)
+    if (known) return known // the order of requests holds over all who have it open
+    const volume = new VolumeIo(this.#context, record)
+    this.#volumes.set(record.id, volume)
+    return volume
+  }
+
+  held(): HeldState | null {
+    const { clock, pending, peers, watch } = this.#context
+    return heldState(pending, {
+      now: clock.now(),
+      configuration: watch.current(),
+      connected: peer => peers.find(peer) !== undefined,
+    })
+  }
+
+  abort(): void {
+    this.#end('The mount was aborted: all its I/O has ended.')
+  }
+
+  /** Makes durable what can be, for a bounded time, then ends. */
+  async close(): Promise<void> {
+    const flushed = Promise.all([...this.#volumes.values()].map(volume => this.#lastFlush(volume)))
+    await Promise.race([flushed, wait(this.#context.clock, CLOSE_FLUSH_MS)])
+    this.#end('The volumes were closed.')
+  }
+
+  async #lastFlush(volume: VolumeIo): Promise<void> {
+    try {
+      await volume.flush()
+    } catch (error) {
+      if (!isSwarmdiskError(error)) throw error
+      this.#context.log.warn('not flushed at the end', { volume: volume.name, code: error.code })
+    }
+  }
+
+  #end(sentence: string): void {
+    for (const stop of this.#unsubscribe) stop()
+    this.#reporter.stop()
+    this.#context.pending.endAll(new SwarmdiskError('aborted', sentence))
+  }
+
+  #reconfigured(configuration: Configuration): void {
+    for (const [id, volume] of this.#volumes) {
+      const record = configuration.volumes.get(id) ?? null
+      volume.reconfigured(record)
+      if (!record) this.#volumes.delete(id)
+    }
+    this.#context.loads.keep(configuration.servers)
+    this.#context.wakeup.all()
+  }
+}

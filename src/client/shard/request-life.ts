@@ -1,0 +1,235 @@
+// The life of one request to one shard: choose a server, send, and, until it is decided, look again.
+// Nothing fails here that a retry can hide: lost links, old epochs, servers that do not serve yet,
+// full disks. Between attempts it waits for an event, or for a growing while.
+//
+//   look ──► wait for the configuration ─┐       ok ──────────────► accepted
+//    ▲  ──► wait for the replay ─────────┤        │ under an older generation: look again
+//    ├───────────────────────────────────┘        │ stale-epoch: look when the epoch is there
+//    └◄─ no server: wait for an event ── send ──► │ LOST, not-serving, disk-full: look, later
+//                                                 │ corrupt: other replicas, then an error
+import { exhaustive } from '../../base/assert.js'
+import { epoch, type Epoch, type PeerId } from '../../base/brands.js'
+import { SwarmdiskError } from '../../base/errors.js'
+import {
+  READ_DEADLINE_MAX_MS,
+  READ_DEADLINE_MS,
+  RETRY_MAX_MS,
+  RETRY_MIN_MS,
+} from '../../base/limits.js'
+import type { Configuration, ShardAllocation } from '../../layout/configuration.js'
+import type {
+  DataReply,
+  DataStatus,
+  FlushRequest,
+  ReadRequest,
+  WriteRequest,
+} from '../../net/messages.js'
+import { LOST, type Lost } from '../../net/peers.js'
+import type { ClientContext } from '../context.js'
+import { inSyncServers, primaryOf } from './routing.js'
+import type { RequestKind, ShardRequest } from './shard-request.js'
+
+export interface ShardView {
+  readonly configuration: Configuration
+  readonly allocation: ShardAllocation
+}
+
+export interface Asked {
+  readonly kind: RequestKind
+  readonly server: PeerId
+  readonly moved: () => void
+}
+
+/** The shard as this client knows it, see shard-line.ts. */
+export interface ShardOutlook {
+  /** The newest; throws 'not-found' if the volume is gone. */
+  look(): ShardView
+  /** Calls `done` when nothing has to be replayed before other requests; returns the undo. */
+  replayed(done: () => void): () => void
+  readonly replaying: boolean
+  /** Tells when a server that was asked is not the one to ask any more; returns the undo. */
+  whenMoved(asked: Asked): () => void
+}
+
+export interface Call {
+  readonly request: ShardRequest
+  /** Goes before the requests that wait for the replay. */
+  readonly replay: boolean
+  /** Asked for every time it is sent. */
+  message(epoch: Epoch): ReadRequest | WriteRequest | FlushRequest
+  /** Called in the turn in which the answer was found to be valid. */
+  accepted(reply: DataReply): void
+}
+
+export class RequestLife {
+  readonly #context: ClientContext
+  readonly #shard: ShardOutlook
+  readonly #call: Call
+  /** Replicas that did not serve this read; forgotten when all have been tried. */
+  readonly #tried = new Set<PeerId>()
+  /** Replicas that have no good copy, under the allocation of `#badEpoch`. */
+  readonly #bad = new Map<PeerId, DataStatus>()
+  #badEpoch: Epoch = epoch(0)
+  #needed: Epoch = epoch(0)
+  #failures = 0
+  #readDeadline = READ_DEADLINE_MS
+
+  constructor(context: ClientContext, shard: ShardOutlook, call: Call) {
+    this.#context = context
+    this.#shard = shard
+    this.#call = call
+  }
+
+  async run(): Promise<void> {
+    while (!(await this.#attempt()));
+  }
+
+  /** True when the request is decided. */
+  async #attempt(): Promise<boolean> {
+    const { request } = this.#call
+    const view = this.#shard.look()
+    if (view.configuration.epoch < this.#needed) return this.#awaitEpoch(request)
+    if (this.#shard.replaying && !this.#call.replay) {
+      await request.waitFor(done => this.#shard.replayed(done))
+      return false
+    }
+    const target = this.#target(view)
+    if (target === null) return this.#sleep()
+    const reply = await this.#send(target, view)
+    if (reply === LOST) return this.#lost(target)
+    if (reply.epoch > view.configuration.epoch) this.#context.watch.wanted(reply.epoch)
+    if (reply.status !== 'ok') return this.#refused(target, reply, view)
+    const now = this.#shard.look().allocation
+    // Executed by replicas that have lost their memory since: the caller does not know of it yet,
+    // so it is simply not done, and comes after what has to be replayed.
+    if (now.generation !== view.allocation.generation) return false
+    if (reply.generation !== now.generation) return this.#sleep()
+    this.#call.accepted(reply)
+    return true
+  }
+
+  async #awaitEpoch(request: ShardRequest): Promise<boolean> {
+    request.obstacle = { kind: 'epoch', epoch: this.#needed }
+    this.#context.watch.wanted(this.#needed)
+    return this.#sleep()
+  }
+
+  /** Null: nobody to ask now. */
+  #target({ allocation }: ShardView): PeerId | null {
+    const { peers, loads } = this.#context
+    if (this.#call.request.name.kind !== 'read') {
+      const primary = primaryOf(allocation)
+      return peers.find(primary) ? primary : null
+    }
+    if (allocation.epoch !== this.#badEpoch) this.#bad.clear()
+    this.#badEpoch = allocation.epoch
+    const inSync = inSyncServers(allocation)
+    if (inSync.every(server => this.#bad.has(server))) throw this.#noGoodCopy()
+    const usable = inSync.filter(server => peers.find(server) && !this.#bad.has(server))
+    const target = loads.choose(usable.filter(server => !this.#tried.has(server)))
+    if (target === null) {
+      this.#tried.clear()
+      this.#readDeadline = Math.min(2 * this.#readDeadline, READ_DEADLINE_MAX_MS)
+    }
+    return target
+  }
+
+  #send(target: PeerId, { configuration, allocation }: ShardView): Promise<DataReply | Lost> {
+    const { peers, loads, clock } = this.#context
+    const { request } = this.#call
+    const { kind } = request.name
+    const started = clock.now()
+    const path = peers.find(target)?.path
+    const message = this.#call.message(configuration.epoch)
+    // Writes and FLUSHes wait as long as the link lives: asking again would change nothing.
+    const options = kind === 'read' ? { deadline: this.#deadline(allocation) } : {}
+    loads.record(target, { kind: 'sent' })
+    return request.hold(done => {
+      const stop = this.#shard.whenMoved({ kind, server: target, moved: () => done(LOST) })
+      void peers.request(target, kind, message, options).then(reply => {
+        stop()
+        const latency = clock.now() - started
+        if (reply !== LOST) {
+          loads.record(target, { kind: 'answered', latency, queue: reply.queue })
+        } else if (peers.find(target)?.path === path) {
+          loads.record(target, { kind: 'overdue', latency })
+        } else loads.record(target, { kind: 'lost' })
+        done(reply)
+      })
+      return stop
+    })
+  }
+
+  /** Short only where another replica could be asked instead. */
+  #deadline(allocation: ShardAllocation): number {
+    const others = inSyncServers(allocation).filter(server => this.#context.peers.find(server))
+    return others.length > 1 ? this.#readDeadline : READ_DEADLINE_MAX_MS
+  }
+
+  /** The first time there is nothing to wait for: another replica, or the same over a new path. */
+  async #lost(target: PeerId): Promise<boolean> {
+    this.#tried.add(target)
+    this.#call.request.obstacle = null
+    if (this.#failures++ === 0) return false
+    return this.#call.request.name.kind === 'read' ? false : this.#sleep()
+  }
+
+  async #refused(target: PeerId, reply: DataReply, view: ShardView): Promise<boolean> {
+    const { request } = this.#call
+    const { kind } = request.name
+    request.obstacle = { kind: 'answer', server: target, status: reply.status }
+    switch (reply.status) {
+      case 'stale-epoch':
+        if (reply.epoch <= view.configuration.epoch) return this.#sleep()
+        this.#needed = reply.epoch
+        return false
+      case 'not-serving':
+        this.#tried.add(target)
+        return kind === 'read' ? false : this.#sleep()
+      case 'corrupt':
+        if (kind === 'write') throw this.#noGoodCopy()
+        this.#bad.set(target, reply.status)
+        return kind === 'read' ? false : this.#sleep()
+      case 'disk-error':
+        this.#bad.set(target, reply.status)
+        return kind === 'read' ? false : this.#sleep()
+      case 'disk-full':
+        return this.#sleep()
+      case 'out-of-range':
+        throw new SwarmdiskError(
+          'protocol',
+          `Storage server ${target.slice(0, 8)} says that a range is not in volume ` +
+            `${request.name.volumeName}: do all hosts run the same release of swarmdisk?`,
+        )
+      case 'ok':
+        return true
+      default:
+        return exhaustive(reply.status)
+    }
+  }
+
+  #noGoodCopy(): SwarmdiskError {
+    const { volumeName, shard, kind } = this.#call.request.name
+    if (kind === 'read' && ![...this.#bad.values()].includes('corrupt')) {
+      return new SwarmdiskError(
+        'disk-error',
+        `No storage server could read shard ${shard} of volume ${volumeName} from its disk.`,
+      )
+    }
+    return new SwarmdiskError(
+      'corrupt',
+      `No good copy is left of a block in shard ${shard} of volume ${volumeName}: ` +
+        'write it anew, or restore it from a backup.',
+    )
+  }
+
+  async #sleep(): Promise<boolean> {
+    const { wakeup, random } = this.#context
+    const longest = Math.min(RETRY_MIN_MS * 2 ** Math.min(this.#failures, 10), RETRY_MAX_MS)
+    this.#failures++
+    // Half of it by chance, so that clients that were refused together do not return together.
+    const delay = longest / 2 + (longest / 2) * (random.below(1024) / 1024)
+    await this.#call.request.waitFor(done => wakeup.sleep(delay, done))
+    return false
+  }
+}

@@ -1,0 +1,61 @@
+// Which server a request goes to: writes and FLUSHes to the shard's primary, reads to the in-sync
+// replica that is expected to answer first.
+import { assert } from '../../base/assert.js'
+import type { PeerId } from '../../base/brands.js'
+import type { Clock } from '../../base/clock.js'
+import type { Random } from '../../base/random.js'
+import type { ShardAllocation } from '../../layout/configuration.js'
+import {
+  IDLE_LOAD,
+  loadAfter,
+  loadCost,
+  type LoadEvent,
+  type ReplicaLoad,
+} from './replica-load-state.js'
+
+export class ReplicaLoads {
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #loads = new Map<PeerId, ReplicaLoad>()
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock
+    this.#random = random
+  }
+
+  record(server: PeerId, event: LoadEvent): void {
+    const load = this.#loads.get(server) ?? IDLE_LOAD
+    this.#loads.set(server, loadAfter(load, event, this.#clock.now()))
+  }
+
+  /** The cheapest; chance decides between equals, so that idle replicas share the first requests. */
+  choose(servers: readonly PeerId[]): PeerId | null {
+    const now = this.#clock.now()
+    let best: PeerId[] = []
+    let least = Infinity
+    for (const server of servers) {
+      const cost = loadCost(this.#loads.get(server) ?? IDLE_LOAD, now)
+      if (cost > least) continue
+      if (cost < least) best = []
+      least = cost
+      best.push(server)
+    }
+    if (best.length < 2) return best[0] ?? null
+    return best[this.#random.below(best.length)] ?? null
+  }
+
+  /** Servers that left the cluster need not be remembered. */
+  keep(servers: { has(id: PeerId): boolean }): void {
+    for (const id of this.#loads.keys()) if (!servers.has(id)) this.#loads.delete(id)
+  }
+}
+
+export function inSyncServers({ replicas }: ShardAllocation): readonly PeerId[] {
+  return replicas.filter(replica => replica.state === 'in-sync').map(replica => replica.server)
+}
+
+export function primaryOf({ replicas }: ShardAllocation): PeerId {
+  const [primary] = replicas
+  assert(primary?.state === 'in-sync', 'the first replica of a shard is in-sync')
+  return primary.server
+}

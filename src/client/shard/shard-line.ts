@@ -1,0 +1,211 @@
+// One shard of an open volume as its client sees it: where it lives, what was written to it and not
+// flushed, and everything outstanding. Requests come here in an order that is already right
+// (range-order.ts); this file sees that they stay so over retries, new allocations and restarts.
+//
+// Invariants: no number is used again after the generation has risen; nothing but the replay is sent
+// while one is under way; what was acknowledged is kept until a FLUSH of the same generation.
+import { assert } from '../../base/assert.js'
+import type {
+  ByteCount,
+  ByteOffset,
+  Epoch,
+  Generation,
+  RequestNumber,
+  ShardIndex,
+  VolumeId,
+} from '../../base/brands.js'
+import { SwarmdiskError } from '../../base/errors.js'
+import { ONCE_NUMBERS_MAX } from '../../base/limits.js'
+import type { ShardAllocation } from '../../layout/configuration.js'
+import type { ClientContext } from '../context.js'
+import { FlushQueue } from './flush-queue.js'
+import { KeptWrites, type KeptWrite } from './kept-writes.js'
+import { Replay } from './replay.js'
+import { RequestLife, type Asked, type ShardOutlook, type ShardView } from './request-life.js'
+import { RequestNumbers } from './request-numbers.js'
+import { inSyncServers, primaryOf } from './routing.js'
+import type { RequestKind, ShardRequest } from './shard-request.js'
+
+export interface ShardLineEvents {
+  /** Writes that are durable now and need not be kept any longer. */
+  released(amount: { readonly requests: number; readonly bytes: number }): void
+  /** Acknowledged data is gone for good; the next FLUSH says so. */
+  lost(sentence: string): void
+}
+
+export interface ShardLineName {
+  readonly volume: VolumeId
+  readonly volumeName: string
+  readonly shard: ShardIndex
+}
+
+export class ShardLine implements ShardOutlook {
+  readonly #context: ClientContext
+  readonly #name: ShardLineName
+  readonly #events: ShardLineEvents
+  readonly #numbers: RequestNumbers
+  readonly #kept = new KeptWrites()
+  readonly #asked = new Set<Asked>()
+  readonly #flushes = new FlushQueue(() => this.#flush())
+  readonly #replay: Replay
+  /** Null until first looked at: then nothing was written under any. */
+  #generation: Generation | null = null
+
+  constructor(context: ClientContext, name: ShardLineName, events: ShardLineEvents) {
+    this.#context = context
+    this.#name = name
+    this.#events = events
+    this.#numbers = new RequestNumbers(context.counter, ONCE_NUMBERS_MAX)
+    this.#replay = new Replay({
+      kept: () => this.#kept.list(),
+      begin: () => this.begin('write'),
+      end: request => context.pending.end(request),
+      write: (request, write) => this.#write(request, write, true),
+      lost: (write, error) => this.#lost(write, error),
+    })
+  }
+
+  get replaying(): boolean {
+    return this.#replay.running
+  }
+
+  /** Whether a FLUSH has anything to make durable. */
+  get unflushed(): boolean {
+    return this.#kept.size > 0
+  }
+
+  begin(kind: RequestKind): ShardRequest {
+    return this.#context.pending.begin({ kind, ...this.#name })
+  }
+
+  look(): ShardView {
+    const configuration = this.#context.watch.current()
+    const volume = configuration?.volumes.get(this.#name.volume)
+    if (!configuration || !volume) throw volumeGone(this.#name.volumeName)
+    const allocation = volume.shards[this.#name.shard]
+    assert(allocation, 'a shard of this volume')
+    this.#observe(allocation)
+    return { configuration, allocation }
+  }
+
+  /** A new configuration: learns of a new generation, also when idle, and of servers that left. */
+  reconsider(): void {
+    const { allocation } = this.look()
+    const inSync = inSyncServers(allocation)
+    for (const { kind, server, moved } of [...this.#asked]) {
+      const right = kind === 'read' ? inSync.includes(server) : primaryOf(allocation) === server
+      if (!right) moved()
+    }
+  }
+
+  replayed(done: () => void): () => void {
+    return this.#replay.whenDone(done)
+  }
+
+  whenMoved(asked: Asked): () => void {
+    this.#asked.add(asked)
+    return () => this.#asked.delete(asked)
+  }
+
+  /** `accept` gets the content in the turn in which it is valid. */
+  async read(
+    request: ShardRequest,
+    range: { readonly offset: ByteOffset; readonly length: ByteCount },
+    accept: (content: Uint8Array) => void,
+  ): Promise<void> {
+    const { volume, shard } = this.#name
+    const life = new RequestLife(this.#context, this, {
+      request,
+      replay: false,
+      message: epoch => ({ volume, shard, epoch, ...range }),
+      accepted: ({ payload }) => {
+        if (payload.length !== range.length) {
+          throw new SwarmdiskError('protocol', 'A storage server answered a read in part.')
+        }
+        accept(payload)
+      },
+    })
+    await life.run()
+  }
+
+  /** The payload is ours from now on: it is kept until a FLUSH covers it. */
+  async write(request: ShardRequest, write: KeptWrite): Promise<void> {
+    await request.waitFor(done => this.#numbers.room(done))
+    await this.#write(request, write, false)
+  }
+
+  /** Resolves when every write acknowledged before the call is durable on all in-sync replicas. */
+  flush(): Promise<void> {
+    return this.unflushed ? this.#flushes.join() : Promise.resolve()
+  }
+
+  async #write(request: ShardRequest, write: KeptWrite, replay: boolean): Promise<void> {
+    let number: RequestNumber | null = null
+    let under: Generation | null = null
+    const message = (epoch: Epoch) => {
+      // After memory was lost the same number would be taken for a write that was executed before,
+      // while the replay may have put older content over it.
+      if (number !== null && under !== this.#generation) {
+        this.#numbers.complete(number)
+        number = null
+      }
+      number ??= this.#numbers.take()
+      under = this.#generation
+      const { volume, shard } = this.#name
+      const completeBelow = this.#numbers.completeBelow
+      return { volume, shard, epoch, ...write, request: number, completeBelow }
+    }
+    const accepted = (): void => {
+      if (!replay) this.#kept.add(write)
+    }
+    try {
+      await new RequestLife(this.#context, this, { request, replay, message, accepted }).run()
+    } finally {
+      if (number !== null) this.#numbers.complete(number)
+    }
+  }
+
+  async #flush(): Promise<void> {
+    if (!this.unflushed) return
+    const { volume, shard } = this.#name
+    const request = this.begin('flush')
+    const mark = this.#kept.mark()
+    const life = new RequestLife(this.#context, this, {
+      request,
+      replay: false,
+      message: epoch => ({ volume, shard, epoch }),
+      accepted: () => this.#events.released(this.#kept.release(mark)),
+    })
+    try {
+      await life.run()
+    } finally {
+      this.#context.pending.end(request)
+    }
+  }
+
+  #observe({ generation }: ShardAllocation): void {
+    const before = this.#generation
+    if (generation === before) return
+    assert(before === null || generation > before, 'generations only grow')
+    this.#generation = generation
+    if (before === null || (!this.unflushed && !this.replaying)) return
+    this.#context.log.warn('all replicas of a shard restarted: repeating what was not flushed', {
+      volume: this.#name.volumeName,
+      shard: this.#name.shard,
+      writes: this.#kept.size,
+    })
+    this.#replay.start()
+  }
+
+  #lost(write: KeptWrite, error: SwarmdiskError): void {
+    this.#events.lost(
+      `All copies of shard ${this.#name.shard} of volume ${this.#name.volumeName} lost their ` +
+        `memory, and ${write.payload.length} acknowledged bytes could not be written again: ` +
+        error.message,
+    )
+  }
+}
+
+export function volumeGone(name: string): SwarmdiskError {
+  return new SwarmdiskError('not-found', `Volume ${name} does not exist any more.`)
+}

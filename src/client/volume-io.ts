@@ -1,0 +1,264 @@
+// An open volume: splits calls at extent borders, keeps overlapping requests in order, bounds what
+// is outstanding and what is kept, and gives each request to its shard. The data of a write is
+// copied once, when it is let in: the caller may use its buffer again as soon as it has an answer,
+// while the copy goes out, is retried, and is kept until a FLUSH covers it.
+import { assert } from '../base/assert.js'
+import {
+  byteCount,
+  byteOffset,
+  type ByteCount,
+  type ByteOffset,
+  type ShardIndex,
+} from '../base/brands.js'
+import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
+import {
+  CLIENT_WINDOW_BYTES,
+  CLIENT_WINDOW_REQUESTS,
+  KEPT_WRITES_BYTES,
+  KEPT_WRITES_MAX,
+  REQUEST_BYTES_MAX,
+} from '../base/limits.js'
+import type { VolumeRecord } from '../layout/configuration.js'
+import { splitRange, type Piece } from '../layout/geometry.js'
+import type { ClientContext } from './context.js'
+import { RangeOrder } from './range-order.js'
+import { ShardLine, volumeGone } from './shard/shard-line.js'
+import type { ShardRequest } from './shard/shard-request.js'
+import type { OpenVolume } from './volume-driver.js'
+import { Window } from './window.js'
+
+const WINDOW = { requests: CLIENT_WINDOW_REQUESTS, bytes: CLIENT_WINDOW_BYTES }
+const KEPT = { requests: KEPT_WRITES_MAX, bytes: KEPT_WRITES_BYTES }
+
+const FAILED_TOGETHER = new SwarmdiskError('aborted', 'Another part of the same call failed.')
+
+interface Part {
+  readonly piece: Piece
+  readonly request: ShardRequest
+  readonly line: ShardLine
+  /** In the caller's buffer. */
+  readonly from: number
+}
+
+export class VolumeIo implements OpenVolume {
+  readonly #context: ClientContext
+  #record: VolumeRecord
+  readonly #lines = new Map<ShardIndex, ShardLine>()
+  readonly #order = new RangeOrder()
+  // Two, so that reads go on while all writes are held.
+  readonly #reads = new Window(WINDOW)
+  readonly #writes = new Window(WINDOW)
+  readonly #kept = new Window(KEPT)
+  #gone = false
+  #draining = false
+  #lost: string | null = null
+
+  constructor(context: ClientContext, record: VolumeRecord) {
+    this.#context = context
+    this.#record = record
+  }
+
+  get name(): string {
+    return this.#record.name
+  }
+
+  get size(): ByteCount {
+    return this.#record.size
+  }
+
+  read(offset: ByteOffset, into: Uint8Array): Promise<void> {
+    return this.#carryOut('read', { offset, length: into.length }, part =>
+      this.#readPart(part, into),
+    )
+  }
+
+  write(offset: ByteOffset, data: Uint8Array): Promise<void> {
+    return this.#carryOut('write', { offset, length: data.length }, part =>
+      this.#writePart(part, data),
+    )
+  }
+
+  async flush(): Promise<void> {
+    this.#check()
+    await this.#bounded('flush', [], this.#flushLines())
+    if (this.#lost === null) return
+    const sentence = this.#lost
+    this.#lost = null
+    throw new SwarmdiskError('data-lost', sentence)
+  }
+
+  /** With every configuration; null when the volume has been deleted. */
+  reconfigured(record: VolumeRecord | null): void {
+    if (record) {
+      this.#record = record
+      for (const line of this.#lines.values()) line.reconsider()
+    } else if (!this.#gone) {
+      this.#gone = true
+      this.#context.pending.endVolume(this.#record.id, volumeGone(this.name))
+    }
+  }
+
+  #check(): void {
+    this.#context.pending.check()
+    if (this.#gone) throw volumeGone(this.name)
+  }
+
+  async #carryOut(
+    kind: 'read' | 'write',
+    range: { readonly offset: ByteOffset; readonly length: number },
+    one: (part: Part) => Promise<void>,
+  ): Promise<void> {
+    this.#check()
+    assert(range.offset + range.length <= this.size, `a ${kind} within the volume`)
+    const parts = this.#parts(kind, range)
+    const requests = parts.map(part => part.request)
+    const work = Promise.all(
+      parts.map(part => one(part).finally(() => this.#context.pending.end(part.request))),
+    )
+    await this.#bounded(kind, requests, work)
+  }
+
+  #parts(
+    kind: 'read' | 'write',
+    { offset, length }: { readonly offset: ByteOffset; readonly length: number },
+  ): readonly Part[] {
+    const pieces = splitRange({ offset, length: byteCount(length) }, this.#record.shards.length)
+    return pieces.flatMap(cut).map(piece => {
+      const line = this.#line(piece.shard)
+      return { piece, line, request: line.begin(kind), from: piece.offset - offset }
+    })
+  }
+
+  #line(shard: ShardIndex): ShardLine {
+    const known = this.#lines.get(shard)
+    if (known) return known
+    const name = { volume: this.#record.id, volumeName: this.name, shard }
+    const line = new ShardLine(this.#context, name, {
+      released: ({ bytes, requests }) => this.#kept.leave(bytes, requests),
+      lost: sentence => {
+        this.#context.log.error(sentence)
+        this.#lost ??= sentence
+      },
+    })
+    this.#lines.set(shard, line)
+    return line
+  }
+
+  /**
+   * Ends the call by the I/O timeout or with its first failure. Then what was not sent is given up,
+   * and no read touches the caller's buffer; writes that may have been sent go on until they are
+   * decided, so that later ones to the same place still come after them.
+   */
+  #bounded(kind: string, requests: readonly ShardRequest[], work: Promise<unknown>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { ioTimeout, clock } = this.#context
+      const fail = (error: unknown): void => {
+        timer?.cancel()
+        reject(error)
+        const reason = isSwarmdiskError(error) ? error : FAILED_TOGETHER
+        for (const request of requests) if (!request.admitted) request.cancel(reason)
+      }
+      const timer =
+        ioTimeout === null ? null : clock.after(ioTimeout, () => fail(this.#timedOut(kind)))
+      work.then(() => {
+        timer?.cancel()
+        resolve()
+      }, fail)
+    })
+  }
+
+  #timedOut(kind: string): SwarmdiskError {
+    const seconds = (this.#context.ioTimeout ?? 0) / 1000
+    return new SwarmdiskError(
+      'io-timeout',
+      `A ${kind} of volume ${this.name} was held for ${seconds} s and given up (--io-timeout).`,
+    )
+  }
+
+  async #readPart({ piece, request, line, from }: Part, into: Uint8Array): Promise<void> {
+    const range = { offset: piece.shardOffset, length: piece.length }
+    await this.#inTurn(piece, request, async () => {
+      await request.waitFor(done => this.#reads.enter(piece.length, done))
+      try {
+        await line.read(request, range, content => into.set(content, from))
+      } finally {
+        this.#reads.leave(piece.length)
+      }
+    })
+  }
+
+  async #writePart({ piece, request, line, from }: Part, data: Uint8Array): Promise<void> {
+    const bytes = piece.length
+    await this.#inTurn(piece, request, async () => {
+      await request.waitFor(done => this.#kept.enter(bytes, done))
+      try {
+        await request.waitFor(done => this.#writes.enter(bytes, done))
+        try {
+          request.admitted = true
+          const payload = new Uint8Array(data.subarray(from, from + bytes)) // a copy
+          await line.write(request, { offset: piece.shardOffset, payload })
+        } finally {
+          this.#writes.leave(bytes)
+        }
+      } catch (error) {
+        this.#kept.leave(bytes) // only what was acknowledged is kept
+        throw error
+      }
+    })
+    this.#drain()
+  }
+
+  /** Runs when every earlier request to an overlapping range, that matters, is decided. */
+  async #inTurn(piece: Piece, request: ShardRequest, run: () => Promise<void>): Promise<void> {
+    const write = request.name.kind === 'write'
+    let end: () => void = () => undefined
+    try {
+      await request.waitFor(done => {
+        end = this.#order.add({ offset: piece.offset, length: piece.length, write }, done)
+        return () => undefined
+      })
+      await run()
+    } finally {
+      end()
+    }
+  }
+
+  async #flushLines(): Promise<void> {
+    await Promise.all([...this.#lines.values()].map(line => line.flush()))
+  }
+
+  /** Half of what may be kept is unflushed: makes room before writes have to wait for it. */
+  #drain(): void {
+    if (this.#draining || !this.#halfFull()) return
+    this.#draining = true
+    this.#flushLines().then(
+      () => {
+        this.#draining = false
+        this.#drain()
+      },
+      (error: unknown) => {
+        this.#draining = false // ended or deleted: whoever reads or writes hears of it
+        if (!isSwarmdiskError(error)) throw error
+      },
+    )
+  }
+
+  #halfFull(): boolean {
+    const half = this.#kept.bytes * 2 >= KEPT.bytes || this.#kept.requests * 2 >= KEPT.requests
+    return half && [...this.#lines.values()].some(line => line.unflushed)
+  }
+}
+
+/** Into pieces of at most one request. */
+function cut(piece: Piece): readonly Piece[] {
+  if (piece.length <= REQUEST_BYTES_MAX) return [piece]
+  return Array.from({ length: Math.ceil(piece.length / REQUEST_BYTES_MAX) }, (_, i) => {
+    const skip = i * REQUEST_BYTES_MAX
+    return {
+      shard: piece.shard,
+      shardOffset: byteOffset(piece.shardOffset + skip),
+      offset: byteOffset(piece.offset + skip),
+      length: byteCount(Math.min(REQUEST_BYTES_MAX, piece.length - skip)),
+    }
+  })
+}
