@@ -14,7 +14,7 @@ import {
 import type { Configuration, ShardAllocation, VolumeRecord } from './configuration.js'
 import { minInSyncProblem, nameProblem, replicasProblem, sizeProblem } from './names.js'
 
-/** Asserts a configuration; what it shares with a `before` that was checked is not checked again. */
+/** Asserts a configuration; parts shared with `before`, which was checked, are not looked at. */
 export function checkConfiguration(
   configuration: Configuration,
   before: Configuration | null = null,
