@@ -63,6 +63,8 @@ export class HistoryLog {
     options: HistoryLogOptions,
   ): Promise<{ readonly history: HistoryLog; readonly records: readonly HistoryRecord[] }> {
     await options.disk.makeFolder(options.folder)
+    // Else a power cut could take the folder with all that is in it.
+    await options.disk.syncFolder('')
     const history = new HistoryLog(options)
     const records = await history.#recover(options.snapshot)
     await history.#retire(options.snapshot)
