@@ -1,6 +1,6 @@
 // Runs every test file in a process of its own, counts the assertions of all of them, and checks
-// that nothing is left behind. `npm test -- layout e2e/mount` runs the files whose path contains one
-// of the words. The last line is `N passed, N failed`; the exit code is 1 if anything failed.
+// that nothing is left behind. `npm test -- layout e2e/mount` runs the files whose path contains
+// one of the words. The last line is `N passed, N failed`; the exit code is 1 if anything failed.
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'

@@ -1,6 +1,7 @@
 // Assertions are for bugs in swarmdisk itself and stay on in production: a server that knows that
 // one of its invariants is broken must stop rather than serve. What a peer, a disk or a user can
-// cause is never an assertion; it is a protocol outcome (a value) or an operating error (errors.ts).
+// cause is never an assertion; it is a protocol outcome (a value) or an operating error
+// (errors.ts).
 
 /** A broken invariant: a bug in swarmdisk. Never caught but at the top of a process. */
 export class AssertionFailure extends Error {

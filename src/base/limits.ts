@@ -7,7 +7,10 @@ const MiB = 1024 * KiB
 
 /** The unit of atomic writing, checksumming and copy-on-write: the page size of every host. */
 export const BLOCK_BYTES = 4 * KiB
-/** The striping unit: long enough for a sequential reader to stay on one disk, short enough to spread. */
+/**
+ * The striping unit: long enough for a sequential reader to stay on one disk, short enough to
+ * spread.
+ */
 export const EXTENT_BYTES = 4 * MiB
 export const BLOCKS_PER_EXTENT = EXTENT_BYTES / BLOCK_BYTES
 /** One index entry: epoch and state in 32 bits, crc32 in 32 bits. */
@@ -26,7 +29,9 @@ export const VOLUMES_MAX = 4096
 export const SERVERS_MAX = 4096
 /** Volume, server and domain names: they become file names, and columns of tables. */
 export const NAME_LENGTH_MAX = 64
-/** Deleted volumes a configuration remembers, so that a server that was away may drop their data. */
+/**
+ * Deleted volumes a configuration remembers, so that a server that was away may drop their data.
+ */
 export const DELETED_VOLUMES_REMEMBERED = 4096
 
 /** Payload of one read or write: FUSE asks for at most 1 MiB at a time. */
@@ -55,7 +60,9 @@ export const COMMAND_DEADLINE_MS = 15_000
 export const JOIN_NOTICE_MS = 10_000
 /** A clean stop may take this long before the process leaves anyway; blocks are safe by then. */
 export const STOP_DEADLINE_MS = 10_000
-/** A process of `dev` that has not said "ready" by then is broken: building nothing, it takes 2 s. */
+/**
+ * A process of `dev` that has not said "ready" by then is broken: building nothing, it takes 2 s.
+ */
 export const CHILD_READY_MS = 60_000
 /** `dev` waits this long before it restarts what ended, so that people can watch the gap. */
 export const RESTART_DELAY_MS = 5_000
@@ -93,11 +100,15 @@ export const ADMIN_JSON_BYTES_MAX = 8 * MiB
 
 /** A shard above this takes long to copy: 8 GiB are rebuilt in a minute and a half at 100 MB/s. */
 export const SHARD_BYTES_AIM = 8 * 1024 * MiB
-/** Enough for a lost server's shards to be rebuilt by several others at once, few enough to flush. */
+/**
+ * Enough for a lost server's shards to be rebuilt by several others at once, few enough to flush.
+ */
 export const SHARDS_PER_SERVER_AIM = 3
 /** Holders of one shard, replicas and stale ones: every replica may be on its way to elsewhere. */
 export const ALLOCATION_SERVERS_MAX = 2 * REPLICAS_MAX
-/** Shards of one change: some 2 MiB encoded, far below a frame. The planner goes on with the rest. */
+/**
+ * Shards of one change: some 2 MiB encoded, far below a frame. The planner goes on with the rest.
+ */
 export const REALLOCATIONS_PER_CHANGE = 4096
 /** The longest host name there is. */
 export const HOST_LENGTH_MAX = 255
@@ -108,7 +119,9 @@ export const WEIGHT_MAX = 2 ** 32 - 1
 
 /** What may arrive before admission: below 1 KiB, but one read (64 KiB) may hold frames as well. */
 export const UNADMITTED_BYTES_MAX = 128 * KiB
-/** Connections waiting for admission: a whole cluster reconnecting at once comes in a few rounds. */
+/**
+ * Connections waiting for admission: a whole cluster reconnecting at once comes in a few rounds.
+ */
 export const UNADMITTED_LINKS_MAX = 256
 /** A peer that gave a wrong proof has another key; it is not heard again for this long. */
 export const ADMISSION_BACKOFF_MS = 10_000
@@ -171,7 +184,9 @@ export const HOLDERS_NAMED_MAX = 5
 export const HISTORY_RECORDS_KEPT = 10_000
 /** The same as disk space: records of many shards are large, and older ones go first. */
 export const HISTORY_BYTES_KEPT = 256 * MiB
-/** A segment is rotated, and a snapshot written, after this much: a start replays at most as much. */
+/**
+ * A segment is rotated, and a snapshot written, after this much: a start replays at most as much.
+ */
 export const HISTORY_SEGMENT_RECORDS = 2_500
 export const HISTORY_SEGMENT_BYTES = 16 * MiB
 /** Changes that share one sync; more wait for the next one. */
@@ -201,7 +216,10 @@ export const EPOCH_LIST_MAX = 1_000
 
 /** Files kept open at once: below the 1024 descriptors of a plain shell, with room for sockets. */
 export const OPEN_FILES_MAX = 512
-/** Up to here a write into the page cache (7 µs for 4 KiB, 40 µs for this) beats a thread's hand-over. */
+/**
+ * Up to here a write into the page cache (7 µs for 4 KiB, 40 µs for this) beats a thread's hand-
+ * over.
+ */
 export const SYNCHRONOUS_WRITE_BYTES = 128 * KiB
 /** A metadata file is read whole: room for the largest configuration and its history. */
 export const DURABLE_FILE_BYTES_MAX = 256 * MiB
@@ -259,7 +277,9 @@ export const ONCE_CLIENTS_MAX = 1024
 export const SETTLE_PART_BLOCKS = REQUEST_BYTES_MAX / BLOCK_BYTES
 /** Writes sent to a syncing replica and not acknowledged: 256 KiB at 4 KiB each, 64 MiB at most. */
 export const SYNC_WINDOW = 64
-/** Committed writes of one shard kept for a syncing replica whose link breaks; beyond, it compares. */
+/**
+ * Committed writes of one shard kept for a syncing replica whose link breaks; beyond, it compares.
+ */
 export const SYNC_BACKLOG_BYTES = 4 * MiB
 /** A store that fails is tried again after this... */
 export const STORE_RETRY_MIN_MS = 100
@@ -271,7 +291,9 @@ export const PARKED_PER_SHARD_MAX = 1024
 export const PARK_MS = 3_000
 /** Requests of a newer epoch that wait at one server for its configuration. */
 export const PARKED_FOR_EPOCH_MAX = 4096
-/** Questions between storage servers; the pause before one is asked again doubles up to the second. */
+/**
+ * Questions between storage servers; the pause before one is asked again doubles up to the second.
+ */
 export const REPLICA_REQUEST_MS = 10_000
 export const REPLICA_RETRY_MIN_MS = 50
 export const REPLICA_RETRY_MAX_MS = 1_000
@@ -301,7 +323,9 @@ export const SHARDS_OPENED_AT_ONCE = 16
 // ---- links and peers -------------------------------------------------------------------------
 /** Answers and notices that wait for a slow peer: one window of each of several clients. */
 export const LINK_OUTBOX_BYTES_MAX = 256 * MiB
-/** Requests that wait for a slow peer; their payloads belong to windows that are bounded elsewhere. */
+/**
+ * Requests that wait for a slow peer; their payloads belong to windows that are bounded elsewhere.
+ */
 export const LINK_REQUESTS_WAITING_MAX = 65_536
 /** Data waits this long for the first attempt at a direct link; a TCP dial in a rack takes 1 ms. */
 export const DATA_PATH_WAIT_MS = 300

@@ -35,6 +35,9 @@ export interface OpenVolume {
   read(offset: ByteOffset, into: Uint8Array): Promise<void>
   /** Resolves when every in-sync replica has it. `data` is not touched after that, nor changed. */
   write(offset: ByteOffset, data: Uint8Array): Promise<void>
-  /** Resolves when every write acknowledged before the call is durable on every in-sync replica (I2). */
+  /**
+   * Resolves when every write acknowledged before the call is durable on every in-sync replica
+   * (I2).
+   */
   flush(): Promise<void>
 }

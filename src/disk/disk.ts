@@ -1,9 +1,13 @@
 // A server's own disk, as much of it as swarmdisk needs. The real one is node:fs; the simulated one
 // loses, on a crash, any subset of what was not synced. Paths are relative to the data directory,
-// separated by '/'; '' is the data directory itself. All failures are SwarmdiskError with code 'disk-full' or 'disk-error'.
+// separated by '/'; '' is the data directory itself. All failures are SwarmdiskError with code
+// 'disk-full' or 'disk-error'.
 
 export interface Disk {
-  /** Opens for reading and writing; 'create' makes an empty file, 'existing' gives null if there is none. */
+  /**
+   * Opens for reading and writing; 'create' makes an empty file, 'existing' gives null if there is
+   * none.
+   */
   open(path: string, how: 'create' | 'existing'): Promise<DiskFile | null>
   /** Names in a folder, sorted; empty if the folder does not exist. */
   list(folder: string): Promise<readonly string[]>

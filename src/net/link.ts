@@ -39,7 +39,9 @@ export interface Network {
   start(events: NetworkEvents): Promise<void>
   /** Tries to open a swarm link to a peer whose identity is known; the result arrives as a link. */
   dialPeer(peer: PeerId): void
-  /** Tries to open a direct link; it arrives as a link, or null says that it could not be opened. */
+  /**
+   * Tries to open a direct link; it arrives as a link, or null says that it could not be opened.
+   */
   dialAddress(address: Address, expected: PeerId | null): Promise<Link | null>
   stop(): Promise<void>
 }

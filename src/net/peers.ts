@@ -12,7 +12,10 @@ import type { OperationName, Reply, Request } from './operations.js'
 
 export type Role = 'manager' | 'storage' | 'client'
 
-/** The link broke, or was replaced, or the deadline passed: the request may or may not have been executed. */
+/**
+ * The link broke, or was replaced, or the deadline passed: the request may or may not have been
+ * executed.
+ */
 export const LOST = Symbol('lost')
 export type Lost = typeof LOST
 

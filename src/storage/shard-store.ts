@@ -25,7 +25,9 @@ export interface PageSummaryEntry {
 export interface ShardStore {
   /** Fills `into` (whole blocks). Absent blocks and zeroes read as zeroes. */
   read(block: BlockIndex, into: Uint8Array): Promise<ReadResult>
-  /** Whole blocks of data. A block that is all zeroes becomes a `zeroes` mark and takes no space. */
+  /**
+   * Whole blocks of data. A block that is all zeroes becomes a `zeroes` mark and takes no space.
+   */
   write(block: BlockIndex, data: Uint8Array, epoch: Epoch): Promise<void>
   /** Copies blocks as another replica has them, entry and all; `payload` holds the `data` ones. */
   adopt(block: BlockIndex, entries: readonly IndexEntry[], payload: Uint8Array): Promise<void>

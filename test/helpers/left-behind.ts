@@ -1,5 +1,5 @@
-// What a test run must not leave on the machine: mounts, loop devices, network namespaces, swarmdisk
-// processes. Compared with what was there before, because the machine may have its own.
+// What a test run must not leave on the machine: mounts, loop devices, network namespaces,
+// swarmdisk processes. Compared with what was there before, because the machine may have its own.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 

@@ -1,5 +1,5 @@
-// The way a command reaches a manager: through the control socket of a process of this host, or as a
-// client that joins the swarm for the time of the command.
+// The way a command reaches a manager: through the control socket of a process of this host, or as
+// a client that joins the swarm for the time of the command.
 import { SwarmdiskError } from '../../base/errors.js'
 import { systemClock } from '../../base/clock.js'
 import type { Log } from '../../base/log.js'

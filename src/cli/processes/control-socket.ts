@@ -11,7 +11,9 @@ export interface ControlSocket {
   close(): Promise<void>
 }
 
-/** Serves until closed. The caller holds the lock of the directory, so a socket left there is dead. */
+/**
+ * Serves until closed. The caller holds the lock of the directory, so a socket left there is dead.
+ */
 export async function serveControl(
   path: string,
   routes: Readonly<Record<string, ControlHandler>>,

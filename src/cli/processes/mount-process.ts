@@ -1,5 +1,5 @@
-// A mount as a process: a client of the swarm, the volume driver, and the FUSE transport over it. It
-// ends when it is told to, or when somebody unmounts it.
+// A mount as a process: a client of the swarm, the volume driver, and the FUSE transport over it.
+// It ends when it is told to, or when somebody unmounts it.
 import { hostname } from 'node:os'
 import { systemClock } from '../../base/clock.js'
 import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'

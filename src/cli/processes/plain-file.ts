@@ -1,5 +1,6 @@
 // Small text files that must be whole or absent after a crash: written aside, synced, renamed, and
-// the folder synced. For what a start needs before there is a Disk (src/disk has the same for roles).
+// the folder synced. For what a start needs before there is a Disk (src/disk has the same for
+// roles).
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 

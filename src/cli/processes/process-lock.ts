@@ -1,6 +1,6 @@
 // One live process per data directory. The lock is a file that names its holder; a holder that is
-// gone (kill -9, reboot) holds nothing. Taking over a dead lock is exclusive: the new lock is linked
-// into place, and only one of several contenders can rename the dead one away.
+// gone (kill -9, reboot) holds nothing. Taking over a dead lock is exclusive: the new lock is
+// linked into place, and only one of several contenders can rename the dead one away.
 import { linkSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { SwarmdiskError } from '../../base/errors.js'
 import { isAlive, isProcessMark, ownMark, type ProcessMark } from './live-process.js'

@@ -1,5 +1,5 @@
-// A process as a member of the swarm: network, peers and configuration watch wired together with the
-// real clock and randomness. The roles stand on it.
+// A process as a member of the swarm: network, peers and configuration watch wired together with
+// the real clock and randomness. The roles stand on it.
 import { incarnation, type Incarnation, type PeerId } from '../../base/brands.js'
 import { systemClock } from '../../base/clock.js'
 import type { Log } from '../../base/log.js'

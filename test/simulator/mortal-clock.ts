@@ -1,0 +1,30 @@
+// The clock of one process: when the process dies, none of its timers fires any more.
+import type { Milliseconds } from '../../src/base/brands.js'
+import type { Clock, Timer } from '../../src/base/clock.js'
+
+export class MortalClock implements Clock {
+  readonly #clock: Clock
+  #alive = true
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  now(): Milliseconds {
+    return this.#clock.now()
+  }
+
+  date(): string {
+    return this.#clock.date()
+  }
+
+  after(delay: number, callback: () => void): Timer {
+    return this.#clock.after(delay, () => {
+      if (this.#alive) callback()
+    })
+  }
+
+  die(): void {
+    this.#alive = false
+  }
+}
