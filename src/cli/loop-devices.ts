@@ -1,7 +1,7 @@
 // Loop devices on image files: attached with direct I/O, usable when attach() returns, taken away
 // with the file systems on them. What there is, is read from /sys: asking the loop driver itself
 // (as losetup --list does) would ask the mount under it, which may hang or be dead.
-import { readdir, readFile } from 'node:fs/promises'
+import { access, readdir, readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Clock } from '../base/clock.js'
 import { wait } from '../base/clock.js'
@@ -13,6 +13,7 @@ import {
   DEVICE_RELEASE_INTERVAL_MS,
   FILE_SYSTEM_UNMOUNT_DEADLINE_MS,
   FIRST_READ_DEADLINE_MS,
+  MOUNT_PROBE_DEADLINE_MS,
 } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import { readMountTable, type MountEntry } from '../fuse/mount-table.js'
@@ -65,26 +66,25 @@ export class LoopDevices implements ImageUsers {
    */
   async find(imagePath: string): Promise<readonly LoopDevice[]> {
     const orphan = `/${basename(imagePath)}`
+    // A file of that name in the root directory would be somebody's own.
+    const isOrphan = !(await exists(orphan))
     return (await this.list()).filter(
-      device => device.backingFile === imagePath || device.backingFile === orphan,
+      device => device.backingFile === imagePath || (isOrphan && device.backingFile === orphan),
     )
   }
 
   /** Returns after a first read through the device. Undoes what it did if that fails. */
   async attach(imagePath: string, options: { readonly readOnly: boolean }): Promise<LoopDevice> {
     this.#requireRoot()
-    const other = (await this.list()).find(device => device.backingFile === imagePath)
-    if (other) {
-      throw new SwarmdiskError(
-        'in-use',
-        `${basename(imagePath)} is attached as ${other.device} already: use that, or detach it.`,
-      )
-    }
+    await this.#checkImage(imagePath)
+    await this.#refuseSecond(imagePath, null)
     const args = ['--find', '--show', '--direct-io=on']
     if (options.readOnly) args.push('--read-only')
     const shown = await this.#tools.must('losetup', [...args, imagePath], FIRST_READ_DEADLINE_MS)
     const path = shown.trim()
     try {
+      // Somebody may have attached it at the same time; then both give up rather than both write.
+      await this.#refuseSecond(imagePath, path)
       await this.#firstRead(path)
     } catch (error) {
       await this.detach(path, { abort: true })
@@ -122,6 +122,27 @@ export class LoopDevices implements ImageUsers {
   #requireRoot(): void {
     if (this.#userId === 0) return
     throw new SwarmdiskError('environment', 'Loop devices need root: run this with sudo.')
+  }
+
+  /** Not by looking ourselves: the mount it lies on may hang. */
+  async #checkImage(imagePath: string): Promise<void> {
+    const result = await this.#tools.run('stat', ['--', imagePath], MOUNT_PROBE_DEADLINE_MS)
+    if (result.exitCode === 0) return
+    throw new SwarmdiskError(
+      'not-found',
+      `There is no image ${imagePath} (${result.stderr.trim()}): is the volume's mount there?`,
+    )
+  }
+
+  async #refuseSecond(imagePath: string, own: string | null): Promise<void> {
+    const other = (await this.list()).find(
+      device => device.backingFile === imagePath && device.device !== own,
+    )
+    if (!other) return
+    throw new SwarmdiskError(
+      'in-use',
+      `${basename(imagePath)} is attached as ${other.device} already: use that, or detach it.`,
+    )
   }
 
   async #firstRead(device: string): Promise<void> {
@@ -204,6 +225,16 @@ export class LoopDevices implements ImageUsers {
     } finally {
       clearInterval(alive)
     }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path)
+    return true
+  } catch {
+    // Whatever the reason, it is not there for us.
+    return false
   }
 }
 

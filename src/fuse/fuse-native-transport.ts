@@ -82,8 +82,8 @@ export class FuseNativeTransport implements Transport {
       })
       throw error
     }
-    const entry = await mountAt(mountPoint)
-    if (entry !== null) this.#watch(fuse, entry.device)
+    // Somebody may have unmounted it already; then the first look finds nothing.
+    this.#watch(fuse, (await mountAt(mountPoint))?.device ?? null)
   }
 
   async unmount(options: UnmountOptions): Promise<void> {
@@ -107,14 +107,10 @@ export class FuseNativeTransport implements Transport {
   }
 
   /** libfuse does not tell us when somebody unmounts it. */
-  #watch(fuse: FuseClass, device: string): void {
+  #watch(fuse: FuseClass, device: string | null): void {
     const { clock, log, mountPoint } = this.#options
     clock.after(MOUNT_WATCH_INTERVAL_MS, () => {
-      void (async () => {
-        const entries = await readMountTable()
-        const mounted = entries.some(
-          entry => entry.mountPoint === mountPoint && entry.device === device,
-        )
+      void this.#isMounted(device).then(mounted => {
         if (mounted) {
           this.#watch(fuse, device)
           return
@@ -122,8 +118,20 @@ export class FuseNativeTransport implements Transport {
         log.info('the mount is gone', { mountPoint })
         // Lets go of the event loop; there is nothing left to unmount.
         fuse.close(() => this.#resolveClosed())
-      })()
+      })
     })
+  }
+
+  async #isMounted(device: string | null): Promise<boolean> {
+    const { log, mountPoint } = this.#options
+    try {
+      const entries = await readMountTable()
+      return entries.some(entry => entry.mountPoint === mountPoint && entry.device === device)
+    } catch (error) {
+      // No file descriptors left, for example: look again next time.
+      log.warn('the mount table cannot be read', { reason: String(error) })
+      return true
+    }
   }
 }
 
