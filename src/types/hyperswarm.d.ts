@@ -20,6 +20,8 @@ declare module 'hyperswarm' {
   class Hyperswarm {
     constructor(options?: Hyperswarm.Options)
     readonly dht: HyperDHT
+    /** `refresh`: announces our public key again, within 3 s; nothing while it does not listen. */
+    readonly server: { refresh(): void }
     on(event: 'connection', listener: (stream: SecretStream) => void): this
     join(
       topic: Uint8Array,

@@ -5,8 +5,8 @@
 // detection stays on. Records are kept by the bootstrap nodes alone: a persistent node that crashes
 // stays in the routing tables, and everyone who starts waits 6 to 10 s for its answer (measured).
 import HyperDHT from 'hyperdht'
-import { SwarmdiskError } from '../../base/errors.js'
 import type { Address } from '../../layout/configuration.js'
+import { freeUdpPort } from './udp-port.js'
 
 export interface DhtNodeOptions {
   /** Managers and storage servers, which stay; clients come and go. */
@@ -24,19 +24,15 @@ const PRIVATE_TIMEOUTS = { fallback: [200, 250, 300, 350, 400], min: 200, jitter
 
 /** Bound, so that a wrong address is noticed; it meets the others in its own time. */
 export async function startDhtNode(options: DhtNodeOptions): Promise<HyperDHT> {
+  const host = bindHost(options.host)
+  if (options.bootstrap !== null) await freeUdpPort({ host, port: 0 })
   const dht = new HyperDHT(dhtOptions(options))
-  try {
-    await dht.bind()
-  } catch (cause) {
-    await dht.destroy({ force: true }).catch(() => undefined) // It never was bound.
-    throw new SwarmdiskError(
-      'bad-input',
-      `Cannot use ${options.host} for the network: it is not an IPv4 address of this machine; ` +
-        'check --host.',
-      { cause },
-    )
-  }
+  await dht.bind()
   return dht
+}
+
+function bindHost(host: string): string {
+  return host === '::' ? '0.0.0.0' : host
 }
 
 function dhtOptions({ server, bootstrap, host }: DhtNodeOptions): HyperDHT.Options {
@@ -45,7 +41,7 @@ function dhtOptions({ server, bootstrap, host }: DhtNodeOptions): HyperDHT.Optio
     bootstrap,
     // Any port: the default one may be that of a bootstrap node that is just being restarted.
     port: [0, 0],
-    host: host === '::' ? '0.0.0.0' : host,
+    host: bindHost(host),
     ephemeral: true,
     adaptiveTimeout: PRIVATE_TIMEOUTS,
     // Clients keep the default: they only dial, and servers can be reached.

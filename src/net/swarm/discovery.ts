@@ -111,6 +111,8 @@ export class Discovery {
   async #look(): Promise<void> {
     const running = this.#running
     if (running === null) return
+    // By itself it does so every five minutes, also when the DHT was away or is a new one.
+    if (this.#options.node.bootstrap !== null) running.swarm.server.refresh()
     await running.session.refresh().catch((error: unknown) => {
       // Without consequence: the next look is planned below.
       this.#options.log.debug('a look into the DHT failed', { error: String(error) })
