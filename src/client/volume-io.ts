@@ -10,6 +10,7 @@ import {
   type ByteOffset,
   type ShardIndex,
 } from '../base/brands.js'
+import type { Timer } from '../base/clock.js'
 import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
 import {
   CLIENT_WINDOW_BYTES,
@@ -149,22 +150,29 @@ export class VolumeIo implements OpenVolume {
    * and no read touches the caller's buffer; writes that may have been sent go on until they are
    * decided, so that later ones to the same place still come after them.
    */
-  #bounded(kind: string, requests: readonly ShardRequest[], work: Promise<unknown>): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const { ioTimeout, clock } = this.#context
-      const fail = (error: unknown): void => {
-        timer?.cancel()
-        reject(error)
-        const reason = isSwarmdiskError(error) ? error : FAILED_TOGETHER
-        for (const request of requests) if (!request.admitted) request.cancel(reason)
+  async #bounded(
+    kind: string,
+    requests: readonly ShardRequest[],
+    work: Promise<unknown>,
+  ): Promise<void> {
+    const { ioTimeout, clock } = this.#context
+    let timer: Timer | null = null
+    try {
+      if (ioTimeout === null) await work
+      else {
+        const timeout = new Promise<never>((_, reject) => {
+          timer = clock.after(ioTimeout, () => reject(this.#timedOut(kind)))
+        })
+        await Promise.race([work, timeout])
       }
-      const timer =
-        ioTimeout === null ? null : clock.after(ioTimeout, () => fail(this.#timedOut(kind)))
-      work.then(() => {
-        timer?.cancel()
-        resolve()
-      }, fail)
-    })
+    } catch (error) {
+      const reason = isSwarmdiskError(error) ? error : FAILED_TOGETHER
+      for (const request of requests) if (!request.admitted) request.cancel(reason)
+      throw error
+    } finally {
+      // What the compiler cannot see is that the callback above has set it.
+      ;(timer as Timer | null)?.cancel()
+    }
   }
 
   #timedOut(kind: string): SwarmdiskError {

@@ -12,10 +12,11 @@ export class FlushQueue {
 
   /** A run that begins at or after this call. */
   join(): Promise<void> {
+    if (this.#next) return this.#next
     if (!this.#running) return this.#start()
     const start = (): Promise<void> => this.#start()
     // After the one under way, whatever became of it.
-    this.#next ??= this.#running.then(start, start)
+    this.#next = this.#running.then(start, start)
     return this.#next
   }
 

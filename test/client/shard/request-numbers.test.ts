@@ -1,0 +1,83 @@
+// Request numbers: what servers may forget, and the bound on what they must remember; kept writes,
+// replay runs and joined FLUSHes, the other small pure parts of a shard line.
+import test from 'tape'
+import { byteOffset } from '../../../src/base/brands.js'
+import { FlushQueue } from '../../../src/client/shard/flush-queue.js'
+import { KeptWrites, replayRuns } from '../../../src/client/shard/kept-writes.js'
+import { RequestCounter, RequestNumbers } from '../../../src/client/shard/request-numbers.js'
+
+test('completeBelow is counted shard by shard from one counter', t => {
+  const counter = new RequestCounter()
+  const held = new RequestNumbers(counter, 10)
+  const busy = new RequestNumbers(counter, 10)
+  const first = held.take()
+  for (let i = 0; i < 100; i++) busy.complete(busy.take())
+  t.equal(held.completeBelow, first)
+  t.equal(busy.completeBelow, counter.next, 'the other shard forgets all the same')
+  const [a, b, c] = [busy.take(), busy.take(), busy.take()]
+  busy.complete(b)
+  t.equal(busy.completeBelow, a)
+  busy.complete(a)
+  t.equal(busy.completeBelow, c)
+  t.throws(() => busy.complete(a), /completed once/)
+  t.end()
+})
+
+test('numbers beyond the bound wait', t => {
+  const numbers = new RequestNumbers(new RequestCounter(), 2)
+  const first = numbers.take()
+  numbers.complete(numbers.take())
+  let ready = 0
+  const stop = numbers.room(() => ready++)
+  numbers.room(() => ready++)
+  t.equal(ready, 0, 'the first is still open, so both count')
+  stop()
+  numbers.complete(first)
+  t.equal(ready, 1)
+  t.end()
+})
+
+test('kept writes are released up to a mark, and replayed in runs that do not overlap', t => {
+  const write = (offset: number, length: number) => ({
+    offset: byteOffset(offset),
+    payload: new Uint8Array(length),
+  })
+  const kept = new KeptWrites()
+  kept.add(write(0, 10))
+  kept.add(write(10, 10))
+  const mark = kept.mark()
+  kept.add(write(5, 2))
+  t.deepEqual(
+    replayRuns(kept.list(), 8).map(run => run.length),
+    [2, 1],
+  )
+  t.deepEqual(
+    replayRuns(kept.list(), 1).map(run => run.length),
+    [1, 1, 1],
+  )
+  t.deepEqual(kept.release(mark), { requests: 2, bytes: 20 })
+  t.deepEqual(kept.release(mark), { requests: 0, bytes: 0 })
+  t.equal(kept.size, 1)
+  t.throws(() => kept.release(mark + 5), /mark of this list/)
+  t.end()
+})
+
+test('a FLUSH that comes while one is under way gets the next one', async t => {
+  const ends: (() => void)[] = []
+  const queue = new FlushQueue(() => new Promise(resolve => ends.push(resolve)))
+  const first = queue.join()
+  const second = queue.join()
+  const third = queue.join()
+  t.equal(second, third, 'shared')
+  t.equal(ends.length, 1)
+  ends[0]!()
+  await first
+  await Promise.resolve()
+  t.equal(ends.length, 2)
+  ends[1]!()
+  await Promise.all([second, third])
+  const fourth = queue.join()
+  t.equal(ends.length, 3, 'idle again')
+  ends[2]!()
+  await fourth
+})
