@@ -52,7 +52,7 @@ function namedHandlers(operations: FileOperations): NamedHandlers {
 
 function openFileHandlers(operations: FileOperations): OpenFileHandlers {
   return {
-    read(_, handle, buffer, length, offset, answer) {
+    read: (_, handle, buffer, length, offset, answer) => {
       const work = async (): Promise<number> => {
         const own = Buffer.allocUnsafe(length)
         const count = await operations.read(handle, offset, own)
@@ -61,12 +61,12 @@ function openFileHandlers(operations: FileOperations): OpenFileHandlers {
       }
       void settle('open file', work, (errno, count) => answer(count ?? errno))
     },
-    write(_, handle, buffer, length, offset, answer) {
+    write: (_, handle, buffer, length, offset, answer) => {
       const own = Buffer.from(buffer.subarray(0, length))
       const work = (): Promise<number> => operations.write(handle, offset, own)
       void settle('open file', work, (errno, count) => answer(count ?? errno))
     },
-    fsync(_path, _dataOnly, handle, answer) {
+    fsync: (_path, _dataOnly, handle, answer) => {
       void settle('open file', () => operations.sync(handle), answer)
     },
     flush(_, handle, answer) {

@@ -15,7 +15,7 @@ export async function prepareMountPoint(host: MountHost, directory: string): Pro
   if (present !== null) {
     throw new SwarmdiskError(
       'in-use',
-      `${mountPoint} is a mount already (${present.type}): unmount it, or choose another directory.`,
+      `${mountPoint} is a mount already (${present.type}): unmount it, or choose another.`,
     )
   }
   await checkEmptyDirectory(mountPoint)

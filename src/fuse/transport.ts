@@ -7,7 +7,7 @@ export interface UnmountOptions {
 }
 
 export interface Transport {
-  /** Resolves when the mount answers. Fails with 'environment' or 'in-use', and then left nothing. */
+  /** Resolves when the mount answers. Fails with 'environment', and then leaves nothing. */
   mount(): Promise<void>
   /** Resolves when the mount is gone, whoever unmounted it; never rejects. */
   readonly closed: Promise<void>
