@@ -1,6 +1,6 @@
-// Runs the system's tools (losetup, umount, dd, …) as child processes with a deadline. Whatever may
-// touch a mount goes through here: a child that hangs in the kernel cannot even be killed, but the
-// caller goes on and says so.
+// Runs the system's tools (losetup, umount, dd, …) as child processes with a deadline. Whatever
+// may touch a mount goes through here: a child that hangs in the kernel cannot even be killed, but
+// the caller goes on and says so.
 import { execFile } from 'node:child_process'
 import type { Clock } from '../base/clock.js'
 import { SwarmdiskError } from '../base/errors.js'
