@@ -308,6 +308,8 @@ export const CATCH_UPS_AT_ONCE = 4
 export const CAUGHT_UP_INTERVAL_MS = 2_000
 /** Reads of one request repair blocks at most this often before they give up. */
 export const REPAIRS_PER_READ_MAX = 2
+/** Corrupt blocks told apart in the report; a disk with more is to be replaced anyway. */
+export const CORRUPT_BLOCKS_REMEMBERED = 100_000
 /** Free space that no client write may use: indexes, metadata and what is under way need room. */
 export const FREE_SPACE_RESERVE_BYTES = 256 * MiB
 /** Registration is repeated until a manager answers. */
@@ -337,6 +339,8 @@ export const LINK_YOUNG_MS = 2_000
 export const LINKS_OF_A_KIND_MAX = 4
 /** Admitted peers at a time: all servers, and as many clients. */
 export const PEERS_MAX = 2 * SERVERS_MAX
+/** Complaints about peers that are logged once; beyond this, some are logged again. */
+export const COMPLAINTS_MAX = 4_096
 
 assert(BLOCKS_PER_EXTENT % BLOCKS_PER_INDEX_PAGE === 0, 'an extent has whole index pages')
 assert(REQUEST_BYTES_MAX + 64 * KiB <= FRAME_BYTES_MAX, 'a full request fits a frame')

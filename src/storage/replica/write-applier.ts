@@ -8,7 +8,7 @@ import type { Clock, Timer } from '../../base/clock.js'
 import { STORE_RETRY_MAX_MS, STORE_RETRY_MIN_MS } from '../../base/limits.js'
 import { blocksOfBytes } from '../../layout/geometry.js'
 import type { ShardStore } from '../shard-store.js'
-import { overlap, type BlockSpan } from './block-spans.js'
+import { overlap, type BlockSpan } from '../replication/block-spans.js'
 
 export interface StoredUpTo {
   readonly allocation: Epoch

@@ -163,7 +163,7 @@ export class PrimaryState {
     }
     const spans = once.remaining({ client, request }, write.span)
     if (spans.length === 0) return emit({ kind: 'answer', token, status: 'ok' })
-    if (this.failing) return emit({ kind: 'answer', token, status: 'disk-full' })
+    if (this.failing || write.noRoom) return emit({ kind: 'answer', token, status: 'disk-full' })
     const key = this.#nextKey++
     const origin = { client, request }
     this.#pending.set(key, { token, origin, name, blocksLeft: blocksIn(spans) })

@@ -6,7 +6,7 @@
 // that were silent for longest go first. A client that lost its connection for so long that a
 // thousand others wrote since has, in practice, given up.
 import type { PeerId, RequestNumber } from '../../base/brands.js'
-import { ONCE_CLIENTS_MAX, ONCE_REQUESTS_MAX } from '../../base/limits.js'
+import { ONCE_CLIENTS_MAX, ONCE_NUMBERS_MAX, ORIGINS_MAX } from '../../base/limits.js'
 import type { ExecutedWrite, Origin } from '../../net/messages.js'
 import { subtract, union, type BlockSpan } from './block-spans.js'
 
@@ -15,7 +15,11 @@ interface ClientWrites {
   readonly executed: Map<RequestNumber, readonly BlockSpan[]>
 }
 
+/** The whole table travels in one message; half of what fits leaves room for settled parts. */
+const WRITES_MAX = ORIGINS_MAX / 2
+
 export class OnceTable {
+  #size = 0
   /** In the order of their last use. */
   readonly #clients = new Map<PeerId, ClientWrites>()
 
@@ -24,9 +28,13 @@ export class OnceTable {
     if (origin.request < completeBelow) return
     const known = executed.get(origin.request)
     executed.set(origin.request, known ? union([...known, span]) : [span])
-    if (executed.size <= ONCE_REQUESTS_MAX) return
-    // More than any window of ours: the lowest number is the one least likely to be retried.
-    executed.delete([...executed.keys()].reduce((least, n) => (n < least ? n : least)))
+    if (!known) this.#size++
+    if (executed.size > ONCE_NUMBERS_MAX) {
+      // More than any client's window: the lowest number is the least likely to be retried.
+      executed.delete([...executed.keys()].reduce((least, n) => (n < least ? n : least)))
+      this.#size--
+    }
+    while (this.#size > WRITES_MAX && this.#clients.size > 1) this.#forgetOldest()
   }
 
   /** The blocks of this write that were not executed yet. */
@@ -44,17 +52,18 @@ export class OnceTable {
     if (below <= writes.completeBelow) return false
     writes.completeBelow = below
     for (const request of writes.executed.keys()) {
-      if (request < below) writes.executed.delete(request)
+      if (request < below && writes.executed.delete(request)) this.#size--
     }
     return true
   }
 
   export(): readonly ExecutedWrite[] {
-    return [...this.#clients].flatMap(([client, { executed }]) =>
+    const writes = [...this.#clients].flatMap(([client, { executed }]) =>
       [...executed].flatMap(([request, spans]) =>
         spans.map(span => ({ client, request, block: span.block, blocks: span.blocks })),
       ),
     )
+    return writes.slice(-ORIGINS_MAX)
   }
 
   merge(writes: readonly ExecutedWrite[]): void {
@@ -65,6 +74,7 @@ export class OnceTable {
 
   clear(): void {
     this.#clients.clear()
+    this.#size = 0
   }
 
   #client(id: PeerId): ClientWrites {
@@ -72,10 +82,14 @@ export class OnceTable {
     const client = known ?? { completeBelow: 0, executed: new Map<RequestNumber, BlockSpan[]>() }
     if (known) this.#clients.delete(id)
     this.#clients.set(id, client)
-    if (this.#clients.size > ONCE_CLIENTS_MAX) {
-      const [oldest] = this.#clients.keys()
-      if (oldest !== undefined) this.#clients.delete(oldest)
-    }
+    if (this.#clients.size > ONCE_CLIENTS_MAX) this.#forgetOldest()
     return client
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#clients
+    if (!oldest) return
+    this.#clients.delete(oldest[0])
+    this.#size -= oldest[1].executed.size
   }
 }

@@ -21,6 +21,8 @@ export interface ClientWrite {
   readonly request: RequestNumber
   readonly completeBelow: RequestNumber
   readonly span: BlockSpan
+  /** This server is short of space: refused, unless it was executed before. */
+  readonly noRoom: boolean
 }
 
 export type ReplicaEvent =

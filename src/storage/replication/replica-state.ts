@@ -10,7 +10,7 @@
 // replica is `none` until an allocation names the new incarnation. What outlives an allocation is
 // the list of uncommitted writes and the once table. Performing effects, and time, is the shell's.
 import { assert, exhaustive } from '../../base/assert.js'
-import { epoch, sequence } from '../../base/brands.js'
+import { epoch, generation, sequence } from '../../base/brands.js'
 import type { Epoch, Generation, Incarnation, PeerId, Sequence } from '../../base/brands.js'
 import type { ShardAllocation } from '../../layout/configuration.js'
 import type { GatherReply, ShardMessage, ShardName } from '../../net/messages.js'
@@ -20,6 +20,8 @@ import { OnceTable } from './once-table.js'
 import { PrimaryState } from './primary-state.js'
 import type { ReplicaEffect, ReplicaEvent } from './replica-events.js'
 import { UncommittedWrites } from './uncommitted-writes.js'
+
+const noGeneration = generation(0)
 
 export interface ReplicaIdentity {
   readonly name: ShardName
@@ -65,7 +67,7 @@ export class ReplicaState {
   }
 
   get generation(): Generation {
-    return this.#allocation?.generation ?? (0 as Generation)
+    return this.#allocation?.generation ?? noGeneration
   }
 
   get primary(): PeerId | null {

@@ -1,0 +1,81 @@
+// Gets good copies of blocks whose checksum does not match from other in-sync replicas (I8). A
+// write that arrives meanwhile is newer than the copy and wins.
+import type { PeerId } from '../../base/brands.js'
+import { BLOCK_BYTES, INDEX_ENTRY_BYTES, REPLICA_REQUEST_MS } from '../../base/limits.js'
+import type { BlocksReply } from '../../net/messages.js'
+import { LOST } from '../../net/peers.js'
+import type { IndexEntry } from '../shard-store.js'
+import { decodeEntry } from '../store/layer-format.js'
+import { spanBetween, type BlockSpan } from '../replication/block-spans.js'
+import type { ReplicaContext } from './replica-context.js'
+
+/** There is one layer for now. */
+export const HEAD_LAYER = 0
+
+/** True if every block was replaced by a good copy, or by a write. */
+export async function repairBlocks(
+  context: ReplicaContext,
+  blocks: readonly number[],
+): Promise<boolean> {
+  context.host.foundCorrupt(context.name, blocks)
+  const repaired = await Promise.all(blocks.map(block => repairBlock(context, block)))
+  return repaired.every(Boolean)
+}
+
+async function repairBlock(context: ReplicaContext, block: number): Promise<boolean> {
+  const span = spanBetween(block, block + 1)
+  const guard = context.guards.open(span)
+  try {
+    for (const peer of context.state.inSyncOthers()) {
+      const copy = await fetchBlocks(context, peer, span)
+      if (guard.touched(block)) return true
+      if (copy === null || copy === 'corrupt') continue
+      await context.store.adopt(span.block, copy.entries, copy.payload)
+      context.host.log.warn('corrupt block repaired from another replica', {
+        volume: context.name.volume,
+        shard: context.name.shard,
+        block,
+        peer,
+      })
+      return true
+    }
+    return false
+  } finally {
+    guard.close()
+  }
+}
+
+export interface CopiedBlocks {
+  readonly entries: readonly IndexEntry[]
+  readonly payload: Uint8Array
+}
+
+/** Null: not now. */
+export async function fetchBlocks(
+  context: ReplicaContext,
+  from: PeerId,
+  span: BlockSpan,
+): Promise<CopiedBlocks | 'corrupt' | null> {
+  const here = context.here()
+  const request = { ...here, layer: HEAD_LAYER, block: span.block, blocks: span.blocks }
+  const deadline = REPLICA_REQUEST_MS
+  const reply = await context.host.peers.request(from, 'blocks', request, { deadline })
+  if (reply === LOST || reply.status === 'refused') return null
+  // What was asked under an allocation that is over may be older than what was settled since.
+  if (context.state.epoch !== here.allocation) return null
+  return reply.status === 'corrupt' ? 'corrupt' : parse(reply, span.blocks)
+}
+
+/** Null for what no swarmdisk sends. */
+function parse(reply: BlocksReply, blocks: number): CopiedBlocks | null {
+  if (reply.entries.byteLength !== blocks * INDEX_ENTRY_BYTES) return null
+  const entries: IndexEntry[] = []
+  for (let slot = 0; slot < blocks; slot++) {
+    const entry = decodeEntry(reply.entries, slot)
+    if (!entry) return null
+    entries.push(entry)
+  }
+  const withData = entries.filter(entry => entry.state === 'data').length
+  if (reply.payload.byteLength !== withData * BLOCK_BYTES) return null
+  return { entries, payload: reply.payload }
+}

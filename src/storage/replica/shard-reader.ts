@@ -1,0 +1,60 @@
+// Reads of clients, at any in-sync replica (design §5): not over a write whose fate is open, and
+// checked once more after the data was read, just before the answer, so that any pause in between
+// is harmless. What is corrupt is repaired first, or never shown.
+import { isSwarmdiskError } from '../../base/errors.js'
+import { BLOCK_BYTES, REPAIRS_PER_READ_MAX } from '../../base/limits.js'
+import { blockRange, bytesOfBlocks, offsetOfBlock } from '../../layout/geometry.js'
+import type { DataStatus } from '../../net/messages.js'
+import { repairBlocks } from './block-repair.js'
+import type { ClientCall, ReplicaContext } from './replica-context.js'
+
+type ReadCall = Extract<ClientCall, { readonly kind: 'read' }>
+
+export async function serveRead(context: ReplicaContext, call: ReadCall): Promise<void> {
+  const { state, store, host } = context
+  const { offset, length } = call.request
+  const span = blockRange({ offset, length })
+  if (state.undecided(span)) return context.park(call)
+  const allocation = state.epoch
+  const whole = new Uint8Array(bytesOfBlocks(span.blocks))
+  try {
+    const { corrupt } = await store.read(span.block, whole)
+    if (corrupt.length > 0) {
+      const again = call.repairs++ < REPAIRS_PER_READ_MAX && (await repairBlocks(context, corrupt))
+      if (again) host.dispatch(call)
+      else call.finish('corrupt')
+      return
+    }
+  } catch (error) {
+    host.log.error('a read of the disk failed', { ...context.name, error: String(error) })
+    return call.finish(statusOf(error))
+  }
+  // The shard may have got a new allocation while the disk was busy (I4).
+  if (state.epoch !== allocation) return host.dispatch(call)
+  if (!state.serving || !host.leaseValid()) return call.finish('not-serving')
+  const start = offset - offsetOfBlock(span.block)
+  call.finish('ok', whole.subarray(start, start + length))
+}
+
+/** Bugs go on to the top of the process. */
+export function statusOf(error: unknown): DataStatus {
+  if (isSwarmdiskError(error, 'disk-full')) return 'disk-full'
+  if (isSwarmdiskError(error, 'corrupt')) return 'corrupt'
+  if (isSwarmdiskError(error)) return 'disk-error'
+  throw error
+}
+
+/** One whole block of our own, repaired if need be. Null if no good copy can be had now. */
+export async function readOwn(
+  context: ReplicaContext,
+  block: Parameters<ReplicaContext['store']['read']>[0],
+  blocks: number,
+): Promise<Uint8Array | null> {
+  const whole = new Uint8Array(blocks * BLOCK_BYTES)
+  for (let attempt = 0; attempt <= REPAIRS_PER_READ_MAX; attempt++) {
+    const { corrupt } = await context.store.read(block, whole)
+    if (corrupt.length === 0) return whole
+    if (!(await repairBlocks(context, corrupt))) return null
+  }
+  return null
+}

@@ -1,0 +1,162 @@
+// Which shards this server has: opens those that a configuration puts here, and lets go of those
+// that it says were deleted or moved. It never deletes because something is not mentioned; what no
+// configuration explains is moved aside and reported (design §5).
+import type { ByteCount, PeerId } from '../base/brands.js'
+import { shardIndex, volumeId } from '../base/brands.js'
+import { isSwarmdiskError } from '../base/errors.js'
+import { SHARDS_OPENED_AT_ONCE } from '../base/limits.js'
+import type { Log } from '../base/log.js'
+import type { Configuration, ShardAllocation } from '../layout/configuration.js'
+import type { ShardName } from '../net/messages.js'
+import type { ReplicaHost } from './replica/replica-context.js'
+import { ShardReplica } from './replica/shard-replica.js'
+import type { BlockStore } from './shard-store.js'
+import { Slots } from './slots.js'
+
+export interface ShardHoldingsOptions {
+  readonly self: PeerId
+  readonly store: BlockStore
+  readonly host: ReplicaHost
+  readonly log: Log
+}
+
+type Fate = 'keep' | 'drop' | 'set-aside'
+
+const keyOf = ({ volume, shard }: ShardName): string => `${volume}/${shard}`
+
+/** What a configuration says about a shard of which there are files here. Pure. */
+export function fateOf(configuration: Configuration, name: ShardName, self: PeerId): Fate {
+  const volume = configuration.volumes.get(name.volume)
+  if (!volume) return configuration.deletedVolumes.includes(name.volume) ? 'drop' : 'set-aside'
+  const allocation = volume.shards[name.shard]
+  if (!allocation) return 'set-aside'
+  return isNamed(allocation, self) ? 'keep' : 'drop'
+}
+
+function isNamed(allocation: ShardAllocation, self: PeerId): boolean {
+  return allocation.replicas.some(r => r.server === self) || allocation.stale.includes(self)
+}
+
+export class ShardHoldings {
+  readonly #o: ShardHoldingsOptions
+  readonly #replicas = new Map<string, ShardReplica>()
+  /** Shards with files here, open or not. */
+  readonly #held = new Map<string, ShardName>()
+  readonly #leaving = new Map<string, Promise<void>>()
+  readonly #opening = new Slots(SHARDS_OPENED_AT_ONCE)
+  readonly #failures = new Map<string, string>()
+  #setAside = 0
+
+  constructor(options: ShardHoldingsOptions) {
+    this.#o = options
+  }
+
+  /** Looks what is on the disk. */
+  async start(): Promise<void> {
+    for (const { volume, shard } of await this.#o.store.stored()) {
+      const name = { volume: volumeId(volume), shard: shardIndex(shard) }
+      this.#held.set(keyOf(name), name)
+    }
+  }
+
+  find(name: ShardName): ShardReplica | undefined {
+    return this.#replicas.get(keyOf(name))
+  }
+
+  open(): Iterable<ShardReplica> {
+    return this.#replicas.values()
+  }
+
+  /** Some shard could not be opened: prepare() tries again. */
+  get incomplete(): boolean {
+    return this.#failures.size > 0
+  }
+
+  get problem(): string {
+    const [failure] = this.#failures.values()
+    if (failure !== undefined) return failure
+    return this.#setAside > 0
+      ? `${this.#setAside} shards that no configuration explains were moved to unexplained/`
+      : ''
+  }
+
+  /** Opens every shard of which the configuration puts a replica here. */
+  async prepare(configuration: Configuration): Promise<void> {
+    this.#failures.clear()
+    const opening: Promise<void>[] = []
+    for (const { id, shards } of configuration.volumes.values()) {
+      shards.forEach((allocation, i) => {
+        const name = { volume: id, shard: shardIndex(i) }
+        const here = allocation.replicas.some(replica => replica.server === this.#o.self)
+        if (!here || this.#replicas.has(keyOf(name))) return
+        opening.push(this.#opening.run(() => this.#openShard(name)))
+      })
+    }
+    await Promise.all(opening)
+  }
+
+  async #openShard(name: ShardName): Promise<void> {
+    const key = keyOf(name)
+    try {
+      await this.#leaving.get(key)
+      const store = await this.#o.store.openShard(name)
+      this.#held.set(key, name)
+      this.#replicas.set(key, new ShardReplica({ name, store, host: this.#o.host }))
+    } catch (error) {
+      if (!isSwarmdiskError(error)) throw error
+      this.#failures.set(key, error.message)
+      this.#o.log.error('a shard cannot be opened', { ...name, error: error.message })
+    }
+  }
+
+  /** Lets every open replica know its allocation under this configuration. */
+  adopt(configuration: Configuration, bytesOf: (name: ShardName) => ByteCount): void {
+    for (const name of this.#held.values()) {
+      const volume = configuration.volumes.get(name.volume)
+      const allocation = volume?.shards[name.shard]
+      if (!volume || !allocation) continue
+      const facts = { allocation, minInSync: volume.minInSync, bytes: bytesOf(name) }
+      this.find(name)?.adopt(facts)
+    }
+  }
+
+  /** Deletes what was deleted or moved, and moves aside what nothing explains. */
+  async release(configuration: Configuration): Promise<void> {
+    const leaving: Promise<void>[] = []
+    for (const [key, name] of [...this.#held]) {
+      const fate = fateOf(configuration, name, this.#o.self)
+      if (fate === 'keep') continue
+      this.#held.delete(key)
+      const replica = this.#replicas.get(key)
+      this.#replicas.delete(key)
+      const left = this.#leave(name, fate, replica).finally(() => this.#leaving.delete(key))
+      this.#leaving.set(key, left)
+      leaving.push(left)
+    }
+    await Promise.all(leaving)
+  }
+
+  async #leave(name: ShardName, fate: Fate, replica: ShardReplica | undefined): Promise<void> {
+    const { store, log } = this.#o
+    try {
+      await replica?.stop()
+      if (fate === 'drop') {
+        await store.dropShard(name)
+        log.info('shard dropped: its volume was deleted, or it lives elsewhere', { ...name })
+      } else {
+        await store.setAside(name)
+        this.#setAside++
+        log.warn('no configuration explains this shard: moved to unexplained/', { ...name })
+      }
+    } catch (error) {
+      if (!isSwarmdiskError(error)) throw error
+      // Its files are found again at the next start.
+      log.error('a shard could not be removed', { ...name, error: error.message })
+    }
+  }
+
+  async stop(): Promise<void> {
+    const stopped = [...this.#replicas.values()].map(replica => replica.stop())
+    await Promise.all([...stopped, ...this.#leaving.values()])
+  }
+}

@@ -1,0 +1,278 @@
+// The role `storage`: takes configurations one after the other, judges every request of a client by
+// the epoch table, and gives it, like what other servers say, to the replica of its shard.
+//
+// A configuration takes effect in this order: it is remembered durably, shards that are new here
+// are opened, all replicas adopt their allocations in one turn, what waited for it is decided
+// again, and what was deleted or moved is let go.
+import { byteCount, epoch, generation as generationOf, type Epoch } from '../base/brands.js'
+import { wait } from '../base/clock.js'
+import { isSwarmdiskError } from '../base/errors.js'
+import { PARK_MS, PARKED_FOR_EPOCH_MAX, STORE_RETRY_MAX_MS } from '../base/limits.js'
+import type { Configuration } from '../layout/configuration.js'
+import { decideByEpoch } from '../layout/epoch-rule.js'
+import { shardBytes } from '../layout/geometry.js'
+import type * as m from '../net/messages.js'
+import type { PeerInfo } from '../net/peers.js'
+import { KnownCluster } from './known-cluster.js'
+import { ManagerContact } from './manager-contact.js'
+import { Parking } from './parking.js'
+import type { ClientCall, ClientRequest } from './replica/replica-context.js'
+import type { ShardReplica } from './replica/shard-replica.js'
+import { createHost, type ServerCondition } from './server-condition.js'
+import { servePeers } from './serve-peers.js'
+import { ShardHoldings } from './shard-holdings.js'
+import type { StorageServerOptions } from './storage-server-options.js'
+
+export type { StorageServerOptions } from './storage-server-options.js'
+
+const NOTHING = new Uint8Array(0)
+
+export class StorageServer {
+  readonly #o: StorageServerOptions
+  readonly #condition: ServerCondition
+  readonly #holdings: ShardHoldings
+  readonly #contact: ManagerContact
+  /** Requests made under an epoch that this server does not know yet. */
+  readonly #waiting: Parking
+  readonly #unsubscribe: (() => void)[] = []
+  #known: KnownCluster | null = null
+  #configuration: Configuration | null = null
+  #newest: Configuration | null = null
+  #adopting = false
+  #openCalls = 0
+  #refusal = ''
+  #stopped = false
+
+  constructor(options: StorageServerOptions) {
+    this.#o = options
+    const { peers, clock, log, store } = options
+    this.#waiting = new Parking({ clock, limit: PARKED_FOR_EPOCH_MAX })
+    this.#condition = createHost(options, {
+      dispatch: call => this.#dispatch(call),
+      propose: replica => this.#contact.propose([replica]),
+    })
+    const { host } = this.#condition
+    this.#holdings = new ShardHoldings({ self: peers.self, store, host, log })
+    this.#contact = new ManagerContact({
+      peers,
+      clock,
+      log,
+      configuration: () => this.#configuration,
+      registration: () => this.#registration(),
+      report: () => this.#report(),
+      proposals: () => [...this.#holdings.open()].flatMap(replica => replica.proposals()),
+      registered: reply => this.#registered(reply),
+    })
+  }
+
+  /** Before peers.start(). */
+  async start(): Promise<void> {
+    this.#known = await KnownCluster.open(this.#o.disk)
+    await this.#holdings.start()
+    const { peers, watch } = this.#o
+    peers.serve('read', (request, from, answer) => {
+      this.#client({ kind: 'read', request }, from, answer)
+    })
+    peers.serve('write', (request, from, answer) => {
+      this.#client({ kind: 'write', request }, from, answer)
+    })
+    peers.serve('flush', (request, from, answer) => {
+      this.#client({ kind: 'flush', request }, from, answer)
+    })
+    servePeers(this.#o, {
+      find: name => this.#holdings.find(name),
+      whenKnown: (message, run, refuse) => this.#whenKnown(message, run, refuse),
+    })
+    const path = (up: boolean) => (peer: PeerInfo) => {
+      for (const replica of this.#holdings.open()) replica.pathChanged(peer.id, up)
+    }
+    this.#unsubscribe.push(
+      peers.subscribe({ connected: path(true), rerouted: path(true), disconnected: path(false) }),
+      watch.subscribe(configuration => this.#offered(configuration)),
+    )
+    const current = watch.current()
+    if (current) this.#offered(current)
+    this.#contact.start()
+  }
+
+  /** Ends what waits and makes durable what was written. The store stays its owner's to close. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    this.#contact.stop()
+    this.#waiting.refuseAll()
+    await this.#holdings.stop()
+  }
+
+  // ---- configurations -------------------------------------------------------------------------
+
+  #offered(configuration: Configuration): void {
+    this.#newest = configuration
+    if (this.#adopting || this.#stopped) return
+    void this.#adoptNewest()
+  }
+
+  async #adoptNewest(): Promise<void> {
+    this.#adopting = true
+    while (this.#newest && !this.#stopped) {
+      const configuration = this.#newest
+      try {
+        await this.#prepare(configuration)
+      } catch (error) {
+        if (!isSwarmdiskError(error)) throw error
+        this.#refusal = error.message
+        this.#o.log.error('a configuration waits', { error: error.message })
+        await wait(this.#o.clock, STORE_RETRY_MAX_MS)
+        continue
+      }
+      if (this.#newest === configuration) this.#newest = null
+    }
+    this.#adopting = false
+  }
+
+  async #prepare(configuration: Configuration): Promise<void> {
+    const refusal = this.#known?.refusal(configuration) ?? null
+    if (refusal !== null) {
+      this.#refusal = refusal
+      this.#o.log.error('configuration refused', { reason: refusal })
+      this.#o.onRefused?.(refusal)
+      return
+    }
+    await this.#known?.remember(configuration)
+    await this.#holdings.prepare(configuration)
+    if (this.#stopped) return
+    this.#refusal = ''
+    this.#configuration = configuration
+    this.#holdings.adopt(configuration, ({ volume, shard }) => {
+      const record = configuration.volumes.get(volume)
+      if (!record) return byteCount(0)
+      return shardBytes({ size: record.size, shardCount: record.shards.length, shard })
+    })
+    this.#waiting.resumeAll()
+    // In the background: nothing waits for it but the reopening of the same shard.
+    void this.#holdings.release(configuration)
+  }
+
+  // ---- clients --------------------------------------------------------------------------------
+
+  #client(request: ClientRequest, from: PeerInfo, answer: (reply: m.DataReply) => void): void {
+    let open = true
+    this.#openCalls++
+    const { volume, shard } = request.request
+    const finish = (status: m.DataStatus, payload = NOTHING): void => {
+      if (!open) return
+      open = false
+      this.#openCalls--
+      const generation =
+        this.#configuration?.volumes.get(volume)?.shards[shard]?.generation ?? generationOf(0)
+      answer({ status, epoch: this.#epoch, generation, queue: this.#openCalls, payload })
+    }
+    this.#dispatch({ ...request, from: from.id, waitsUntil: null, repairs: 0, finish })
+  }
+
+  get #epoch(): Epoch {
+    return this.#configuration?.epoch ?? epoch(0)
+  }
+
+  /** The epoch table of design §3; see src/layout/epoch-rule.ts. */
+  #dispatch(call: ClientCall): void {
+    const { volume, shard, epoch: client } = call.request
+    const server = this.#epoch
+    const allocation = this.#configuration?.volumes.get(volume)?.shards[shard]?.epoch
+    if (this.#stopped) return call.finish('not-serving')
+    if (allocation === undefined && client <= server) {
+      // Deleted since, or never there: a client that is behind finds out.
+      return call.finish(client < server ? 'stale-epoch' : 'not-serving')
+    }
+    const decision =
+      allocation === undefined ? 'ask-manager' : decideByEpoch({ client, server, allocation })
+    switch (decision) {
+      case 'refuse-stale':
+        this.#mismatch(call)
+        return call.finish('stale-epoch')
+      case 'ask-manager':
+        this.#mismatch(call)
+        return this.#waitFor(client, call)
+      case 'serve':
+      case 'serve-and-tell': {
+        const replica = this.#holdings.find({ volume, shard })
+        if (replica) replica.serve(call)
+        else call.finish('not-serving')
+      }
+    }
+  }
+
+  #mismatch(call: ClientCall): void {
+    const { volume, shard, epoch: seen } = call.request
+    this.#contact.mismatch({ volume, shard, seen, own: this.#epoch, from: call.from })
+  }
+
+  #waitFor(wanted: Epoch, call: ClientCall): void {
+    call.waitsUntil ??= this.#o.clock.now() + PARK_MS
+    this.#o.watch.wanted(wanted)
+    const resume = (): void => this.#dispatch(call)
+    this.#waiting.park({ resume, refuse: () => call.finish('not-serving') }, call.waitsUntil)
+  }
+
+  /** For what another server asks about an allocation that this one may not know yet. */
+  #whenKnown(
+    message: m.ShardMessage,
+    run: (replica: ShardReplica) => void,
+    refuse: () => void,
+  ): void {
+    const until = this.#o.clock.now() + PARK_MS
+    const decide = (): void => {
+      if (this.#stopped) return refuse()
+      if (message.allocation > this.#epoch) {
+        this.#o.watch.wanted(message.allocation)
+        return this.#waiting.park({ resume: decide, refuse }, until)
+      }
+      const replica = this.#holdings.find(message)
+      if (replica) run(replica)
+      else refuse()
+    }
+    decide()
+  }
+
+  // ---- managers -------------------------------------------------------------------------------
+
+  #registration(): m.RegisterRequest {
+    const { name, domain, capacity, weight, incarnation } = this.#o.self
+    const addresses = this.#o.self.addresses()
+    return { name, domain, capacity, weight, incarnation, addresses }
+  }
+
+  #registered(reply: m.RegisterReply): void {
+    if (reply.kind === 'refused') return this.#o.onRefused?.(reply.reason)
+    this.#o.watch.wanted(reply.epoch)
+    this.#o.onRegistered?.()
+  }
+
+  async #report(): Promise<m.StorageReport> {
+    const space = await this.#condition.measure()
+    // What could not be opened is tried again with the configuration that wants it.
+    if (this.#holdings.incomplete && this.#configuration) this.#offered(this.#configuration)
+    return {
+      incarnation: this.#o.self.incarnation,
+      epoch: this.#epoch,
+      ...space,
+      corruptBlocks: this.#condition.corruptBlocks,
+      problem: this.#problem(),
+      syncing: this.#syncing(),
+    }
+  }
+
+  #problem(): string {
+    const own = this.#refusal || this.#holdings.problem || this.#condition.problem
+    if (own) return own
+    for (const { problem } of this.#holdings.open()) if (problem) return problem
+    return ''
+  }
+
+  #syncing(): readonly m.SyncProgress[] {
+    return [...this.#holdings.open()].flatMap(replica => {
+      const { bytesLeft, name } = replica
+      return bytesLeft === null ? [] : [{ ...name, bytesLeft }]
+    })
+  }
+}
