@@ -49,14 +49,19 @@ export async function writeReplacing(disk: Disk, path: string, bytes: Uint8Array
   await disk.syncFolder(folderOf(path))
 }
 
-/** Null if there is no such file. */
+/** Null if there is no such file. What was read is durable, whoever wrote it. */
 export async function readDurableFile(
   disk: Disk,
   path: string,
   format: DurableFormat,
 ): Promise<DurableContent | null> {
   const bytes = await readWhole(disk, path, DURABLE_FILE_BYTES_MAX + HEADER_BYTES)
-  return bytes && decode(path, format, bytes)
+  if (!bytes) return null
+  const content = decode(path, format, bytes)
+  // An earlier process may have been killed after the rename and before the folder's sync: nobody
+  // may act on content that a power cut takes back.
+  await disk.syncFolder(folderOf(path))
+  return content
 }
 
 export async function readWhole(

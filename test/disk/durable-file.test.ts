@@ -100,3 +100,19 @@ test('a newer format says so', async t => {
   )
   t.ok(isSwarmdiskError(other, 'corrupt'))
 })
+
+test('what was read stays, also when the writer was killed before it was done', async t => {
+  const disk = await prepared()
+  await write(disk, 'old')
+  const killed: SimulatedDisk[] = []
+  disk.observe = operation => {
+    if (operation !== 'rename') return
+    disk.observe = null
+    killed.push(disk.restart())
+  }
+  void write(disk, 'new')
+  for (let turn = 0; killed.length === 0 && turn < 1000; turn++) await Promise.resolve()
+  const next = killed[0]!
+  t.equal(await read(next), 'new')
+  t.equal(await read(next.crash()), 'new', 'after a power cut too')
+})

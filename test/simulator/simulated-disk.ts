@@ -70,6 +70,7 @@ export class SimulatedDisk implements Disk {
   restart(): SimulatedDisk {
     const next = this.#successor()
     next.#names = this.#names
+    for (const [, inode] of this.#names.inodes()) inode.forgetOperations()
     this.#alive = false
     return next
   }

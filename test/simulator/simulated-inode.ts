@@ -149,6 +149,11 @@ export class SimulatedInode {
     return () => this.#busy.delete(range)
   }
 
+  /** The process that had operations in flight is gone. */
+  forgetOperations(): void {
+    this.#busy.clear()
+  }
+
   #content(n: number): Content {
     return this.#blocks.get(n)?.at(-1)?.value ?? null
   }

@@ -1,0 +1,236 @@
+// One layer of one shard on the disk: index pages through the cache, runs of blocks, sync. It
+// knows nothing of order or of dirty regions; who calls sees to it that nothing overlaps.
+import type { ClusterId } from '../../base/brands.js'
+import { SwarmdiskError } from '../../base/errors.js'
+import { BLOCK_BYTES } from '../../base/limits.js'
+import type { Disk, DiskFile } from '../../disk/disk.js'
+import { folderOf, writeReplacing } from '../../disk/durable-file.js'
+import { IndexPage, type IndexCache, type PageUse } from './index-cache.js'
+import {
+  blockOffset,
+  checkHeader,
+  contiguousBlocks,
+  encodeHeader,
+  INDEX_PAGE_BYTES,
+  isEmptyPage,
+  LAYER_HEADER_BYTES,
+  pageOffset,
+  pagesOfSize,
+  type LayerName,
+} from './layer-format.js'
+
+export interface LayerFileOptions {
+  readonly disk: Disk
+  readonly cache: IndexCache
+  readonly cluster: ClusterId | null
+  readonly name: LayerName
+}
+
+export interface BlockRun {
+  readonly block: number
+  readonly bytes: Uint8Array
+}
+
+export class LayerFile {
+  readonly path: string
+  readonly #file: DiskFile
+  readonly #cache: IndexCache
+  readonly #id: number
+  readonly #dirty = new Set<IndexPage>()
+  /** Pages from here on have never been written. */
+  #limit: number
+  #pageCount = 0
+  /** Counts changes of entries. */
+  #changes = 0
+  #allocated = 0
+  /** From the start: an earlier process may have been killed before it synced what it wrote. */
+  #unsynced = true
+  /** A sync failed: what the disk holds is unknown, and asking again would only look better. */
+  #failed: SwarmdiskError | null = null
+
+  private constructor(path: string, file: DiskFile, options: { cache: IndexCache; size: number }) {
+    this.path = path
+    this.#file = file
+    this.#cache = options.cache
+    this.#id = options.cache.newFile()
+    this.#limit = pagesOfSize(options.size)
+  }
+
+  static path({ volume, shard, layer }: LayerName): string {
+    return `data/${volume}/${shard}/layer-${layer}`
+  }
+
+  /** A new layer, durable; its folder exists. */
+  static async create(options: LayerFileOptions): Promise<void> {
+    const header = encodeHeader(options.name, options.cluster)
+    await writeReplacing(options.disk, LayerFile.path(options.name), header)
+  }
+
+  /** Null if there is none. */
+  static async open(options: LayerFileOptions): Promise<LayerFile | null> {
+    const { disk, cluster, name, cache } = options
+    const path = LayerFile.path(name)
+    const file = await disk.open(path, 'existing')
+    if (!file) return null
+    try {
+      const header = new Uint8Array(LAYER_HEADER_BYTES)
+      const length = await file.read(header, 0)
+      checkHeader(header.subarray(0, length), { path, name, cluster })
+      const layer = new LayerFile(path, file, { cache, size: await file.size() })
+      layer.#pageCount = layer.#limit
+      await layer.countPages()
+      await layer.measure()
+      return layer
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  get folder(): string {
+    return folderOf(this.path)
+  }
+
+  get failed(): SwarmdiskError | null {
+    return this.#failed
+  }
+
+  /** One past the last page with an entry. */
+  get pageCount(): number {
+    return this.#pageCount
+  }
+
+  /** Bytes of disk, as of the last flush and with what was added since. */
+  get allocated(): number {
+    return this.#allocated
+  }
+
+  grow(bytes: number): void {
+    this.#allocated += bytes
+  }
+
+  async measure(): Promise<void> {
+    this.#allocated = await this.#file.allocated()
+  }
+
+  // ---- index pages -----------------------------------------------------------------------------
+
+  /** `once`: for a scan, which must not push other pages out of the cache. */
+  pin(page: number, use: PageUse = 'again'): Promise<IndexPage> {
+    return this.#cache.pin(this.#id, { page, use, load: () => this.#load(page) })
+  }
+
+  unpin(page: IndexPage): void {
+    this.#cache.unpin(this.#id, page)
+  }
+
+  /** The page if that costs nothing: in memory, or never written (null); else undefined. */
+  known(page: number): Uint8Array | null | undefined {
+    const found = this.#cache.peek(this.#id, page)
+    if (found) return found.bytes
+    return page >= this.#limit ? null : undefined
+  }
+
+  /** To be called in the turn in which the entries change. */
+  changed(page: IndexPage): void {
+    page.dirty = true
+    this.#changes++
+    this.#dirty.add(page)
+    this.#pageCount = Math.max(this.#pageCount, page.number + 1)
+  }
+
+  /** Entries may have become absent: looks for the last page that has any. */
+  async countPages(): Promise<void> {
+    const changes = this.#changes
+    let count = this.#pageCount
+    for (; count > 0; count--) {
+      const page = await this.pin(count - 1, 'once')
+      const empty = isEmptyPage(page.bytes)
+      this.unpin(page)
+      if (!empty) break
+    }
+    // Pages changed meanwhile may be among those that were empty; too high a count does no harm.
+    if (changes === this.#changes) this.#pageCount = count
+  }
+
+  // ---- blocks ----------------------------------------------------------------------------------
+
+  async write({ block, bytes }: BlockRun): Promise<void> {
+    if (this.#failed) throw this.#failed
+    await eachPiece({ block, bytes }, async piece => {
+      this.#unsynced = true
+      await this.#file.write(piece.bytes, blockOffset(piece.block))
+    })
+  }
+
+  /** What the file does not have reads as zeroes. */
+  async read(run: BlockRun): Promise<void> {
+    await eachPiece(run, async piece => {
+      const length = await this.#file.read(piece.bytes, blockOffset(piece.block))
+      piece.bytes.fill(0, length)
+    })
+  }
+
+  // ---- durability ------------------------------------------------------------------------------
+
+  /** All that was written is durable; index pages whose write had failed are written first. */
+  async sync(): Promise<void> {
+    if (this.#failed) throw this.#failed
+    for (const page of [...this.#dirty]) await page.writer.request()
+    if (!this.#unsynced) return
+    this.#unsynced = false
+    try {
+      await this.#file.sync()
+    } catch (error) {
+      this.#failed = new SwarmdiskError(
+        'disk-error',
+        `${this.path} could not be synced, so it is not used until this server restarts`,
+        { cause: error },
+      )
+      throw this.#failed
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#cache.forget(this.#id)
+    await this.#file.close()
+  }
+
+  async #load(number: number): Promise<IndexPage> {
+    const bytes = new Uint8Array(INDEX_PAGE_BYTES)
+    if (number < this.#limit) {
+      const length = await this.#file.read(bytes, pageOffset(number))
+      bytes.fill(0, length)
+    }
+    return new IndexPage(number, { bytes, write: page => this.#writePage(page) })
+  }
+
+  async #writePage(page: IndexPage): Promise<void> {
+    page.dirty = false
+    this.#dirty.delete(page)
+    this.#unsynced = true
+    page.pins++
+    try {
+      // A copy: entries may change while the write is under way, and then it is written again.
+      await this.#file.write(page.bytes.slice(), pageOffset(page.number))
+    } catch (error) {
+      page.dirty = true
+      this.#dirty.add(page)
+      throw error
+    } finally {
+      page.pins--
+    }
+    this.#limit = Math.max(this.#limit, page.number + 1)
+  }
+}
+
+async function eachPiece(run: BlockRun, action: (piece: BlockRun) => Promise<void>): Promise<void> {
+  const total = run.bytes.length / BLOCK_BYTES
+  for (let done = 0; done < total;) {
+    const block = run.block + done
+    const count = contiguousBlocks(block, total - done)
+    const bytes = run.bytes.subarray(done * BLOCK_BYTES, (done + count) * BLOCK_BYTES)
+    await action({ block, bytes })
+    done += count
+  }
+}
