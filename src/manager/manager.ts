@@ -46,6 +46,7 @@ export class Manager {
   readonly #leave: (() => void)[] = []
   #history: SingleManagerHistory | null = null
   #push: ConfigurationPush | null = null
+  #desk: AdminDesk | null = null
   // The newest epoch a peer of this cluster knows, if it is newer than ours: then this data
   // directory is an old copy, and committing anything would make two configurations of one epoch.
   #newerElsewhere = 0
@@ -112,6 +113,13 @@ export class Manager {
     await this.#history?.close()
   }
 
+  /** Carries out an AdminCommand for an operator on this host, as JSON like the operation `admin`. */
+  admin(json: string): Promise<string> {
+    const desk = this.#desk
+    assert(desk, 'only a started manager is asked')
+    return desk.carryOut(json, { id: this.#options.peers.self, roles: ['manager'] })
+  }
+
   async #settleWhoseCluster(history: SingleManagerHistory): Promise<void> {
     const { addresses, newCluster, peers, random } = this.#options
     const configuration = history.current()
@@ -135,12 +143,12 @@ export class Manager {
       peers.serve(operation, (request, from, answer) => {
         if (!this.#stopped) handler(request, from, answer)
       })
-    const desk = new AdminDesk({
+    const desk = (this.#desk = new AdminDesk({
       ...{ self: peers.self, history, log, reports: this.#reports },
       connected: () => this.#connectedServers(),
       propose: (change, proposer) => this.#propose(change, proposer),
       newerElsewhere: () => this.#newerElsewhere,
-    })
+    }))
     serve('register', (request, from, answer) =>
       this.#run(async () => {
         const server = serverRecordOf(request, from, this.configuration)

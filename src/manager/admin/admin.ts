@@ -36,6 +36,9 @@ export interface AdminDeskOptions {
 
 type CommandOf<Name extends AdminCommand['command']> = Extract<AdminCommand, { command: Name }>
 
+/** Whose operator asks: a connected peer, or this manager itself through its control socket. */
+export type Asker = Pick<PeerInfo, 'id' | 'roles'>
+
 export class AdminDesk {
   readonly #options: AdminDeskOptions
 
@@ -43,7 +46,7 @@ export class AdminDesk {
     this.#options = options
   }
 
-  async carryOut(json: string, from: PeerInfo): Promise<string> {
+  async carryOut(json: string, from: Asker): Promise<string> {
     const parsed = parseCommand(json)
     if (!parsed.ok) return JSON.stringify(failure('bad-input', parsed.message))
     try {
@@ -58,7 +61,7 @@ export class AdminDesk {
     }
   }
 
-  async #answer(command: AdminCommand, from: PeerInfo): Promise<AdminResult> {
+  async #answer(command: AdminCommand, from: Asker): Promise<AdminResult> {
     const view = this.#view()
     switch (command.command) {
       case 'status':
@@ -82,7 +85,7 @@ export class AdminDesk {
     }
   }
 
-  async #createVolume(command: CommandOf<'volume-create'>, from: PeerInfo): Promise<AdminResult> {
+  async #createVolume(command: CommandOf<'volume-create'>, from: Asker): Promise<AdminResult> {
     const { name, replicas } = command
     const minInSync = command.minInSync ?? majority(replicas)
     const volume = { name, size: byteCount(command.size), replicas, minInSync }
@@ -108,7 +111,7 @@ export class AdminDesk {
     )
   }
 
-  async #deleteVolume(command: CommandOf<'volume-delete'>, from: PeerInfo): Promise<AdminResult> {
+  async #deleteVolume(command: CommandOf<'volume-delete'>, from: Asker): Promise<AdminResult> {
     return onVolume(this.#view(), command.name, async ({ id, name }) => {
       const change: Change = { kind: 'volume-deleted', volume: id }
       const result = await this.#options.propose(change, operator(from))
@@ -173,7 +176,7 @@ function epochResult({ epoch, at, text, change, proposer, votes }: HistoryRecord
   return { epoch, at, change: text, kind: change.kind, proposer, votes }
 }
 
-function operator({ roles, id }: PeerInfo): string {
+function operator({ roles, id }: Asker): string {
   return `operator at ${roles[0] ?? 'peer'} ${shortId(id)}`
 }
 

@@ -11,12 +11,8 @@ import type { HistoryRecord, Vote } from './configuration-history.js'
 /** Far above any sentence that swarmdisk writes. */
 const TEXT_BYTES_MAX = 4096
 
-const change: codec.Codec<HistoryRecord['change']> = {
-  preencode: (state, value) => changeBytes.preencode(state, encodeChange(value)),
-  encode: (state, value) => changeBytes.encode(state, encodeChange(value)),
-  decode: state => decodeChange(changeBytes.decode(state)),
-}
-const changeBytes = codec.bytes(HISTORY_RECORD_BYTES_MAX)
+/** With the change already in its own encoding. */
+type Stored = Omit<HistoryRecord, 'change'> & { readonly change: Uint8Array }
 
 const vote: codec.Codec<Vote> = codec.record<Vote>({
   voter: codec.sentence(TEXT_BYTES_MAX),
@@ -25,22 +21,23 @@ const vote: codec.Codec<Vote> = codec.record<Vote>({
   reason: codec.sentence(TEXT_BYTES_MAX),
 })
 
-const record: codec.Codec<HistoryRecord> = codec.record<HistoryRecord>({
+const stored: codec.Codec<Stored> = codec.record<Stored>({
   epoch: codec.integer(epoch, EPOCH_LIMIT),
   at: codec.sentence(TEXT_BYTES_MAX),
   proposer: codec.sentence(TEXT_BYTES_MAX),
   text: codec.sentence(TEXT_BYTES_MAX),
   votes: codec.list(vote, HISTORY_VOTES_MAX),
-  change,
+  change: codec.bytes(HISTORY_RECORD_BYTES_MAX),
 })
 
 export function encodeRecord(value: HistoryRecord): Uint8Array {
-  return codec.encode(record, value)
+  return codec.encode(stored, { ...value, change: encodeChange(value.change) })
 }
 
 export function decodeRecord(bytes: Uint8Array): HistoryRecord {
   try {
-    return codec.decode(record, bytes)
+    const { change, ...rest } = codec.decode(stored, bytes)
+    return { ...rest, change: decodeChange(change) }
   } catch (cause) {
     if (!isSwarmdiskError(cause)) throw cause
     const message =

@@ -1,0 +1,70 @@
+// Commands from the wire: what is no command is told so in a sentence.
+import test from 'tape'
+import { ADMIN_REQUEST_BYTES_MAX } from '../../../src/base/limits.js'
+import { parseCommand } from '../../../src/manager/admin/admin-input.js'
+
+const create = { command: 'volume-create', name: 'v', size: 4096, replicas: 3, minInSync: null }
+
+test('good commands pass as they are', t => {
+  const commands = [
+    { command: 'status' },
+    { command: 'volume-list' },
+    { command: 'server-list' },
+    { command: 'volume-show', name: 'v' },
+    { command: 'volume-delete', name: 'v' },
+    { command: 'epoch-list', from: null, limit: 20 },
+    { command: 'epoch-list', from: 7, limit: 1000 },
+    { command: 'epoch-show', epoch: 7 },
+    create,
+    { ...create, minInSync: 1 },
+  ]
+  for (const command of commands) {
+    const parsed = parseCommand(JSON.stringify(command))
+    t.deepEqual(parsed, { ok: true, command }, command.command)
+  }
+  t.deepEqual(
+    parseCommand('{"command":"status","more":1}'),
+    { ok: true, command: { command: 'status' } },
+    'unknown fields are left behind',
+  )
+  t.end()
+})
+
+test('everything else is refused with a sentence', t => {
+  const cases: readonly (readonly [unknown, RegExp])[] = [
+    ['', /JSON object/],
+    ['{', /JSON object/],
+    ['[]', /JSON object/],
+    ['null', /JSON object/],
+    ['"status"', /JSON object/],
+    [{}, /does not know.*missing/],
+    [{ command: 'format-everything' }, /format-everything/],
+    [{ command: 'constructor' }, /does not know/],
+    [{ command: 7 }, /does not know/],
+    [{ command: 'volume-show' }, /name is missing/],
+    [{ command: 'volume-show', name: '../x' }, /letters/],
+    [{ command: 'volume-delete', name: '' }, /empty/],
+    [{ ...create, name: 'x'.repeat(65) }, /64/],
+    [{ ...create, size: '10G' }, /size.*missing/],
+    [{ ...create, size: 4097 }, /4096/],
+    [{ ...create, size: 0 }, /above zero/],
+    [{ ...create, size: -4096 }, /above zero/],
+    [{ ...create, size: 2 ** 47 }, /64 TiB/],
+    [{ ...create, replicas: 0 }, /1 to 7/],
+    [{ ...create, replicas: 2.5 }, /1 to 7/],
+    [{ ...create, minInSync: 4 }, /between 1 and/],
+    [{ ...create, minInSync: 0 }, /between 1 and/],
+    [{ ...create, minInSync: '2' }, /neither a number nor null/],
+    [{ command: 'epoch-list', from: 1, limit: 1e9 }, /0 to 1000/],
+    [{ command: 'epoch-list', from: -1, limit: 1 }, /from/],
+    [{ command: 'epoch-show', epoch: 2 ** 30 }, /epoch/],
+    [{ command: 'epoch-show', epoch: 1.5 }, /1.5/],
+    [' '.repeat(ADMIN_REQUEST_BYTES_MAX + 1), /shorten/],
+  ]
+  for (const [input, says] of cases) {
+    const parsed = parseCommand(typeof input === 'string' ? input : JSON.stringify(input))
+    const message = parsed.ok ? 'accepted' : parsed.message
+    t.match(message, says, message.slice(0, 80))
+  }
+  t.end()
+})

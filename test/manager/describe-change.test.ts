@@ -1,0 +1,84 @@
+// The lines of `epoch list`.
+import test from 'tape'
+import { byteCount, generation, incarnation, shardIndex, volumeId } from '../../src/base/brands.js'
+import type { Change } from '../../src/layout/change.js'
+import { describeChange, formatBytes } from '../../src/manager/describe-change.js'
+import {
+  MANAGER,
+  SERVER_A,
+  SERVER_B,
+  testCluster,
+  testConfiguration,
+} from '../helpers/configurations.js'
+
+const CONFIGURATION = testConfiguration()
+const A = CONFIGURATION.servers.get(SERVER_A)!
+const place = { volume: volumeId(1), shard: shardIndex(0), expected: CONFIGURATION.epoch }
+
+const lines: readonly (readonly [Change, string])[] = [
+  [
+    { kind: 'cluster-created', cluster: testCluster(), manager: { id: MANAGER, addresses: [] } },
+    'cluster created: 00000000000000000000000000000001, first manager 00000000',
+  ],
+  [
+    {
+      kind: 'manager-updated',
+      manager: { id: MANAGER, addresses: [{ host: '::1', port: 4711 }] },
+    },
+    'manager 00000000 updated: at [::1]:4711',
+  ],
+  [
+    { kind: 'server-registered', server: { ...A, incarnation: incarnation(2) } },
+    'storage server a registered again: it was started again',
+  ],
+  [
+    {
+      kind: 'server-registered',
+      server: {
+        ...{ ...A, name: 'z', weight: 3, domain: 'rack', state: 'draining' as const },
+        ...{ capacity: byteCount(5 * 2 ** 40), addresses: [{ host: 'h', port: 1 }] },
+      },
+    },
+    'storage server z registered again: it was called a, it is draining, capacity 5 TiB, ' +
+      'weight 3, failure domain rack, at h:1',
+  ],
+  [
+    {
+      ...{ kind: 'volume-created', name: 'v', size: byteCount(1536 * 2 ** 20) },
+      ...{ replicas: 1, minInSync: 1, placement: [[SERVER_A], [SERVER_B]] },
+    },
+    'volume created: v, 1.5 GiB, 1 replica in 2 shards',
+  ],
+  [{ kind: 'volume-deleted', volume: volumeId(1) }, 'volume deleted: data'],
+  [{ kind: 'volume-deleted', volume: volumeId(9) }, 'volume deleted: number 9'],
+  [
+    {
+      kind: 'shards-reallocated',
+      reason: 'b came back',
+      shards: [{ ...place, replicas: [], stale: [], generation: generation(0) }],
+    },
+    '1 shard of data reallocated: b came back',
+  ],
+  [
+    { kind: 'replicas-caught-up', replicas: [{ ...place, server: SERVER_B }] },
+    '1 replica of data caught up: b',
+  ],
+]
+
+test('every change is one line with the names of its time', t => {
+  for (const [change, line] of lines) {
+    t.equal(describeChange(change, CONFIGURATION, CONFIGURATION), line)
+  }
+  t.end()
+})
+
+test('sizes are short', t => {
+  t.deepEqual([0, 512, 4096, 2 ** 30, 1.25 * 2 ** 40].map(formatBytes), [
+    '0 bytes',
+    '512 bytes',
+    '4 KiB',
+    '1 GiB',
+    '1.25 TiB',
+  ])
+  t.end()
+})
