@@ -5,13 +5,16 @@ import { fileURLToPath } from 'node:url'
 import { Config, flush, run } from '@oclif/core'
 import { reportFailure } from './report-failure.js'
 
-export async function main(entry: string): Promise<void> {
+export async function main(entry: string): Promise<never> {
+  // Our clocks do not keep a process alive, so a command that waits for one needs something else.
+  setInterval(() => undefined, 2 ** 30)
   try {
     await run(process.argv.slice(2), await load(entry))
     await flush()
   } catch (error) {
     reportFailure(error)
   }
+  process.exit()
 }
 
 /** From source, the commands are the TypeScript files themselves. */

@@ -1,4 +1,5 @@
-// Sizes as people write them (10G, 512MiB, 4096) and as tables show them. Powers of 1024 throughout.
+// Sizes as people write them (10G, 512MiB, 4096) and as tables show them. Powers of 1024
+// throughout.
 import { SwarmdiskError } from '../base/errors.js'
 
 const UNITS = ['', 'K', 'M', 'G', 'T', 'P'] as const

@@ -58,7 +58,7 @@ export async function startManager(options: ManagerProcessOptions): Promise<Mana
     await member.start()
     const control = await serveControl(socketPath(options.data), {
       '/ping': () => Promise.resolve({ role: 'manager', pid: process.pid }),
-      '/admin': command => manager.admin(JSON.stringify(command)).then(json => JSON.parse(json)),
+      '/admin': command => manager.admin(JSON.stringify(command)).then(parseJson),
     })
     undo.push(() => control.close())
     return {
@@ -70,4 +70,8 @@ export async function startManager(options: ManagerProcessOptions): Promise<Mana
     await undoAll(undo)
     throw error
   }
+}
+
+function parseJson(text: string): unknown {
+  return JSON.parse(text)
 }
