@@ -121,8 +121,7 @@ test('a volume is created with all its replicas in sync', t => {
 
 test('volumes that cannot be', t => {
   const before = cluster(3)
-  const refused = (fields: object): string | null =>
-    refusal(before, { ...volume, ...fields })
+  const refused = (fields: object): string | null => refusal(before, { ...volume, ...fields })
   t.equal(refused({ name: '..' }), 'bad-name')
   t.equal(refused({ size: 5000 }), 'bad-size')
   t.equal(refused({ size: 0 }), 'bad-size')

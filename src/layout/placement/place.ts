@@ -77,6 +77,7 @@ class Filling {
   readonly #score: Float64Array
   /** Replicas of the shard at hand, for each domain. */
   readonly #taken: Uint8Array
+  readonly #all: readonly number[]
   #chosen: number[] = []
 
   constructor(
@@ -90,6 +91,7 @@ class Filling {
       members.reduce((sum, server) => sum + quota.left[server]!, 0),
     )
     this.#score = new Float64Array(quota.left.length)
+    this.#all = candidates.ids.map((_, i) => i)
     this.#taken = new Uint8Array(candidates.domains.length)
   }
 
@@ -100,7 +102,7 @@ class Filling {
       this.#chosen = []
       this.#taken.fill(0)
       this.#takeWhatMustBe(plan.shards - shard)
-      while (this.#chosen.length < plan.replicas) this.#takeBest(this.#left.keys())
+      while (this.#chosen.length < plan.replicas) this.#takeBest(this.#all)
       assert(this.#chosen.length === plan.replicas, 'no shard must take more than its replicas')
       const score = this.#score
       result.push(this.#chosen.sort((a, b) => score[a]! - score[b]!))
@@ -129,12 +131,15 @@ class Filling {
     })
   }
 
-  #takeBest(servers: Iterable<number>): void {
+  #takeBest(servers: readonly number[]): void {
     let best = -1
+    let bestScore = Infinity
     for (const i of servers) {
-      if (this.#left[i] === 0 || (best >= 0 && this.#score[i]! >= this.#score[best]!)) continue
+      if (this.#score[i]! >= bestScore) continue
       const full = this.#taken[this.#candidates.domainOf[i]!]! >= this.#limit
-      if (!full && !this.#chosen.includes(i)) best = i
+      if (full || this.#chosen.includes(i)) continue
+      best = i
+      bestScore = this.#score[i]!
     }
     assert(best >= 0, 'a shard finds its servers')
     this.#take(best)

@@ -33,6 +33,7 @@ class Spread {
   /** For the search: the shard by which a server was reached in this search, and from whom. */
   readonly #via: Int32Array
   readonly #search: Int32Array
+  readonly #all: readonly number[]
   #searches = 0
 
   constructor(choice: PrimaryChoice) {
@@ -44,6 +45,7 @@ class Spread {
     this.#excess = part.map((count, server) => choice.carry[server]! - count)
     this.#slack = part.map(choice.slack)
     this.#led = Array.from(part, () => [])
+    this.#all = Array.from(part.keys())
     this.#via = new Int32Array(choice.servers)
     this.#search = new Int32Array(choice.servers)
     this.primaries = choice.members.map((servers, shard) => {
@@ -65,20 +67,26 @@ class Spread {
     return server
   }
 
+  /** Every hand-on makes the sum of squares of the excesses smaller, so this ends. */
   even(): void {
-    const byExcess = Array.from(this.#excess.keys()).sort(
-      (a, b) => this.#excess[b]! - this.#excess[a]!,
-    )
+    for (let changed = true; changed;) changed = this.#pass()
+  }
+
+  #pass(): boolean {
+    let changed = false
+    const byExcess = [...this.#all].sort((a, b) => this.#excess[b]! - this.#excess[a]!)
     for (const server of byExcess) {
       for (let end = this.#reach(server); end >= 0; end = this.#reach(server)) {
         this.#handOn(server, end)
+        changed = true
       }
     }
+    return changed
   }
 
   /** The nearest server that leads more than one less by its part than this one, or -1. */
   #reach(start: number): number {
-    if (!this.#excess.some((_, server) => this.#gains(start, server))) return -1
+    if (!this.#all.some(server => this.#gains(start, server))) return -1
     const search = ++this.#searches
     const queue = [start]
     this.#search[start] = search
