@@ -166,6 +166,20 @@ async function listener(t: Test, scene: Scene): Promise<Trap> {
   return { address: { host: '127.0.0.1', port: (server.address() as AddressInfo).port }, caught }
 }
 
+test('admission: a proof is good for one connection', async t => {
+  const scene = await Scene.set(t)
+  const keyPair = scene.loopback.keyPair()
+  const before = await scene.attack(keyPair)
+  const proof = before.proof(scene.loopback.key, 'initiator')
+  before.stream.write(proof)
+  await until('a link', () => scene.victim.links.length === 1)
+  const replay = await scene.attack(keyPair)
+  replay.stream.write(proof)
+  await until('closed', () => replay.closed)
+  t.equal(scene.victim.links.length, 1)
+  before.stream.destroy()
+})
+
 test('admission: after a wrong proof the peer is not heard for a while', async t => {
   const scene = await Scene.set(t)
   const keyPair = keyPairFromSeed(new Uint8Array(32).fill(5))
