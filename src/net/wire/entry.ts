@@ -4,7 +4,7 @@
 import * as c from 'compact-encoding'
 import { assert } from '../../base/assert.js'
 import { FRAME_BYTES_MAX } from '../../base/limits.js'
-import { decodeFrom, malformed, plain, record, type CodecState } from '../codecs/codec.js'
+import { boolean, decodeFrom, malformed, plain, record, type CodecState } from '../codecs/codec.js'
 import type { MessageCodec } from '../codecs/message-codec.js'
 import type { Path } from '../operations.js'
 
@@ -56,16 +56,22 @@ export function ownParcel(kind: 'hello' | 'ping' | 'path', body: Uint8Array = NO
   return { head, payload: NOTHING, lane: 'control', kind, cancelled: false }
 }
 
-/** "From now on, this link is my data path." */
+/** "From now on, this link is my data path." What the fields are for is told in data-path.ts. */
 export interface PathAnnouncement {
   /** The sender's path number; grows with every choice it makes. */
   readonly number: number
   /** The newest number it had heard from the receiver. */
   readonly seen: number
+  /** It chose this link because the receiver had. */
+  readonly following: boolean
 }
 
 const safe = plain(Number.MAX_SAFE_INTEGER)
-export const pathCodec = record<PathAnnouncement>({ number: safe, seen: safe })
+export const pathCodec = record<PathAnnouncement>({
+  number: safe,
+  seen: safe,
+  following: boolean,
+})
 
 const lengthBytes = (n: number): number => (n <= 0xfc ? 1 : n <= 0xffff ? 3 : 5)
 
