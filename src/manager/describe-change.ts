@@ -25,9 +25,15 @@ export function describeChange(
     case 'volume-deleted':
       return `volume deleted: ${volumeName(before ?? after, change.volume)}`
     case 'shards-reallocated':
-      return `${count(change.shards.length, 'shard')} of ${volumes(after, change.shards)} reallocated: ${change.reason}`
+      return (
+        `${count(change.shards.length, 'shard')} of ${volumes(after, change.shards)} ` +
+        `reallocated: ${change.reason}`
+      )
     case 'replicas-caught-up':
-      return `${count(change.replicas.length, 'replica')} of ${volumes(after, change.replicas)} caught up: ${servers(after, change.replicas)}`
+      return (
+        `${count(change.replicas.length, 'replica')} of ${volumes(after, change.replicas)} ` +
+        `caught up: ${servers(after, change.replicas)}`
+      )
     default:
       return exhaustive(change)
   }

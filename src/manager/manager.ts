@@ -113,7 +113,7 @@ export class Manager {
     await this.#history?.close()
   }
 
-  /** Carries out an AdminCommand for an operator on this host, as JSON like the operation `admin`. */
+  /** Carries out an AdminCommand for an operator on this host; JSON like the operation `admin`. */
   admin(json: string): Promise<string> {
     const desk = this.#desk
     assert(desk, 'only a started manager is asked')
@@ -304,7 +304,8 @@ export class Manager {
 }
 
 const OTHER_CLUSTER =
-  'The data directory of this storage server belongs to another cluster: start it with an empty one.'
+  'The data directory of this storage server belongs to another cluster: ' +
+  'start it with an empty one.'
 
 function noHistory(): SwarmdiskError {
   const message =

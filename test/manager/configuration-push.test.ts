@@ -1,5 +1,5 @@
-// Pushes: at once to whoever is connected, as deltas where they fit, spaced for each peer, and again
-// to a peer that turns out to be behind.
+// Pushes: at once to whoever is connected, as deltas where they fit, spaced for each peer, and
+// again to a peer that turns out to be behind.
 import test from 'tape'
 import { byteCount, epoch } from '../../src/base/brands.js'
 import { CONFIGURATIONS_KEPT, PUSH_SPACING_MS } from '../../src/base/limits.js'

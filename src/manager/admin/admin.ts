@@ -134,8 +134,8 @@ export class AdminDesk {
     if (wanted > newest) {
       return failure('not-found', `There is no epoch ${wanted} yet: the newest one is ${newest}.`)
     }
-    const message = `Epoch ${wanted} is no longer kept: see \`swarmdisk epoch list\` for those that are.`
-    return failure('not-found', message)
+    const others = 'see `swarmdisk epoch list` for those that are.'
+    return failure('not-found', `Epoch ${wanted} is no longer kept: ${others}`)
   }
 
   #view(): View {

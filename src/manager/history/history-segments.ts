@@ -1,4 +1,4 @@
-// Reading whole segments of the history log: their names, their frames, and what is wrong with them.
+// Reading whole segments of the history log: names, frames, and what is wrong with them.
 import { SwarmdiskError } from '../../base/errors.js'
 import type { DiskFile } from '../../disk/disk.js'
 import {
