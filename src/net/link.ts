@@ -13,7 +13,10 @@ export interface Link {
   readonly kind: LinkKind
   /** True on the side that opened the connection. */
   readonly initiator: boolean
-  /** Queues one frame. False: the other side is slow, send no more data before `drain`. */
+  /**
+   * Queues one frame, which must not be empty, nor changed afterwards. False: the other side is
+   * slow, send no more data before `drain`.
+   */
   send(frame: Uint8Array): boolean
   /** Set once, before the first frame can arrive. */
   listen(events: LinkEvents): void

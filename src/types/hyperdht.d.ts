@@ -35,10 +35,8 @@ declare module 'hyperdht' {
     static bootstrapper(port: number, host: string, options?: HyperDHT.Options): HyperDHT
     /** The nodes of the routing table that have answered. */
     readonly nodes: { readonly length: number }
-    readonly destroyed: boolean
     bind(): Promise<void>
     fullyBootstrapped(): Promise<void>
-    address(): HyperDHT.NodeAddress | null
     connect(publicKey: Uint8Array, options?: { readonly keyPair?: HyperDHT.KeyPair }): SecretStream
     destroy(options?: { readonly force?: boolean }): Promise<void>
   }

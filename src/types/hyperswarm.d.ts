@@ -13,7 +13,6 @@ declare module 'hyperswarm' {
     interface Session {
       /** Looks up (and announces, for servers) again; false if that failed. */
       refresh(): Promise<boolean>
-      destroy(): Promise<void>
     }
   }
 
@@ -28,8 +27,6 @@ declare module 'hyperswarm' {
       options: { readonly server: boolean; readonly client: boolean },
     ): Hyperswarm.Session
     joinPeer(publicKey: Uint8Array): void
-    leavePeer(publicKey: Uint8Array): void
-    flush(): Promise<boolean>
     destroy(options?: { readonly force?: boolean }): Promise<void>
   }
 

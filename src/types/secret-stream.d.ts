@@ -5,8 +5,6 @@ declare module '@hyperswarm/secret-stream' {
 
   interface SecretStreamOptions {
     readonly keyPair?: { readonly publicKey: Uint8Array; readonly secretKey: Uint8Array }
-    /** Milliseconds; empty messages of the other side are then not delivered. */
-    readonly keepAlive?: number
   }
 
   /** Messages in, messages out: each `write` is one `data` event on the other side. */
@@ -20,13 +18,10 @@ declare module '@hyperswarm/secret-stream' {
     readonly remotePublicKey: Uint8Array | null
     readonly handshakeHash: Uint8Array | null
     readonly destroying: boolean
-    readonly destroyed: boolean
     /** True when the handshake is done, false when the stream was destroyed before. */
     readonly opened: Promise<boolean>
     write(message: Uint8Array): boolean
-    end(): void
     destroy(error?: Error): void
-    setKeepAlive(milliseconds: number): void
   }
 
   export = SecretStream

@@ -1,7 +1,6 @@
 // The part of sodium-universal that swarmdisk uses; the package has no types of its own.
 declare module 'sodium-universal' {
   interface Sodium {
-    readonly crypto_generichash_BYTES: number
     /** BLAKE2b, keyed where a key is given; as long as `output` is. */
     crypto_generichash(output: Uint8Array, input: Uint8Array, key?: Uint8Array): void
     crypto_generichash_batch(
@@ -9,7 +8,6 @@ declare module 'sodium-universal' {
       inputs: readonly Uint8Array[],
       key?: Uint8Array,
     ): void
-    crypto_sign_seed_keypair(publicKey: Uint8Array, secretKey: Uint8Array, seed: Uint8Array): void
   }
   const sodium: Sodium
   export default sodium
