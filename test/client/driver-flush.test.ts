@@ -12,7 +12,7 @@ const EXTENT = 4 * MiB
 
 /** All servers lost their memory, and the managers resumed every shard from one of them. */
 function resume(cluster: ScriptedCluster, number: number): void {
-  cluster.loseMemory()
+  cluster.servers.loseMemory()
   cluster.configuration = reallocated(cluster.configuration, 'all', {
     generation: generation(number),
     replicas: inSync(SERVER_B),
@@ -31,7 +31,7 @@ test('FLUSH goes to every shard written since the last one, and to no other', as
   await cluster.clock.settle('read', volume.read(byteOffset(EXTENT), new Uint8Array(10)))
   await cluster.clock.settle('flush', volume.flush())
   t.deepEqual(flushed(), [0, 2, 5])
-  t.deepEqual(cluster.durable(2, 0), filled(4096, 1))
+  t.deepEqual(cluster.servers.durable(2, 0), filled(4096, 1))
   await cluster.clock.settle('again', volume.flush())
   t.deepEqual(flushed(), [0, 2, 5], 'clean')
 })
@@ -67,7 +67,7 @@ test('FLUSH is repeated over stale epochs and lost links', async t => {
   await cluster.clock.advance(15)
   cluster.peers.reroute(SERVER_B)
   await cluster.clock.settle('flush', flushed)
-  t.deepEqual(cluster.durable(0, 0), filled(4096, 1))
+  t.deepEqual(cluster.servers.durable(0, 0), filled(4096, 1))
 })
 
 test('memory lost while idle: unflushed writes come back in order, without any call', async t => {
@@ -77,13 +77,13 @@ test('memory lost while idle: unflushed writes come back in order, without any c
     await cluster.clock.settle('write', volume.write(byteOffset(value), filled(4096, value)))
   }
   const numbers = new Set(cluster.log.map(sent => sent.request))
-  const before = cluster.content(0, 0, 8192)
+  const before = cluster.servers.content(0, 0, 8192)
   resume(cluster, 1)
-  t.notDeepEqual(cluster.content(0, 0, 8192), before)
+  t.notDeepEqual(cluster.servers.content(0, 0, 8192), before)
   cluster.push()
   await cluster.clock.until('replayed', () => cluster.log.length === 6)
   await cluster.clock.advance(10)
-  t.deepEqual(cluster.content(0, 0, 8192), before)
+  t.deepEqual(cluster.servers.content(0, 0, 8192), before)
   const replays = cluster.log.slice(3)
   t.ok(
     replays.every(sent => !numbers.has(sent.request)),
@@ -113,7 +113,10 @@ test('nothing new passes the replay, and FLUSH waits for it', async t => {
   const served = cluster.log.filter(sent => sent.epoch === 6)
   t.deepEqual(served[0]?.payload, filled(4096, 1), 'the replay first')
   await cluster.clock.settle('flush', volume.flush())
-  t.deepEqual(cluster.durable(0, 0)?.subarray(99, 111), Uint8Array.from([1, ...filled(10, 2), 1]))
+  t.deepEqual(
+    cluster.servers.durable(0, 0)?.subarray(99, 111),
+    Uint8Array.from([1, ...filled(10, 2), 1]),
+  )
 })
 
 test('a write under way when the memory was lost gets a new number, after the replay', async t => {
@@ -134,7 +137,7 @@ test('a write under way when the memory was lost gets a new number, after the re
   cluster.push()
   held[0]!.answer(late)
   await cluster.clock.settle('write', written)
-  t.deepEqual(cluster.content(0, 0, 4096), filled(4096, 2))
+  t.deepEqual(cluster.servers.content(0, 0, 4096), filled(4096, 2))
   const [, first, ...again] = cluster.log
   t.deepEqual(
     again.map(sent => sent.payload[0]),
@@ -156,7 +159,7 @@ test('memory lost again during the replay: it begins anew', async t => {
   resume(cluster, 2)
   cluster.push()
   await cluster.clock.settle('flush', volume.flush())
-  t.deepEqual(cluster.durable(0, 0), filled(4096, 5))
+  t.deepEqual(cluster.servers.durable(0, 0), filled(4096, 5))
   const last = cluster.log.filter(sent => sent.kind === 'write' && sent.epoch === 7)
   t.deepEqual(
     last.map(sent => sent.payload[0]),
@@ -177,7 +180,7 @@ test('what cannot be replayed: the next FLUSH says so, once', async t => {
   }
   cluster.push()
   t.equal(await cluster.clock.settle('flush', codeOf(volume.flush())), 'data-lost')
-  t.deepEqual(cluster.durable(0, 2), filled(4096, 2), 'what could be was')
+  t.deepEqual(cluster.servers.durable(0, 2), filled(4096, 2), 'what could be was')
   await cluster.clock.settle('flush', volume.flush())
 })
 

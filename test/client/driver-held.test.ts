@@ -114,7 +114,7 @@ test('--io-timeout: an error after that time, and later writes still come after'
   cluster.peers.connect(SERVER_A, ['storage'])
   await cluster.clock.settle('third', third)
   const expected = [...filled(100, 1), ...filled(10, 3), ...filled(10, 1)]
-  t.deepEqual(cluster.content(0, 0, 120), Uint8Array.from(expected))
+  t.deepEqual(cluster.servers.content(0, 0, 120), Uint8Array.from(expected))
   t.equal(cluster.driver.held(), null)
 })
 
@@ -131,7 +131,7 @@ test('--io-timeout of a read leaves the buffer alone, of a FLUSH lets the next o
   cluster.latency = 1
   await cluster.clock.advance(1_000)
   t.deepEqual(into, new Uint8Array(4096))
-  t.deepEqual(cluster.durable(0, 0), filled(4096, 1))
+  t.deepEqual(cluster.servers.durable(0, 0), filled(4096, 1))
   await cluster.clock.settle('next', volume.flush())
 })
 
@@ -158,7 +158,7 @@ test('abort ends everything at once, close ends what cannot be flushed', async t
   const open = clean.open()
   await clean.clock.settle('write', open.write(byteOffset(0), filled(4096, 1)))
   await clean.clock.settle('close', clean.driver.close())
-  t.deepEqual(clean.durable(0, 0), filled(4096, 1), 'flushed at the end')
+  t.deepEqual(clean.servers.durable(0, 0), filled(4096, 1), 'flushed at the end')
   t.equal(await codeOf(open.read(byteOffset(0), new Uint8Array(1))), 'aborted')
 
   const stuck = new ScriptedCluster()

@@ -67,7 +67,7 @@ test('the caller may use its buffer again, also while a retry is under way', asy
   await cluster.clock.advance(0)
   data.fill(9)
   await cluster.clock.settle('write', written)
-  t.deepEqual(cluster.content(0, 0, 4096), filled(4096, 7))
+  t.deepEqual(cluster.servers.content(0, 0, 4096), filled(4096, 7))
 })
 
 test('reads are spread over the in-sync replicas', async t => {
@@ -229,7 +229,7 @@ test('overlapping requests keep their order over retries', async t => {
   ]
   await cluster.clock.settle('all', Promise.all(calls))
   t.deepEqual(into, Uint8Array.from([...filled(4096, 1), ...filled(4096, 2)]))
-  t.deepEqual(cluster.content(0, 0, 101), Uint8Array.from([...filled(100, 3), 1]))
+  t.deepEqual(cluster.servers.content(0, 0, 101), Uint8Array.from([...filled(100, 3), 1]))
 })
 
 test('the window bounds what is outstanding, reads and writes apart', async t => {

@@ -1,0 +1,122 @@
+// What scripted storage servers hold together, and how they execute requests: by the epoch rule, each
+// write once, volatile until FLUSH.
+import { epoch, generation, volumeId, type PeerId } from '../../src/base/brands.js'
+import { BLOCK_BYTES } from '../../src/base/limits.js'
+import type { Configuration } from '../../src/layout/configuration.js'
+import type {
+  DataReply,
+  DataStatus,
+  FlushRequest,
+  ReadRequest,
+  WriteRequest,
+} from '../../src/net/messages.js'
+
+export interface DataRequest {
+  readonly kind: 'read' | 'write' | 'flush'
+  readonly to: PeerId
+  readonly shard: number
+  readonly epoch: number
+  readonly offset: number
+  readonly length: number
+  readonly request: number
+  readonly completeBelow: number
+  readonly payload: Uint8Array
+}
+
+export function dataRequest(kind: DataRequest['kind'], to: PeerId, request: unknown): DataRequest {
+  const fields = request as Partial<ReadRequest & WriteRequest & FlushRequest>
+  const payload = fields.payload ?? new Uint8Array(0)
+  return {
+    kind,
+    to,
+    shard: fields.shard ?? 0,
+    epoch: fields.epoch ?? epoch(0),
+    offset: fields.offset ?? 0,
+    length: fields.length ?? payload.length,
+    request: fields.request ?? 0,
+    completeBelow: fields.completeBelow ?? 0,
+    payload,
+  }
+}
+
+type Blocks = Map<string, Uint8Array>
+
+export class ServerContent {
+  readonly #configuration: () => Configuration
+  #volatile: Blocks = new Map()
+  #durable: Blocks = new Map()
+  readonly #executed = new Set<string>()
+
+  constructor(configuration: () => Configuration) {
+    this.#configuration = configuration
+  }
+
+  /** All servers crash at once and come back with what was flushed. */
+  loseMemory(): void {
+    this.#volatile = new Map(this.#durable)
+    this.#executed.clear()
+  }
+
+  /** What the servers hold, byte by byte. */
+  content(shard: number, offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length)
+    for (let i = 0; i < length; i++) bytes[i] = this.#byte(shard, offset + i)
+    return bytes
+  }
+
+  durable(shard: number, block: number): Uint8Array | undefined {
+    return this.#durable.get(`${shard}:${block}`)
+  }
+
+  reply(data: DataRequest, status: DataStatus, payload: Uint8Array = new Uint8Array(0)): DataReply {
+    const configuration = this.#configuration()
+    const allocation = configuration.volumes.get(volumeId(1))?.shards[data.shard]
+    return {
+      status,
+      epoch: configuration.epoch,
+      generation: allocation?.generation ?? generation(0),
+      queue: 0,
+      payload,
+    }
+  }
+
+  /** A retry by the same number changes nothing. */
+  execute(data: DataRequest): DataReply {
+    const allocation = this.#configuration().volumes.get(volumeId(1))?.shards[data.shard]
+    if (!allocation) return this.reply(data, 'not-serving')
+    if (data.epoch < allocation.epoch) return this.reply(data, 'stale-epoch')
+    const primary = allocation.replicas[0]?.server === data.to
+    if (!primary && data.kind !== 'read') return this.reply(data, 'not-serving')
+    if (data.kind === 'read') {
+      return this.reply(data, 'ok', this.content(data.shard, data.offset, data.length))
+    }
+    if (data.kind === 'write') this.#write(data)
+    else {
+      for (const [key, block] of this.#volatile) {
+        if (key.startsWith(`${data.shard}:`)) this.#durable.set(key, block)
+      }
+    }
+    return this.reply(data, 'ok')
+  }
+
+  #byte(shard: number, at: number): number {
+    const block = this.#volatile.get(`${shard}:${Math.floor(at / BLOCK_BYTES)}`)
+    return block?.[at % BLOCK_BYTES] ?? 0
+  }
+
+  #write({ shard, offset, request, payload }: DataRequest): void {
+    const once = `${shard}:${request}`
+    if (this.#executed.has(once)) return
+    this.#executed.add(once)
+    for (let i = 0; i < payload.length;) {
+      const at = offset + i
+      const key = `${shard}:${Math.floor(at / BLOCK_BYTES)}`
+      const block = new Uint8Array(this.#volatile.get(key) ?? new Uint8Array(BLOCK_BYTES))
+      const within = at % BLOCK_BYTES
+      const part = payload.subarray(i, i + BLOCK_BYTES - within)
+      block.set(part, within)
+      this.#volatile.set(key, block)
+      i += part.length
+    }
+  }
+}
