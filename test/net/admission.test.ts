@@ -135,7 +135,7 @@ test('admission: a reflected proof, and one of another connection, are wrong', a
   mirror.stream.write(await mirror.theirProof())
   await until('closed', () => mirror.closed)
 
-  // What the victim says to a listener of the attacker, whom it dials, is the proof of an initiator:
+  // What the victim says to a listener of the attacker, whom it dials, is an initiator's proof:
   // the right side, but bound to another connection.
   const trap = await listener(t, scene)
   const dial = scene.victim.network.dialAddress(trap.address, null)

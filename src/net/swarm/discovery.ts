@@ -69,7 +69,7 @@ export class Discovery {
     this.#plan()
   }
 
-  /** Hyperswarm dials at once, whatever its own backoff says, unless it is connected or dialling. */
+  /** Dials at once, whatever backoff Hyperswarm has, unless it is connected or dialling. */
   dial(peer: PeerId): void {
     this.#running?.swarm.joinPeer(publicKeyOf(peer))
   }
