@@ -8,6 +8,8 @@ interface BlockHistory {
   readonly values: number[]
   /** The oldest of `values` that may still be found after a crash. */
   floor: number
+  /** The newest of `values` whose write was acknowledged. */
+  acknowledged: number
 }
 
 /** For every block the values that may be found. */
@@ -17,12 +19,16 @@ export class BlockModel {
   readonly #blocks = new Map<number, BlockHistory>()
 
   constructor(blocks: readonly number[]) {
-    for (const block of blocks) this.#blocks.set(block, { values: [0], floor: 0 })
+    for (const block of blocks) this.#blocks.set(block, { values: [0], floor: 0, acknowledged: 0 })
   }
 
-  write(shard: ShardStore, block: number, values: readonly number[]): Promise<void> {
-    values.forEach((value, i) => this.#blocks.get(block + i)!.values.push(value))
-    return shard.write(blockIndex(block), fill(values), epoch(1))
+  async write(shard: ShardStore, block: number, values: readonly number[]): Promise<void> {
+    const marks = values.map((value, i) => this.#blocks.get(block + i)!.values.push(value) - 1)
+    await shard.write(blockIndex(block), fill(values), epoch(1))
+    for (const [i, mark] of marks.entries()) {
+      const history = this.#blocks.get(block + i)!
+      history.acknowledged = Math.max(history.acknowledged, mark)
+    }
   }
 
   async flush(shard: ShardStore): Promise<void> {
@@ -42,10 +48,11 @@ export class BlockModel {
     return found.join() === expected.join() ? null : `read ${found.join()}, not ${expected.join()}`
   }
 
-  /** After a crash right now. */
-  allowed(): Allowed {
-    const entries = [...this.#blocks].map(([block, { values, floor }]) => {
-      return [block, new Set(values.slice(floor))] as const
+  /** After a crash right now; if only the process dies, nothing that was acknowledged is lost. */
+  allowed(what: 'machine' | 'process' = 'machine'): Allowed {
+    const entries = [...this.#blocks].map(([block, { values, floor, acknowledged }]) => {
+      const oldest = what === 'machine' ? floor : acknowledged
+      return [block, new Set(values.slice(oldest))] as const
     })
     return new Map(entries)
   }
@@ -53,7 +60,8 @@ export class BlockModel {
   /** After a crash: what was found is from now on what is there. */
   static restarted(found: ReadonlyMap<number, number>): BlockModel {
     const model = new BlockModel([])
-    for (const [block, value] of found) model.#blocks.set(block, { values: [value], floor: 0 })
+    for (const [block, value] of found)
+      model.#blocks.set(block, { values: [value], floor: 0, acknowledged: 0 })
     return model
   }
 }

@@ -139,7 +139,8 @@ test(`random crashes of concurrent workloads, ${SEEDS} seeds`, async t => {
 async function randomRun(seed: number): Promise<number> {
   const random = new SeededRandom(seed)
   const clock = new VirtualClock()
-  let disk = new SimulatedDisk({ clock, random })
+  const latency = { read: 0.1, write: random.pick([0.02, 1]), sync: 1.5 }
+  let disk = new SimulatedDisk({ clock, random, latency })
   let model = new BlockModel(BLOCKS)
   for (let life = 0; life < 4; life++) {
     const { shard } = await clock.settle('opening', open(disk))
@@ -151,9 +152,11 @@ async function randomRun(seed: number): Promise<number> {
     }
     if (problems.length > 0) throw new Error(problems[0])
     // Whatever is in flight at this moment is cut.
-    const allowed = model.allowed()
-    disk = random.chance(0.2) ? disk.restart() : disk.crash()
-    if (random.chance(0.3)) {
+    const killed = random.chance(0.3)
+    const cut = random.chance(0.3)
+    const allowed = model.allowed(killed && !cut ? 'process' : 'machine')
+    disk = killed ? disk.restart() : disk.crash()
+    if (cut) {
       void open(disk)
       await clock.advance(random.below(800) / 100)
       disk = disk.crash()

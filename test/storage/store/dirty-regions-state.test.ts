@@ -1,0 +1,93 @@
+// The life of a dirty region, and that its undo page is right for every block at every moment.
+import test from 'tape'
+import { epoch } from '../../../src/base/brands.js'
+import { DirtyRegions } from '../../../src/storage/store/dirty-regions-state.js'
+import {
+  decodeEntry,
+  encodeEntry,
+  INDEX_PAGE_BYTES,
+  type Span,
+} from '../../../src/storage/store/layer-format.js'
+
+const span = (first: number, last = first): Span => ({ page: 4, first, last, at: 0 })
+
+/** Every block carries the same checksum. */
+function pageOf(checksum: number): Uint8Array {
+  const page = new Uint8Array(INDEX_PAGE_BYTES)
+  for (let slot = 0; slot < 512; slot++) {
+    encodeEntry(page, slot, { state: 'data', epoch: epoch(1), checksum })
+  }
+  return page
+}
+
+function undoOf(page: Uint8Array | null, slot: number): number | undefined {
+  return page ? decodeEntry(page, slot)?.checksum : undefined
+}
+
+test('a region is logged before its first write, and leaves with the flush', t => {
+  const regions = new DirtyRegions()
+  const { regions: list, flushing } = regions.enter([span(3)])
+  const region = list[0]!
+  t.notOk(flushing)
+  t.ok(region.mustLog(span(3)))
+  region.takeUndo(pageOf(1))
+  region.logged = true
+  t.notOk(region.mustLog(span(5)), 'one record serves all its blocks')
+  region.touched.addRange(span(3))
+  t.ok(regions.beginFlush())
+  regions.leave(list)
+  t.deepEqual(regions.endFlush(), [4])
+  t.equal(regions.find(4), undefined)
+  t.notOk(regions.beginFlush(), 'nothing to flush')
+  t.end()
+})
+
+test('a write into what is being flushed waits, and then needs a new undo entry', t => {
+  const regions = new DirtyRegions()
+  const first = regions.enter([span(0, 9)])
+  const region = first.regions[0]!
+  region.takeUndo(pageOf(1))
+  region.logged = true
+  region.touched.addRange(span(0, 9))
+  regions.beginFlush()
+  t.notOk(regions.enter([span(10, 20)]).flushing, 'beside it: goes on')
+  region.touched.addRange(span(10, 20))
+  t.ok(regions.enter([span(9, 10)]).flushing, 'into it: waits')
+  regions.leave(first.regions)
+  t.deepEqual(regions.endFlush(), [], 'others still write')
+  t.ok(region.mustLog(span(9)), 'durable now: the old undo entry is too old')
+  t.notOk(region.mustLog(span(10, 20)), 'not durable yet: it still counts')
+  const undo = region.takeUndo(pageOf(2))
+  t.deepEqual([undoOf(undo, 9), undoOf(undo, 10), undoOf(undo, 30)], [2, 1, 2])
+  t.notOk(region.logged, 'until the log has it')
+  t.end()
+})
+
+test('a flush that failed made nothing durable', t => {
+  const regions = new DirtyRegions()
+  const { regions: list } = regions.enter([span(1)])
+  const region = list[0]!
+  region.takeUndo(pageOf(1))
+  region.logged = true
+  region.touched.addRange(span(1))
+  regions.leave(list)
+  regions.beginFlush()
+  regions.abortFlush()
+  t.notOk(regions.enter([span(1)]).flushing)
+  t.notOk(region.mustLog(span(1)), 'its undo entry still counts')
+  regions.leave([region])
+  t.ok(regions.beginFlush(), 'the next flush covers it')
+  t.deepEqual(regions.endFlush(), [4])
+  t.end()
+})
+
+test('a page without entries is remembered as such', t => {
+  const region = new DirtyRegions().add(4)
+  region.takeUndo(new Uint8Array(INDEX_PAGE_BYTES))
+  region.undo = null
+  region.touched.addRange(span(7))
+  const undo = region.takeUndo(pageOf(3))
+  t.equal(decodeEntry(undo, 7)?.state, 'absent')
+  t.equal(undoOf(undo, 8), 3)
+  t.end()
+})

@@ -1,0 +1,110 @@
+// The small parts of the block store that the larger tests would only hit by chance.
+import test from 'tape'
+import { Coalesced } from '../../../src/storage/store/coalesced.js'
+import { IndexCache, IndexPage } from '../../../src/storage/store/index-cache.js'
+import {
+  blockOffset,
+  contiguousBlocks,
+  pageOffset,
+  pagesOfSize,
+  spansOf,
+} from '../../../src/storage/store/layer-format.js'
+import { RangeOrder } from '../../../src/storage/store/range-order.js'
+
+test('Coalesced: whoever asks gets a run that began afterwards', async t => {
+  let runs = 0
+  let release: () => void = () => undefined
+  const task = new Coalesced(() => {
+    runs++
+    return new Promise(resolve => (release = resolve))
+  })
+  const first = task.request()
+  const [second, third] = [task.request(), task.request()]
+  t.equal(second, third, 'shared')
+  t.equal(runs, 1)
+  t.equal(task.running, first)
+  release()
+  await first
+  await Promise.resolve()
+  t.equal(runs, 2)
+  release()
+  await third
+  t.equal(task.running, null)
+})
+
+test('Coalesced: a failure is told to those who asked, and the next run is tried', async t => {
+  let runs = 0
+  const task = new Coalesced(() =>
+    ++runs === 1 ? Promise.reject(new Error('no')) : Promise.resolve(),
+  )
+  const results = await Promise.allSettled([task.request(), task.request()])
+  t.deepEqual(
+    results.map(result => result.status),
+    ['rejected', 'fulfilled'],
+  )
+})
+
+test('where things are', t => {
+  t.equal(pageOffset(0), 4096)
+  t.equal(pageOffset(1), 8192)
+  t.equal(blockOffset(0), 12_288)
+  t.equal(blockOffset(1023), 12_288 + 1023 * 4096)
+  t.equal(pageOffset(2), 12_288 + 1024 * 4096)
+  t.equal(blockOffset(1024), pageOffset(2) + 8192)
+  t.equal(contiguousBlocks(1000, 100), 24)
+  t.equal(pagesOfSize(0), 0)
+  t.equal(pagesOfSize(4096), 0)
+  t.equal(pagesOfSize(4097), 2)
+  t.equal(pagesOfSize(pageOffset(2)), 2)
+  t.equal(pagesOfSize(pageOffset(2) + 1), 4)
+  t.deepEqual(spansOf({ first: 510, last: 1025 }), [
+    { page: 0, first: 510, last: 511, at: 0 },
+    { page: 1, first: 0, last: 511, at: 2 },
+    { page: 2, first: 0, last: 1, at: 514 },
+  ])
+  t.end()
+})
+
+test('RangeOrder: reads wait for writes that overlap, not for each other', t => {
+  const order = new RangeOrder()
+  const write = order.enter({ first: 0, last: 9 }, 'write')
+  const read = order.enter({ first: 9, last: 12 }, 'read')
+  t.equal(write.ready, null)
+  t.ok(read.ready)
+  t.equal(order.enter({ first: 10, last: 10 }, 'read').ready, null)
+  t.ok(order.enter({ first: 12, last: 12 }, 'write').ready, 'a write waits for reads')
+  t.equal(order.enter({ first: 13, last: 13 }, 'write').ready, null)
+  t.end()
+})
+
+test('IndexCache: the least recently used clean page goes first', async t => {
+  const cache = new IndexCache(2)
+  const file = cache.newFile()
+  let loads = 0
+  const load = (number: number) => () => {
+    loads++
+    const write = (): Promise<void> => Promise.resolve()
+    return Promise.resolve(new IndexPage(number, { bytes: new Uint8Array(4096), write }))
+  }
+  const pin = (page: number, use: 'once' | 'again' = 'again'): Promise<IndexPage> =>
+    cache.pin(file, { page, use, load: load(page) })
+  const [one, same] = await Promise.all([pin(1), pin(1)])
+  t.equal(one, same, 'loaded once')
+  cache.unpin(file, one)
+  cache.unpin(file, same)
+  const two = await pin(2)
+  two.dirty = true
+  cache.unpin(file, two)
+  const three = await pin(3)
+  t.equal(cache.size, 2, 'the clean one went')
+  const four = await pin(4)
+  t.equal(cache.size, 3, 'pinned and dirty ones stay')
+  cache.unpin(file, three)
+  cache.unpin(file, four)
+  cache.unpin(file, await pin(5, 'once'))
+  t.equal(cache.peek(file, 5), undefined, 'looked at once')
+  t.equal(cache.peek(file, 2), two)
+  t.equal(loads, 5)
+  cache.forget(file)
+  t.equal(cache.size, 0)
+})
