@@ -1,5 +1,5 @@
-// Tells the managers what `status` shows of this client: where it is mounted, its epoch, and what it
-// holds. At once when something is held for another reason than before or no more, to a manager
+// Tells the managers what `status` shows of this client: where it is mounted, its epoch, and what
+// it holds. At once when something is held for another reason than before or no more, to a manager
 // that connects, and else every few seconds.
 import { epoch } from '../base/brands.js'
 import type { Timer } from '../base/clock.js'

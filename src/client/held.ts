@@ -1,5 +1,5 @@
-// What is held, and why, in words for people: derived from the configuration, from who is connected,
-// and from the last answers. Pure.
+// What is held, and why, in words for people: derived from the configuration, from who is
+// connected, and from the last answers. Pure.
 import type { PeerId } from '../base/brands.js'
 import { HELD_AFTER_MS } from '../base/limits.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from '../layout/configuration.js'

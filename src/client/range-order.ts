@@ -1,5 +1,5 @@
-// Keeps requests to overlapping ranges in the order in which they were made: a write waits for every
-// earlier request that it overlaps, a read for every earlier write. Retries, which may overtake one
+// Keeps requests to overlapping ranges in the order in which they were made: a write waits for
+// every earlier request that it overlaps, a read for every earlier write. Retries, which may overtake one
 // another on the wire, can then never make an older write win, and a read sees the writes called
 // before it. Requests that do not overlap do not wait for one another. Pure.
 //

@@ -1,6 +1,6 @@
 // Retries wait here for something to change (a new configuration, a peer that came or was rerouted)
-// or, at the latest, for a while: an event may be missed, and some conditions, like a full disk, end
-// without one.
+// or, at the latest, for a while: an event may be missed, and some conditions, like a full disk,
+// end without one.
 import type { Clock } from '../base/clock.js'
 
 export class Wakeup {

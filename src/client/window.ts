@@ -34,7 +34,7 @@ export class Window {
     return this.#waiting.size
   }
 
-  /** Calls `enter` now or when there is room; the function returned leaves the queue before that. */
+  /** Calls `enter` now or when there is room; the function returned gives up waiting for it. */
   enter(bytes: number, enter: () => void): () => void {
     assert(bytes <= this.#limits.bytes, 'one request fits the window')
     const waiter = { bytes, enter }

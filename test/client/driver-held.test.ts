@@ -1,5 +1,5 @@
-// I/O that cannot go on: why it is held, what --io-timeout, abort and close make of it, and what the
-// managers are told.
+// I/O that cannot go on: why it is held, what --io-timeout, abort and close make of it, and what
+// the managers are told.
 import test from 'tape'
 import { byteOffset, epoch, volumeId } from '../../src/base/brands.js'
 import type { ClientReport } from '../../src/net/messages.js'
@@ -35,7 +35,8 @@ test('the reason names the servers that must come back', async t => {
   t.deepEqual(cluster.driver.held(), {
     requests: 1,
     reason:
-      'waiting for storage server b, which is not reachable and holds an in-sync copy of volume data',
+      'waiting for storage server b, which is not reachable and holds an in-sync copy of ' +
+      'volume data',
     since: '2026-01-01T00:00:00.000Z',
   })
   cluster.peers.disconnect(SERVER_C)
@@ -118,7 +119,7 @@ test('--io-timeout: an error after that time, and later writes still come after'
   t.equal(cluster.driver.held(), null)
 })
 
-test('--io-timeout of a read leaves the buffer alone, of a FLUSH lets the next one join', async t => {
+test('--io-timeout of a read leaves the buffer alone, of a FLUSH the next one alive', async t => {
   const cluster = new ScriptedCluster({ ioTimeout: 1_000 })
   const volume = cluster.open()
   await cluster.clock.settle('write', volume.write(byteOffset(0), filled(4096, 1)))

@@ -1,5 +1,5 @@
-// The volume driver against scripted servers, the ordinary ways: splitting, routing, old epochs, lost
-// links, servers that refuse, bounds. What is held and ended is in driver-held.test.ts, FLUSH and
+// The volume driver against scripted servers, the ordinary ways: splitting, routing, old epochs,
+// lost links, servers that refuse, bounds. What is held and ended is in driver-held.test.ts, FLUSH and
 // replay in driver-flush.test.ts.
 import test from 'tape'
 import { byteOffset, epoch } from '../../src/base/brands.js'

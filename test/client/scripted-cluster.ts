@@ -1,5 +1,5 @@
 // A manager and storage servers as a client sees them, without a network: they execute requests by
-// the epoch rule on one content (volatile until FLUSH), and a test may answer any of them otherwise.
+// the epoch rule on one content (volatile until FLUSH), and a test may answer any otherwise.
 import { isSwarmdiskError, type ErrorCode } from '../../src/base/errors.js'
 import { silentLog } from '../../src/base/log.js'
 import { ClusterVolumeDriver } from '../../src/client/driver.js'

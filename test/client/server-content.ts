@@ -1,5 +1,5 @@
-// What scripted storage servers hold together, and how they execute requests: by the epoch rule, each
-// write once, volatile until FLUSH.
+// What scripted storage servers hold together, and how they execute requests: by the epoch rule,
+// each write once, volatile until FLUSH.
 import { epoch, generation, volumeId, type PeerId } from '../../src/base/brands.js'
 import { BLOCK_BYTES } from '../../src/base/limits.js'
 import type { Configuration } from '../../src/layout/configuration.js'

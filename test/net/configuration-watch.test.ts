@@ -96,7 +96,7 @@ test('only managers of the configuration, and only this cluster, are believed', 
   t.equal(watch.current(), first)
 })
 
-test('an epoch that was mentioned is fetched: one request in flight, until it is there', async t => {
+test('an epoch that was mentioned is fetched, one request in flight, until it comes', async t => {
   const { clock, peers, watch, fetches, manager } = setUp(first)
   watch.wanted(epoch(6))
   await clock.advance(1_000)

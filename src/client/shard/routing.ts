@@ -28,7 +28,7 @@ export class ReplicaLoads {
     this.#loads.set(server, loadAfter(load, event, this.#clock.now()))
   }
 
-  /** The cheapest; chance decides between equals, so that idle replicas share the first requests. */
+  /** The cheapest; chance decides between equals, so that idle replicas share what comes first. */
   choose(servers: readonly PeerId[]): PeerId | null {
     const now = this.#clock.now()
     let best: PeerId[] = []

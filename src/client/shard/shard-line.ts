@@ -2,8 +2,8 @@
 // flushed, and everything outstanding. Requests come here in an order that is already right
 // (range-order.ts); this file sees that they stay so over retries, new allocations and restarts.
 //
-// Invariants: no number is used again after the generation has risen; nothing but the replay is sent
-// while one is under way; what was acknowledged is kept until a FLUSH of the same generation.
+// Invariants: no number is used again after the generation has risen; nothing but the replay is
+// sent while one is under way; what was acknowledged is kept until a FLUSH of the same generation.
 import { assert } from '../../base/assert.js'
 import type {
   ByteCount,

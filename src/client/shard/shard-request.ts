@@ -1,5 +1,5 @@
-// One request to one shard, from the call that made it until it is decided, and the list of all that
-// are undecided: what `held` looks through and what `abort` ends. A request waits in several places
+// One request to one shard, from the call that made it until it is decided, and the list of all
+// that are undecided: what `held` looks through and what `abort` ends. A request waits in several places
 // (its turn, the window, an event, an answer); `hold` makes every one of these waits end at once,
 // leaving nothing behind, when the request is cancelled.
 import { assert } from '../../base/assert.js'
