@@ -3,7 +3,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 
 export interface Random {
   bytes(count: number): Uint8Array
-  /** A whole number from 0 to `limit` - 1, each as likely as any other. */
+  /** A whole number from 0 to `limit` - 1, each as likely as any other; `limit` below 2^48. */
   below(limit: number): number
 }
 

@@ -40,6 +40,7 @@ export class StorageServer {
   #newest: Configuration | null = null
   #adopting = false
   #openCalls = 0
+  #adoption: Promise<void> = Promise.resolve()
   #refusal = ''
   #stopped = false
 
@@ -101,6 +102,8 @@ export class StorageServer {
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#contact.stop()
     this.#waiting.refuseAll()
+    // The owner closes the store next: nothing may be opening shards by then.
+    await this.#adoption
     await this.#holdings.stop()
   }
 
@@ -109,7 +112,7 @@ export class StorageServer {
   #offered(configuration: Configuration): void {
     this.#newest = configuration
     if (this.#adopting || this.#stopped) return
-    void this.#adoptNewest()
+    this.#adoption = this.#adoptNewest()
   }
 
   async #adoptNewest(): Promise<void> {

@@ -169,20 +169,19 @@ export class SimulatedCluster {
   async startClient(ioTimeout: number | null = null): Promise<Client> {
     const host = this.#host(`client-${this.#identities}`)
     this.#hosts.delete(host.name)
-    const { clock, peers, network } = this.#process(host, ['client'])
+    const { clock, peers } = this.#process(host, ['client'])
     const watch = new ConfigurationWatch({ peers, log: this.log, clock })
     const driver = new ClusterVolumeDriver({
       ...{ clock, random: this.random, peers, watch, log: this.log, ioTimeout },
       ...{ host: 'simulated', mountPoint: '/mnt' },
     })
-    await peers.start()
+    await this.clock.settle('the client starts', peers.start())
     await this.clock.until('the client has a configuration', () => watch.current() !== null)
     return {
       ...{ driver, peers, id: host.id },
       stop: async () => {
-        await driver.close()
-        await peers.stop()
-        await network.stop()
+        await this.clock.settle('the client closes', driver.close())
+        await this.clock.settle('the client stops', peers.stop())
       },
     }
   }

@@ -11,21 +11,22 @@ interface Entry {
 }
 
 export class VirtualClock implements Clock {
+  // Whole microseconds: with fractions, a wait for the last 1e-15 ms would never get anywhere.
   #now = 0
   #order = 0
   // A binary heap by (due, order).
   readonly #heap: Entry[] = []
 
   now(): Milliseconds {
-    return milliseconds(this.#now)
+    return milliseconds(this.#now / 1000)
   }
 
   date(): string {
-    return new Date(Date.UTC(2026, 0, 1) + Math.floor(this.#now)).toISOString()
+    return new Date(Date.UTC(2026, 0, 1) + Math.floor(this.#now / 1000)).toISOString()
   }
 
   after(delay: number, callback: () => void): Timer {
-    const due = this.#now + Math.max(0, delay)
+    const due = this.#now + Math.ceil(Math.max(0, delay) * 1000)
     const entry: Entry = { due, order: this.#order++, callback, cancelled: false }
     this.#push(entry)
     return {
@@ -37,7 +38,7 @@ export class VirtualClock implements Clock {
 
   /** Lets virtual time pass, firing what falls due. */
   async advance(duration: number): Promise<void> {
-    const end = this.#now + duration
+    const end = this.#now + Math.ceil(duration * 1000)
     await this.#settle()
     while ((this.#heap[0]?.due ?? Infinity) <= end) await this.#step()
     this.#now = end
@@ -45,7 +46,7 @@ export class VirtualClock implements Clock {
 
   /** Runs until the condition holds; throws after `limit` virtual milliseconds, naming `what`. */
   async until(what: string, condition: () => boolean, limit = 60_000): Promise<void> {
-    const end = this.#now + limit
+    const end = this.#now + limit * 1000
     await this.#settle()
     while (!condition()) {
       if ((this.#heap[0]?.due ?? Infinity) > end) {

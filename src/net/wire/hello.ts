@@ -36,7 +36,7 @@ export interface Hello {
   readonly addresses: readonly Address[]
 }
 
-export const SESSION_LIMIT = 2 ** 48
+export const SESSION_LIMIT = 2 ** 47
 
 const roles = ['manager', 'storage', 'client'] as const
 const hello: Codec<Hello> = record<Hello>({
