@@ -1,6 +1,7 @@
 // What storage servers say to one another about a shard, handed to its replica. Requests about an
 // allocation that this server does not know yet wait for the configuration; writes do not, because
 // a replica that adopts an allocation asks for them again.
+import { isSwarmdiskError } from '../base/errors.js'
 import type * as m from '../net/messages.js'
 import type { ShardReplica } from './replica/shard-replica.js'
 import type { StorageServerOptions } from './storage-server-options.js'
@@ -26,7 +27,8 @@ export function servePeers(options: StorageServerOptions, dispatch: PeerDispatch
   /** Answers with what the promise gives; a failing disk is a refusal, and the other asks again. */
   const later = <R>(work: Promise<R>, answer: (reply: R) => void, refused: R): void => {
     work.then(answer, (error: unknown) => {
-      log.error('a request of another server failed', { error: String(error) })
+      if (!isSwarmdiskError(error)) throw error
+      log.error('a request of another server failed', { error: error.message })
       answer(refused)
     })
   }
@@ -67,10 +69,11 @@ export function servePeers(options: StorageServerOptions, dispatch: PeerDispatch
   peers.serve('index-page', (request, _from, answer) => page(request, answer))
 
   const noBlocks: m.BlocksReply = { status: 'refused', entries: NOTHING, payload: NOTHING }
-  const blocks = ask<m.BlocksRequest, m.BlocksReply>(noBlocks, (replica, request, answer) => {
-    replica.source.blocks(request, answer)
+  peers.serve('blocks', (request, from, answer) => {
+    ask<m.BlocksRequest, m.BlocksReply>(noBlocks, (replica, r, reply) => {
+      replica.source.blocks(r, from.id, reply)
+    })(request, answer)
   })
-  peers.serve('blocks', (request, _from, answer) => blocks(request, answer))
 
   const notCounted = { counted: false, executed: [] }
   peers.serve('caught-up', (request, from, answer) => {

@@ -1,6 +1,13 @@
 // The side of an in-sync replica that others compare with and copy from: summaries of index pages,
 // entries, blocks. Blocks with a write in flight are given when that is settled, as reads are.
-import { BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES, PARK_MS } from '../../base/limits.js'
+import type { PeerId } from '../../base/brands.js'
+import { isSwarmdiskError } from '../../base/errors.js'
+import {
+  BLOCK_BYTES,
+  BLOCKS_PER_INDEX_PAGE,
+  INDEX_ENTRY_BYTES,
+  PARK_MS,
+} from '../../base/limits.js'
 import { indexPageOf, slotInPage } from '../../layout/geometry.js'
 import type {
   BlocksReply,
@@ -12,10 +19,16 @@ import type {
   SummariesRequest,
 } from '../../net/messages.js'
 import type { Parking } from '../parking.js'
-import { BLOCK_BYTES } from '../../base/limits.js'
 import { decodeEntry } from '../store/layer-format.js'
 import { repairBlocks } from './block-repair.js'
 import type { ReplicaContext } from './replica-context.js'
+
+interface Copy {
+  readonly request: BlocksRequest
+  readonly from: PeerId
+  readonly until: number
+  readonly answer: (reply: BlocksReply) => void
+}
 
 const NOTHING = new Uint8Array(0)
 const REFUSED: BlocksReply = { status: 'refused', entries: NOTHING, payload: NOTHING }
@@ -45,37 +58,43 @@ export class CatchUpSource {
     return this.#gives(request) ? { ok: true, payload } : refused
   }
 
-  blocks(request: BlocksRequest, answer: (reply: BlocksReply) => void): void {
-    this.#whenDecided(request, this.#context.host.clock.now() + PARK_MS, answer)
+  blocks(request: BlocksRequest, from: PeerId, answer: (reply: BlocksReply) => void): void {
+    const until = this.#context.host.clock.now() + PARK_MS
+    this.#whenDecided({ request, from, until, answer })
   }
 
-  #whenDecided(request: BlocksRequest, until: number, answer: (reply: BlocksReply) => void): void {
+  #whenDecided(copy: Copy): void {
+    const { request, answer, until } = copy
+    const { state, host, name } = this.#context
     const lastSlot = slotInPage(request.block) + request.blocks
     if (!this.#gives(request) || lastSlot > BLOCKS_PER_INDEX_PAGE) return answer(REFUSED)
-    if (this.#context.state.undecided(request)) {
-      const resume = (): void => this.#whenDecided(request, until, answer)
-      return this.#parking.park({ resume, refuse: () => answer(REFUSED) }, until)
+    const again = (): void => this.#whenDecided(copy)
+    if (state.undecided(request)) {
+      return this.#parking.park({ resume: again, refuse: () => answer(REFUSED) }, until)
     }
-    this.#read(request).then(answer, (error: unknown) => {
-      this.#context.host.log.error('a copy for another replica failed', {
-        ...this.#context.name,
-        error: String(error),
-      })
+    const done = (reply: BlocksReply | null): void => (reply ? answer(reply) : again())
+    this.#read(copy).then(done, (error: unknown) => {
+      if (!isSwarmdiskError(error)) throw error
+      host.log.error('a copy for another replica failed', { ...name, error: error.message })
       answer(REFUSED)
     })
   }
 
-  async #read(request: BlocksRequest): Promise<BlocksReply> {
-    const { store } = this.#context
+  /** Null: a write came in between, so that entries and content may not belong together. */
+  async #read({ request, from }: Copy): Promise<BlocksReply | null> {
+    const { store, guards, state } = this.#context
     const content = new Uint8Array(request.blocks * BLOCK_BYTES)
-    // Both calls in one turn: entries and content are of the same moment.
+    const guard = guards.open(request)
     const [{ corrupt }, page] = await Promise.all([
       store.read(request.block, content),
       store.indexPage(indexPageOf(request.block)),
-    ])
+    ]).finally(() => guard.close())
+    if (guard.anyTouched()) return null
     if (!this.#gives(request)) return REFUSED
     if (corrupt.length > 0) {
-      // It asks again when ours is good again; with no other copy the caller may know one.
+      // An in-sync replica repairs its own and asks the others itself: no round of questions.
+      if (state.inSyncOthers().includes(from)) return CORRUPT
+      // A syncing one asks again when ours is good again.
       return (await repairBlocks(this.#context, corrupt)) ? REFUSED : CORRUPT
     }
     const first = slotInPage(request.block)

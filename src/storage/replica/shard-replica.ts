@@ -66,9 +66,9 @@ export class ShardReplica {
     this.#applier = new WriteApplier({
       store,
       clock: host.clock,
-      stored: upTo => {
+      stored: ({ allocation, sequence }) => {
         this.#storeProblem = ''
-        this.#step({ kind: 'stored', ...upTo })
+        this.#step({ kind: 'stored', allocation, sequence })
       },
       failing: error => this.#storeFailing(error),
     })

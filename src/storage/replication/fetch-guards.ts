@@ -6,6 +6,7 @@ import { endOf, overlap, type BlockSpan } from './block-spans.js'
 export interface FetchGuard {
   /** A write to this block came after the guard was opened. */
   touched(block: number): boolean
+  anyTouched(): boolean
   close(): void
 }
 
@@ -22,6 +23,7 @@ export class FetchGuards {
     this.#open.add(guard)
     return {
       touched: block => guard.touched.has(block),
+      anyTouched: () => guard.touched.size > 0,
       close: () => {
         this.#open.delete(guard)
       },
