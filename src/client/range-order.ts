@@ -1,7 +1,7 @@
 // Keeps requests to overlapping ranges in the order in which they were made: a write waits for
-// every earlier request that it overlaps, a read for every earlier write. Retries, which may overtake one
-// another on the wire, can then never make an older write win, and a read sees the writes called
-// before it. Requests that do not overlap do not wait for one another. Pure.
+// every earlier request that it overlaps, a read for every earlier write. Retries, which may
+// overtake one another on the wire, can then never make an older write win, and a read sees the
+// writes called before it. Requests that do not overlap do not wait for one another. Pure.
 //
 //   w1 [0..8)  ────────► runs
 //   r2   [4..6)          waits for w1        r3 [8..9) ────► runs

@@ -1,6 +1,6 @@
 // The volume driver against scripted servers, the ordinary ways: splitting, routing, old epochs,
-// lost links, servers that refuse, bounds. What is held and ended is in driver-held.test.ts, FLUSH and
-// replay in driver-flush.test.ts.
+// lost links, servers that refuse, bounds. What is held and ended is in driver-held.test.ts, FLUSH
+// and replay in driver-flush.test.ts.
 import test from 'tape'
 import { byteOffset, epoch } from '../../src/base/brands.js'
 import { CLIENT_WINDOW_REQUESTS } from '../../src/base/limits.js'

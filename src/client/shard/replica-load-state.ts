@@ -1,7 +1,7 @@
 // What a client knows of how busy a storage server is, as a pure state: requests it has outstanding
 // there, how long answers took lately, and the queue that the last answer told of. The estimate of
-// a server that was not asked for a while fades, so that a slow one is tried again. (Reads go to the
-// replica with the lowest cost, see routing.ts.)
+// a server that was not asked for a while fades, so that a slow one is tried again. (Reads go to
+// the replica with the lowest cost, see routing.ts.)
 
 export interface ReplicaLoad {
   readonly outstanding: number

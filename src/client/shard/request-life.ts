@@ -1,6 +1,6 @@
 // The life of one request to one shard: choose a server, send, and, until it is decided, look
-// again. Nothing fails here that a retry can hide: lost links, old epochs, servers that do not serve yet,
-// full disks. Between attempts it waits for an event, or for a growing while.
+// again. Nothing fails here that a retry can hide: lost links, old epochs, servers that do not
+// serve yet, full disks. Between attempts it waits for an event, or for a growing while.
 //
 //   look ──► wait for the configuration ─┐       ok ──────────────► accepted
 //    ▲  ──► wait for the replay ─────────┤        │ under an older generation: look again

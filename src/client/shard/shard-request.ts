@@ -1,7 +1,7 @@
 // One request to one shard, from the call that made it until it is decided, and the list of all
-// that are undecided: what `held` looks through and what `abort` ends. A request waits in several places
-// (its turn, the window, an event, an answer); `hold` makes every one of these waits end at once,
-// leaving nothing behind, when the request is cancelled.
+// that are undecided: what `held` looks through and what `abort` ends. A request waits in several
+// places (its turn, the window, an event, an answer); `hold` makes every one of these waits end at
+// once, leaving nothing behind, when the request is cancelled.
 import { assert } from '../../base/assert.js'
 import type { Epoch, Milliseconds, PeerId, ShardIndex, VolumeId } from '../../base/brands.js'
 import type { Clock } from '../../base/clock.js'
