@@ -200,7 +200,7 @@ export class PeerTable implements Peers {
     if (!peer) return false
     const { from, to, path } = operations[operation]
     // Sent before the sender chose another path; it ended with LOST there.
-    if (path === 'data' && !peer.isDataPath(channel)) return false
+    if (path === 'data' && !peer.takesDataFrom(channel)) return false
     const allowed =
       peer.info.roles.some(role => from.includes(role)) &&
       this.#options.self.roles.some(role => to.includes(role)) &&

@@ -1,11 +1,13 @@
 // Which of the links to a peer carries the data. Each side chooses, says so on the link it chose,
-// and takes data operations only from the link of its own choice: whatever still arrives on another
-// one was sent before the sender chose anew, and has ended with LOST there. The two choices become
-// one again by these rules (a choice is numbered; an announcement carries the number and the newest
-// number seen from the other side):
+// and then sends its data there. The receiver takes data operations only from the link of the newest
+// choice it heard of: what still arrives on another one was sent before the sender chose anew, and
+// has ended with LOST there. So a retry can never be overtaken by what it replaces.
 //
-//   announced on the link we use     they knew our choice, yet chose anew  -> they ignored what we
-//                                                                             sent: choose it again
+// Both sides should use the same link, and both must know that messages may have been lost. A choice
+// is numbered; its announcement carries the number, and the newest number seen from the other side:
+//
+//   announced on the link we use     they knew our choice, yet chose anew  -> what they sent may be
+//                                                                             lost: choose it again
 //                                    otherwise                             -> nothing to do
 //   announced on another link        because we did, before we moved on    -> nothing: they will follow
 //                                    they knew our choice and left it      -> follow
@@ -27,6 +29,8 @@ export class DataPath<L extends DataLink> {
   #number: number
   #seen = 0
   #current: L | null = null
+  /** Their newest choice. */
+  #theirs: L | null = null
 
   constructor(options: { readonly decider: boolean; readonly number: number }) {
     this.#decider = options.decider
@@ -41,6 +45,11 @@ export class DataPath<L extends DataLink> {
   /** The peer's path number. */
   get number(): number {
     return this.#number
+  }
+
+  /** True: data operations that arrive on `link` count. */
+  takesFrom(link: L): boolean {
+    return this.#theirs === link
   }
 
   /** Uses `link` from now on; the first choice keeps the number given to the constructor. */
@@ -59,6 +68,7 @@ export class DataPath<L extends DataLink> {
     // Two links overtake each other: an older choice says nothing any more.
     if (announcement.number <= this.#seen) return false
     this.#seen = announcement.number
+    this.#theirs = link
     if (this.#current === null) return true
     const knew = announcement.seen >= this.#number
     if (announcement.following) return false

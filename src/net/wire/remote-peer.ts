@@ -95,8 +95,8 @@ export class RemotePeer {
   }
 
   /** True for the link from which data operations are taken. */
-  isDataPath(channel: Channel): boolean {
-    return this.#path.current === channel
+  takesDataFrom(channel: Channel): boolean {
+    return this.#path.takesFrom(channel)
   }
 
   /** A link of this peer whose hello has arrived. */
