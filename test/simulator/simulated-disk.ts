@@ -113,7 +113,7 @@ export class SimulatedDisk implements Disk {
   // ---- Disk ------------------------------------------------------------------------------------
 
   async open(path: string, how: 'create' | 'existing'): Promise<DiskFile | null> {
-    await this.#enter('open', path)
+    if (!this.#enter('open', path)) return never
     const node = this.#names.find(path)
     if (node === 'folder') throw diskError(`cannot open ${path}: it is a folder`)
     if (node) return this.#file(path, node)
@@ -126,12 +126,12 @@ export class SimulatedDisk implements Disk {
   }
 
   async list(folder: string): Promise<readonly string[]> {
-    await this.#enter('folder', folder)
+    if (!this.#enter('folder', folder)) return never
     return this.#names.list(folder)
   }
 
   async makeFolder(folder: string): Promise<void> {
-    await this.#enter('folder', folder)
+    if (!this.#enter('folder', folder)) return never
     const parts = folder === '' ? [] : folder.split('/')
     for (let i = 1; i <= parts.length; i++) {
       const path = parts.slice(0, i).join('/')
@@ -141,7 +141,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await this.#enter('rename', from)
+    if (!this.#enter('rename', from)) return never
     if (!this.#names.find(from)) throw diskError(`cannot rename ${from}: no such file`)
     if (!this.#names.hasParent(to)) throw diskError(`cannot rename to ${to}: no such folder`)
     this.#names.rename(from, to)
@@ -149,7 +149,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async remove(path: string): Promise<void> {
-    await this.#enter('remove', path)
+    if (!this.#enter('remove', path)) return never
     if (!this.#names.find(path)) return
     if (this.#names.list(path).length > 0) throw diskError(`cannot remove ${path}: not empty`)
     this.#names.unlink(path)
@@ -157,7 +157,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async syncFolder(folder: string): Promise<void> {
-    await this.#enter('sync', folder)
+    if (!this.#enter('sync', folder)) return never
     if (folder !== '' && this.#names.find(folder) !== 'folder') {
       throw diskError(`cannot sync ${folder}: no such folder`)
     }
@@ -175,20 +175,20 @@ export class SimulatedDisk implements Disk {
 
   #file(path: string, inode: SimulatedInode): DiskFile {
     let closed = false
-    const enter = async (operation: Operation): Promise<void> => {
+    const enter = (operation: Operation): boolean => {
       assert(!closed, `${path} is closed`)
-      await this.#enter(operation, path)
+      return this.#enter(operation, path)
     }
     return {
       read: async (into, position) => {
-        await enter('read')
+        if (!enter('read')) return never
         const leave = inode.enter({ from: position, to: position + into.length, write: false })
         await this.#pause('read')
         leave()
         return inode.read(into, position)
       },
       write: async (data, position) => {
-        await enter('write')
+        if (!enter('write')) return never
         if (inode.growth(position, data.length) * 4096 > this.#free()) {
           throw new SwarmdiskError('disk-full', `cannot write ${path}: the disk is full`)
         }
@@ -199,7 +199,7 @@ export class SimulatedDisk implements Disk {
         leave()
       },
       sync: async () => {
-        await enter('sync')
+        if (!enter('sync')) return never
         const until = this.#count++
         await this.#pause('sync')
         inode.synced(until)
@@ -208,7 +208,7 @@ export class SimulatedDisk implements Disk {
       size: () => this.#living(inode.size),
       allocated: () => this.#living(inode.allocated()),
       truncate: async size => {
-        await enter('truncate')
+        if (!enter('truncate')) return never
         inode.truncate(size, this.#count++)
         this.observe?.('truncate', path)
       },
@@ -243,10 +243,12 @@ export class SimulatedDisk implements Disk {
     return this.#alive ? Promise.resolve(value) : never
   }
 
-  async #enter(operation: Operation, path: string): Promise<void> {
-    if (!this.#alive) await never
+  /** False: the process is gone, and nothing of it happens any more. In the turn of the call. */
+  #enter(operation: Operation, path: string): boolean {
+    if (!this.#alive) return false
     const error = this.fail?.(operation, path)
     if (error) throw error
+    return true
   }
 
   async #pause(kind: keyof Latency): Promise<void> {

@@ -20,7 +20,10 @@ export interface Child {
   readonly ready: string
   /** "exit code 1", "SIGKILL". */
   readonly ended: Promise<string>
-  /** SIGTERM, and SIGKILL if it does not leave in time. */
+  /**
+   * SIGTERM; if it does not leave in time a second one, at which a mount aborts what is busy on it;
+   * SIGKILL at last. Called again, it takes the next step at once.
+   */
   stop(): Promise<void>
 }
 
@@ -50,7 +53,7 @@ export async function startChild(specification: ChildSpecification): Promise<Chi
     const reason = words.join('').trim() || `no word within ${CHILD_READY_MS / 1000} s`
     throw new SwarmdiskError('environment', `${title} did not start: ${reason}`)
   }
-  return { title, pid: process_.pid, ready, ended, stop: () => stopChild(process_, ended) }
+  return { title, pid: process_.pid, ready, ended, stop: stopper(process_, ended) }
 }
 
 function firstReady(child: ChildProcess): Promise<string> {
@@ -68,9 +71,19 @@ function tooLate(): Promise<null> {
   })
 }
 
-async function stopChild(child: ChildProcess, ended: Promise<string>): Promise<void> {
-  child.kill('SIGTERM')
-  const kill = setTimeout(() => child.kill('SIGKILL'), 2 * STOP_DEADLINE_MS)
-  await ended
-  clearTimeout(kill)
+function stopper(child: ChildProcess, ended: Promise<string>): () => Promise<void> {
+  const steps: NodeJS.Signals[] = ['SIGTERM', 'SIGTERM', 'SIGKILL']
+  let timer: NodeJS.Timeout | undefined
+  const next = (): void => {
+    clearTimeout(timer)
+    const signal = steps.shift()
+    if (signal === undefined) return
+    child.kill(signal)
+    timer = setTimeout(next, STOP_DEADLINE_MS)
+  }
+  return async () => {
+    next()
+    await ended
+    clearTimeout(timer)
+  }
 }
