@@ -1,0 +1,96 @@
+// What shares a frame, what goes first, and what happens when the link asks to wait.
+import test from 'tape'
+import { FRAME_BATCH_BYTES, LINK_OUTBOX_BYTES_MAX } from '../../../src/base/limits.js'
+import type { Path } from '../../../src/net/operations.js'
+import { readFrame, type EntryKind, type Parcel } from '../../../src/net/wire/entry.js'
+import { Outbox } from '../../../src/net/wire/outbox.js'
+
+const KINDS = { request: 3, reply: 4, notice: 5 } as const
+
+function parcel(lane: Path, kind: keyof typeof KINDS, size: number): Parcel {
+  const head = Uint8Array.of(KINDS[kind])
+  return { head, payload: new Uint8Array(size), lane, kind, cancelled: false }
+}
+
+function fixture(): {
+  readonly outbox: Outbox
+  readonly frames: string[]
+  readonly state: { open: boolean; overflows: number }
+} {
+  const frames: string[] = []
+  const state = { open: true, overflows: 0 }
+  const outbox = new Outbox({
+    send(frame) {
+      const entries: [EntryKind, number][] = []
+      readFrame(frame, (kind, entry) => entries.push([kind, entry.end - entry.start]))
+      frames.push(entries.map(([kind, size]) => `${kind} ${size}`).join(', '))
+      return state.open
+    },
+    overflow: () => state.overflows++,
+  })
+  return { outbox, frames, state }
+}
+
+const turn = (): Promise<void> => new Promise(resolve => queueMicrotask(resolve))
+
+test('small entries of one turn share a frame, control first', async t => {
+  const { outbox, frames } = fixture()
+  outbox.push(parcel('data', 'request', 10))
+  outbox.push(parcel('data', 'notice', 20))
+  outbox.push(parcel('control', 'reply', 30))
+  t.deepEqual(frames, [], 'nothing goes out in the same turn')
+  await turn()
+  t.deepEqual(frames, ['reply 30, request 10, notice 20'])
+  t.end()
+})
+
+test('a frame is not filled beyond the batch size, and large entries go alone', async t => {
+  const { outbox, frames } = fixture()
+  for (let i = 0; i < 5; i++) outbox.push(parcel('data', 'request', FRAME_BATCH_BYTES / 2 - 100))
+  outbox.push(parcel('data', 'request', 1024 * 1024))
+  await turn()
+  t.deepEqual(
+    frames.map(frame => frame.split(', ').length),
+    [2, 2, 1, 1],
+  )
+  t.end()
+})
+
+test('a slow link: nothing is sent until it drains; what was cancelled never is', async t => {
+  const { outbox, frames, state } = fixture()
+  state.open = false
+  outbox.push(parcel('data', 'request', 1))
+  await turn()
+  const cancelled = parcel('data', 'request', 2)
+  outbox.push(cancelled)
+  outbox.push(parcel('data', 'notice', 3))
+  outbox.push(parcel('data', 'reply', 4))
+  outbox.push(parcel('control', 'notice', 5))
+  await turn()
+  t.deepEqual(frames, ['request 1'])
+  cancelled.cancelled = true
+  outbox.forgetData()
+  state.open = true
+  outbox.drain()
+  await turn()
+  t.deepEqual(frames, ['request 1', 'notice 5, reply 4'], 'requests and notices are forgotten')
+  t.end()
+})
+
+test('answers and notices that pile up overflow; the payloads of requests do not', async t => {
+  const { outbox, frames, state } = fixture()
+  state.open = false
+  outbox.push(parcel('data', 'notice', 1))
+  await turn()
+  const big = new Uint8Array(LINK_OUTBOX_BYTES_MAX / 4)
+  const piled = (kind: 'request' | 'notice'): void =>
+    outbox.push({ ...parcel('data', kind, 0), payload: big })
+  for (let i = 0; i < 6; i++) piled('request')
+  t.equal(state.overflows, 0)
+  for (let i = 0; i < 6; i++) piled('notice')
+  t.equal(state.overflows, 1, 'once')
+  outbox.drain()
+  await turn()
+  t.equal(frames.length, 1, 'a closed outbox sends nothing')
+  t.end()
+})
