@@ -38,7 +38,7 @@ export interface WriteRequest extends ShardName {
   readonly offset: ByteOffset
   /** The same for every retry of this write. */
   readonly request: RequestNumber
-  /** All requests below this number are complete at the client: servers may forget them. */
+  /** Requests to this shard below this number are complete: servers may forget them. */
   readonly completeBelow: RequestNumber
   /** Any length from 1 byte to REQUEST_BYTES_MAX, within one extent. */
   readonly payload: Uint8Array
