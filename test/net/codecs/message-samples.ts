@@ -1,0 +1,233 @@
+// Random but valid messages of every operation, from a seed.
+import { byteCount } from '../../../src/base/brands.js'
+import type * as m from '../../../src/net/messages.js'
+import type { OperationName, Reply, Request } from '../../../src/net/operations.js'
+import type { SeededRandom } from '../../simulator/seeded-random.js'
+import * as s from './samples.js'
+
+export interface MessageSample<O extends OperationName> {
+  readonly request: (random: SeededRandom) => Request<O>
+  readonly reply: Reply<O> extends null ? null : (random: SeededRandom) => Reply<O>
+}
+
+const bool = (r: SeededRandom): boolean => r.chance(0.5)
+const count = (r: SeededRandom): number => s.number(r, 2 ** 32)
+const blocks = (r: SeededRandom): number => 1 + r.below(512)
+const content = (r: SeededRandom, size: number): Uint8Array =>
+  new Uint8Array(size).fill(r.below(256))
+const sentence = (r: SeededRandom): string => r.pick(['', 'disk full', 'größer als vorher'])
+
+const shardName = (r: SeededRandom): m.ShardName => ({ volume: s.volumeId(r), shard: s.shard(r) })
+const shardMessage = (r: SeededRandom): m.ShardMessage => ({
+  ...shardName(r),
+  allocation: s.epoch(r),
+})
+const origin = (r: SeededRandom): m.Origin => ({ client: s.peer(r), request: s.request(r) })
+const executed = (r: SeededRandom): m.ExecutedWrite => ({
+  ...origin(r),
+  block: s.block(r),
+  blocks: blocks(r),
+})
+
+function dataReply(r: SeededRandom): m.DataReply {
+  return {
+    status: r.pick([
+      'ok',
+      'stale-epoch',
+      'not-serving',
+      'corrupt',
+      'disk-full',
+      'disk-error',
+      'out-of-range',
+    ]),
+    epoch: s.epoch(r),
+    generation: s.generation(r),
+    queue: count(r),
+    payload: content(r, r.below(3) * 1000),
+  }
+}
+
+function configurationUpdate(r: SeededRandom): m.ConfigurationUpdate {
+  return r.pick<() => m.ConfigurationUpdate>([
+    () => ({ kind: 'current', epoch: s.epoch(r) }),
+    () => ({ kind: 'delta', delta: s.delta(r) }),
+    () => ({ kind: 'full', configuration: s.configuration(r) }),
+  ])()
+}
+
+const access = {
+  read: {
+    request: r => ({
+      ...shardName(r),
+      epoch: s.epoch(r),
+      offset: s.byteOffset(r),
+      length: byteCount(s.number(r, 1024 * 1024 + 1)),
+    }),
+    reply: dataReply,
+  } satisfies MessageSample<'read'>,
+  write: {
+    request: r => ({
+      ...shardName(r),
+      epoch: s.epoch(r),
+      offset: s.byteOffset(r),
+      request: s.request(r),
+      completeBelow: s.request(r),
+      payload: content(r, 1 + r.below(3) * 5000),
+    }),
+    reply: dataReply,
+  } satisfies MessageSample<'write'>,
+  flush: {
+    request: r => ({ ...shardName(r), epoch: s.epoch(r) }),
+    reply: dataReply,
+  } satisfies MessageSample<'flush'>,
+}
+
+const replication = {
+  replicate: {
+    request: r => ({
+      ...shardMessage(r),
+      sequence: s.sequence(r),
+      block: s.block(r),
+      origins: s.several(r, 3, () => origin(r)),
+      settling: bool(r),
+      committed: s.sequence(r),
+      complete: s.several(r, 3, () => origin(r)),
+      payload: content(r, 4096 * (1 + r.below(3))),
+    }),
+    reply: null,
+  } satisfies MessageSample<'replicate'>,
+  replicated: {
+    request: r => ({
+      ...shardMessage(r),
+      sequence: s.sequence(r),
+      applied: bool(r),
+      resume: bool(r),
+    }),
+    reply: null,
+  } satisfies MessageSample<'replicated'>,
+  committed: {
+    request: r => ({ ...shardMessage(r), sequence: s.sequence(r), skip: bool(r) }),
+    reply: null,
+  } satisfies MessageSample<'committed'>,
+  gather: {
+    request: r => ({ ...shardMessage(r), primary: s.peer(r) }),
+    reply: r => ({
+      ok: bool(r),
+      uncommitted: s.several(r, 3, () => ({
+        block: s.block(r),
+        blocks: blocks(r),
+        origins: s.several(r, 2, () => origin(r)),
+      })),
+      executed: s.several(r, 3, () => executed(r)),
+    }),
+  } satisfies MessageSample<'gather'>,
+  sync: {
+    request: shardMessage,
+    reply: r => ({ ok: bool(r) }),
+  } satisfies MessageSample<'sync'>,
+}
+
+const comparing = {
+  summaries: {
+    request: r => ({
+      ...shardMessage(r),
+      layer: count(r),
+      firstPage: count(r),
+      pages: 1 + r.below(65_536),
+    }),
+    reply: r => ({
+      ok: bool(r),
+      summaries: s.several(r, 5, () => ({ page: count(r), hash: r.bytes(16) })),
+      pageCount: count(r),
+    }),
+  } satisfies MessageSample<'summaries'>,
+  'index-page': {
+    request: r => ({ ...shardMessage(r), layer: count(r), page: count(r) }),
+    reply: r => ({ ok: bool(r), payload: content(r, r.pick([0, 4096])) }),
+  } satisfies MessageSample<'index-page'>,
+  blocks: {
+    request: r => ({ ...shardMessage(r), layer: count(r), block: s.block(r), blocks: blocks(r) }),
+    reply: r => ({
+      status: r.pick(['ok', 'refused', 'corrupt']),
+      entries: r.bytes(8 * r.below(10)),
+      payload: content(r, 4096 * r.below(4)),
+    }),
+  } satisfies MessageSample<'blocks'>,
+  'caught-up': {
+    request: r => ({ ...shardMessage(r), applied: s.sequence(r) }),
+    reply: r => ({ counted: bool(r), executed: s.several(r, 3, () => executed(r)) }),
+  } satisfies MessageSample<'caught-up'>,
+}
+
+const reports = {
+  register: {
+    request: r => ({
+      name: s.name(r),
+      domain: s.name(r),
+      capacity: s.byteCount(r),
+      weight: r.below(100) / 4,
+      incarnation: s.incarnation(r),
+      addresses: s.addresses(r),
+    }),
+    reply: r =>
+      bool(r)
+        ? { kind: 'registered', epoch: s.epoch(r) }
+        : { kind: 'refused', reason: sentence(r) },
+  } satisfies MessageSample<'register'>,
+  'storage-report': {
+    request: r => ({
+      incarnation: s.incarnation(r),
+      epoch: s.epoch(r),
+      used: s.byteCount(r),
+      free: s.byteCount(r),
+      corruptBlocks: count(r),
+      problem: sentence(r),
+      syncing: s.several(r, 4, () => ({ ...shardName(r), bytesLeft: s.byteCount(r) })),
+    }),
+    reply: null,
+  } satisfies MessageSample<'storage-report'>,
+  mismatch: {
+    request: r => ({ ...shardName(r), seen: s.epoch(r), own: s.epoch(r), from: s.peer(r) }),
+    reply: null,
+  } satisfies MessageSample<'mismatch'>,
+  'caught-up-proposal': {
+    request: r => ({
+      replicas: s.several(r, 4, () => ({ ...shardMessage(r), server: s.peer(r) })),
+    }),
+    reply: null,
+  } satisfies MessageSample<'caught-up-proposal'>,
+  'client-report': {
+    request: r => ({
+      host: 'host',
+      mountPoint: '/mnt/ä',
+      epoch: s.epoch(r),
+      held: bool(r)
+        ? null
+        : { requests: count(r), reason: sentence(r), since: '2026-01-01T00:00:00.000Z' },
+    }),
+    reply: null,
+  } satisfies MessageSample<'client-report'>,
+}
+
+const management = {
+  'fetch-configuration': {
+    request: r => ({ have: s.epoch(r) }),
+    reply: configurationUpdate,
+  } satisfies MessageSample<'fetch-configuration'>,
+  configuration: {
+    request: configurationUpdate,
+    reply: null,
+  } satisfies MessageSample<'configuration'>,
+  admin: {
+    request: () => ({ json: '{"command":"status"}' }),
+    reply: r => ({ json: JSON.stringify({ ok: true, result: sentence(r) }) }),
+  } satisfies MessageSample<'admin'>,
+}
+
+export const messageSamples: { readonly [O in OperationName]: MessageSample<O> } = {
+  ...access,
+  ...replication,
+  ...comparing,
+  ...reports,
+  ...management,
+}

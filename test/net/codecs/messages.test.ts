@@ -1,0 +1,89 @@
+// Every message of every operation survives the trip into bytes and back, as a view where it has a
+// payload; damaged bytes are refused as protocol errors.
+import test from 'tape'
+import { decode, encode, type Codec } from '../../../src/net/codecs/codec.js'
+import type { MessageCodec } from '../../../src/net/codecs/message-codec.js'
+import { operationNames, operations } from '../../../src/net/operations.js'
+import { SeededRandom } from '../../simulator/seeded-random.js'
+import { assertSurvivesDamage } from './damage.js'
+import { messageSamples } from './message-samples.js'
+
+const ROUNDS = 25
+
+interface Case {
+  readonly name: string
+  readonly codec: MessageCodec<unknown>
+  readonly sample: (random: SeededRandom) => unknown
+}
+
+/** Every request and every reply. */
+const cases: readonly Case[] = operationNames.flatMap(name => {
+  const { request, reply } = operations[name] as {
+    readonly request: MessageCodec<unknown>
+    readonly reply: MessageCodec<unknown> | null
+  }
+  const samples = messageSamples[name]
+  const asked: Case = { name: `${name} request`, codec: request, sample: samples.request }
+  if (!reply || !samples.reply) return [asked]
+  return [asked, { name: `${name} reply`, codec: reply, sample: samples.reply }]
+})
+
+function toBytes({ codec }: Case, message: unknown): Uint8Array {
+  const header = encode(codec as unknown as Codec<unknown>, message)
+  return Buffer.concat([header, codec.payload(message)])
+}
+
+function fromBytes({ codec }: Case, bytes: Uint8Array): unknown {
+  return decode(codec as unknown as Codec<unknown>, bytes)
+}
+
+/** Buffers and plain arrays of bytes compare alike. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
+  if (Array.isArray(value)) return value.map(plain)
+  if (value instanceof Map) return [...(value as Map<unknown, unknown>)].map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]))
+}
+
+test('messages of all operations round trip', t => {
+  for (const one of cases) {
+    const random = new SeededRandom(11)
+    const messages = Array.from({ length: ROUNDS }, () => one.sample(random))
+    const back = messages.map(message => fromBytes(one, toBytes(one, message)))
+    t.deepEqual(back.map(plain), messages.map(plain), one.name)
+  }
+  t.end()
+})
+
+test('a payload is a view on the bytes it came in', t => {
+  const write = cases.find(one => one.name === 'write request')!
+  const bytes = toBytes(write, write.sample(new SeededRandom(1)))
+  const { payload } = fromBytes(write, bytes) as { readonly payload: Uint8Array }
+  t.equal(payload.buffer, bytes.buffer)
+  t.end()
+})
+
+test('damaged messages of all operations are refused as protocol errors', t => {
+  for (const one of cases) {
+    const random = new SeededRandom(12)
+    const samples = Array.from({ length: ROUNDS }, () => toBytes(one, one.sample(random)))
+    assertSurvivesDamage(t, one.name, { random, samples, decode: bytes => fromBytes(one, bytes) })
+  }
+  t.end()
+})
+
+test('a payload of a length that its message does not allow', t => {
+  const random = new SeededRandom(2)
+  const replicate = cases.find(one => one.name === 'replicate request')!
+  const bytes = toBytes(replicate, replicate.sample(random))
+  t.throws(() => fromBytes(replicate, bytes.subarray(0, -1)), /payload/, 'no whole blocks')
+  const write = cases.find(one => one.name === 'write request')!
+  const message = write.sample(random) as object
+  t.throws(
+    () => toBytes(write, { ...message, payload: new Uint8Array(0) }),
+    /payload/,
+    'ours: a bug',
+  )
+  t.end()
+})
