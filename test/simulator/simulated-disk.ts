@@ -36,7 +36,8 @@ type Operation = 'open' | 'read' | 'write' | 'sync' | 'truncate' | 'rename' | 'r
 
 export const NO_LATENCY: Latency = { read: 0, write: 0, sync: 0 }
 const DEFAULT_LATENCY: Latency = { read: 0.1, write: 0.02, sync: 1.5 }
-const never = new Promise<never>(() => undefined)
+/** A new one each time: a shared one would keep all who ever waited for it in memory. */
+const never = (): Promise<never> => new Promise(() => undefined)
 
 export class SimulatedDisk implements Disk {
   readonly #options: SimulatedDiskOptions
@@ -113,7 +114,7 @@ export class SimulatedDisk implements Disk {
   // ---- Disk ------------------------------------------------------------------------------------
 
   async open(path: string, how: 'create' | 'existing'): Promise<DiskFile | null> {
-    if (!this.#enter('open', path)) return never
+    if (!this.#enter('open', path)) return never()
     const node = this.#names.find(path)
     if (node === 'folder') throw diskError(`cannot open ${path}: it is a folder`)
     if (node) return this.#file(path, node)
@@ -126,12 +127,12 @@ export class SimulatedDisk implements Disk {
   }
 
   async list(folder: string): Promise<readonly string[]> {
-    if (!this.#enter('folder', folder)) return never
+    if (!this.#enter('folder', folder)) return never()
     return this.#names.list(folder)
   }
 
   async makeFolder(folder: string): Promise<void> {
-    if (!this.#enter('folder', folder)) return never
+    if (!this.#enter('folder', folder)) return never()
     const parts = folder === '' ? [] : folder.split('/')
     for (let i = 1; i <= parts.length; i++) {
       const path = parts.slice(0, i).join('/')
@@ -141,7 +142,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    if (!this.#enter('rename', from)) return never
+    if (!this.#enter('rename', from)) return never()
     if (!this.#names.find(from)) throw diskError(`cannot rename ${from}: no such file`)
     if (!this.#names.hasParent(to)) throw diskError(`cannot rename to ${to}: no such folder`)
     this.#names.rename(from, to)
@@ -149,7 +150,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async remove(path: string): Promise<void> {
-    if (!this.#enter('remove', path)) return never
+    if (!this.#enter('remove', path)) return never()
     if (!this.#names.find(path)) return
     if (this.#names.list(path).length > 0) throw diskError(`cannot remove ${path}: not empty`)
     this.#names.unlink(path)
@@ -157,7 +158,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async syncFolder(folder: string): Promise<void> {
-    if (!this.#enter('sync', folder)) return never
+    if (!this.#enter('sync', folder)) return never()
     if (folder !== '' && this.#names.find(folder) !== 'folder') {
       throw diskError(`cannot sync ${folder}: no such folder`)
     }
@@ -181,14 +182,14 @@ export class SimulatedDisk implements Disk {
     }
     return {
       read: async (into, position) => {
-        if (!enter('read')) return never
+        if (!enter('read')) return never()
         const leave = inode.enter({ from: position, to: position + into.length, write: false })
         await this.#pause('read')
         leave()
         return inode.read(into, position)
       },
       write: async (data, position) => {
-        if (!enter('write')) return never
+        if (!enter('write')) return never()
         if (inode.growth(position, data.length) * 4096 > this.#free()) {
           throw new SwarmdiskError('disk-full', `cannot write ${path}: the disk is full`)
         }
@@ -199,7 +200,7 @@ export class SimulatedDisk implements Disk {
         leave()
       },
       sync: async () => {
-        if (!enter('sync')) return never
+        if (!enter('sync')) return never()
         const until = this.#count++
         await this.#pause('sync')
         inode.synced(until)
@@ -208,7 +209,7 @@ export class SimulatedDisk implements Disk {
       size: () => this.#living(inode.size),
       allocated: () => this.#living(inode.allocated()),
       truncate: async size => {
-        if (!enter('truncate')) return never
+        if (!enter('truncate')) return never()
         inode.truncate(size, this.#count++)
         this.observe?.('truncate', path)
       },
@@ -240,7 +241,7 @@ export class SimulatedDisk implements Disk {
   }
 
   #living<T>(value: T): Promise<T> {
-    return this.#alive ? Promise.resolve(value) : never
+    return this.#alive ? Promise.resolve(value) : never()
   }
 
   /** False: the process is gone, and nothing of it happens any more. In the turn of the call. */
@@ -257,7 +258,7 @@ export class SimulatedDisk implements Disk {
       const spread = 1 + this.#options.random.below(1000) / 1000
       await wait(this.#options.clock, least * spread)
     }
-    if (!this.#alive) await never
+    if (!this.#alive) await never()
   }
 }
 

@@ -48,10 +48,14 @@ export class BlockModel {
     return found.join() === expected.join() ? null : `read ${found.join()}, not ${expected.join()}`
   }
 
-  /** After a crash right now; if only the process dies, nothing that was acknowledged is lost. */
+  /**
+   * After a crash right now. If only the process dies, nothing that was acknowledged is lost, but
+   * in blocks that were being overwritten: there the rule of recovery may fall back further.
+   */
   allowed(what: 'machine' | 'process' = 'machine'): Allowed {
     const entries = [...this.#blocks].map(([block, { values, floor, acknowledged }]) => {
-      const oldest = what === 'machine' ? floor : acknowledged
+      const quiet = acknowledged === values.length - 1
+      const oldest = what === 'process' && quiet ? acknowledged : floor
       return [block, new Set(values.slice(oldest))] as const
     })
     return new Map(entries)
