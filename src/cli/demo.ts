@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { DEMO_STEP_MS } from '../base/limits.js'
 import { startChild, type Child } from './processes/child.js'
-import { untilSignal } from './signals.js'
+import { nextSignal } from './signals.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const SWARMDISK = join(ROOT, 'bin/run.js')
@@ -30,7 +30,7 @@ export async function demo(words: readonly string[]): Promise<void> {
     process.stderr.write(`The demo takes only --once, not "${unknown}".\n`)
     process.exit(2)
   }
-  const stopped = untilSignal()
+  const stopped = nextSignal()
   const undo: (() => Promise<void>)[] = []
   let failure: unknown = null
   try {
@@ -44,6 +44,7 @@ export async function demo(words: readonly string[]): Promise<void> {
   } catch (error) {
     failure = error
   }
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => say('On its way down.'))
   say('\nTaking everything down.')
   for (const step of undo.reverse()) {
     await step().catch((error: unknown) => {

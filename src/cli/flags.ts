@@ -35,14 +35,19 @@ export const networkFlags = {
   }),
 }
 
-export const logFlags = {
-  'log-level': Flags.option({
-    options: ['debug', 'info', 'warn', 'error', 'silent'] as const,
-    default: 'warn' as const,
-    env: 'SWARMDISK_LOG',
-    description: 'what goes to the log on stderr',
-  })(),
-}
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
+const logLevel = Flags.option({
+  options: LOG_LEVELS,
+  env: 'SWARMDISK_LOG',
+  description: 'what goes to the log on stderr',
+})
+
+/** A command that ends says all there is to say in its result or its one sentence. */
+export const logFlags = { 'log-level': logLevel({ default: 'error' as const }) }
+
+/** A process that runs for long says what operators may have to look at. */
+export const roleLogFlags = { 'log-level': logLevel({ default: 'warn' as const }) }
 
 export const dataFlag = Flags.string({
   description: 'data directory of a process on this host',
@@ -74,7 +79,7 @@ export type ClusterFlags = {
   readonly 'log-level': LogLevel
 }
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export function parsePort(text: string, flag: string): number {
   const port = Number(text)

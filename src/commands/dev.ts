@@ -6,7 +6,7 @@ import { SwarmdiskError } from '../base/errors.js'
 import { SERVERS_MAX } from '../base/limits.js'
 import { systemRandom } from '../base/random.js'
 import { SwarmdiskCommand } from '../cli/base-command.js'
-import { logFlags, wholeNumber } from '../cli/flags.js'
+import { roleLogFlags, wholeNumber } from '../cli/flags.js'
 import { clusterAccess, KEY_FILE } from '../cli/processes/cluster-access.js'
 import { writePlainFile } from '../cli/processes/plain-file.js'
 import { Supervisor } from '../cli/processes/supervisor.js'
@@ -25,7 +25,7 @@ export default class Dev extends SwarmdiskCommand<undefined> {
     '<%= config.bin %> dev --no-mount',
   ]
   static override readonly flags = {
-    ...logFlags,
+    ...roleLogFlags,
     servers: Flags.string({ description: 'storage servers', default: '3' }),
     managers: Flags.string({ description: 'managers', default: '1' }),
     data: Flags.string({

@@ -2,7 +2,7 @@
 import { Args, Flags } from '@oclif/core'
 import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
 import { SwarmdiskCommand } from '../cli/base-command.js'
-import { clusterFlags } from '../cli/flags.js'
+import { clusterFlags, roleLogFlags } from '../cli/flags.js'
 import { parseDuration } from '../cli/duration.js'
 import { createLog } from '../cli/log.js'
 import { clusterAccess } from '../cli/processes/cluster-access.js'
@@ -24,6 +24,7 @@ export default class Mount extends SwarmdiskCommand<undefined> {
   }
   static override readonly flags = {
     ...clusterFlags,
+    ...roleLogFlags,
     transport: Flags.option({
       options: ['auto', 'kernel', 'fuse-native'] as const,
       default: 'auto' as const,

@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import { SwarmdiskError } from '../base/errors.js'
 import { JOIN_NOTICE_MS } from '../base/limits.js'
 import { SwarmdiskCommand } from '../cli/base-command.js'
-import { clusterFlags, parsePort, portFlag, requiredDataFlag } from '../cli/flags.js'
+import { clusterFlags, parsePort, portFlag, requiredDataFlag, roleLogFlags } from '../cli/flags.js'
 import { createLog } from '../cli/log.js'
 import { clusterAccess } from '../cli/processes/cluster-access.js'
 import { startStorage, type StorageProcess } from '../cli/processes/storage-process.js'
@@ -24,6 +24,7 @@ export default class Storage extends SwarmdiskCommand<undefined> {
   ]
   static override readonly flags = {
     ...clusterFlags,
+    ...roleLogFlags,
     data: requiredDataFlag,
     port: portFlag,
     name: Flags.string({ description: 'unique in the cluster; default: from the host name' }),

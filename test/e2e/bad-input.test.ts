@@ -79,7 +79,7 @@ test('bad input without a cluster', async t => {
       says: /name/,
     },
     { words: ['mount', join(folder, 'none'), ...local], code: 'not-found', says: /none/ },
-    { words: ['mount', full, ...local], code: 'in-use', says: /empty/ },
+    { words: ['mount', full, ...local], code: 'bad-input', says: /empty/ },
     { words: ['mount', file, ...local], code: 'bad-input', says: /director/ },
     { words: ['unmount', folder], code: 'not-found', says: /mount/ },
     { words: ['detach', '/dev/loop4242'], code: 'not-found', says: /loop4242/ },
@@ -109,7 +109,7 @@ test('bad input to a cluster', async t => {
       says: /64/,
     },
     { words: create('..', '--size', '1G', '--replicas', '2'), code: 'bad-input', says: /name/ },
-    { words: create('x', '--size', '0', '--replicas', '2'), code: 'bad-input', says: /4096/ },
+    { words: create('x', '--size', '0', '--replicas', '2'), code: 'bad-input', says: /above zero/ },
     { words: create('x', '--size', '1000', '--replicas', '2'), code: 'bad-input', says: /4096/ },
     {
       words: create('x', '--size', '9999P', '--replicas', '2'),

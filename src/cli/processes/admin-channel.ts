@@ -31,6 +31,8 @@ export async function openAdminChannel(options: AdminChannelOptions): Promise<Ad
   }
   const access = clusterAccess(flags, flags.data)
   const member = createMember({ access, roles: ['client'], name: 'command', log })
+  // Managers push the configuration to every peer; a command only wants its answer.
+  member.peers.serve('configuration', () => undefined)
   await member.start()
   return {
     ask: (command, deadline) =>

@@ -1,7 +1,13 @@
 // swarmdisk manager --data DIR [--key K] [--bootstrap H:P] [--new] [--host ADDR]
 import { Flags } from '@oclif/core'
 import { SwarmdiskCommand } from '../../cli/base-command.js'
-import { clusterFlags, parsePort, portFlag, requiredDataFlag } from '../../cli/flags.js'
+import {
+  clusterFlags,
+  parsePort,
+  portFlag,
+  requiredDataFlag,
+  roleLogFlags,
+} from '../../cli/flags.js'
 import { createLog } from '../../cli/log.js'
 import { clusterAccess } from '../../cli/processes/cluster-access.js'
 import { startManager } from '../../cli/processes/manager-process.js'
@@ -18,6 +24,7 @@ export default class ManagerCommand extends SwarmdiskCommand<undefined> {
   ]
   static override readonly flags = {
     ...clusterFlags,
+    ...roleLogFlags,
     data: requiredDataFlag,
     port: portFlag,
     new: Flags.boolean({ description: 'start a new cluster' }),

@@ -139,7 +139,9 @@ function heldClients({ clientReports }: View): readonly string[] {
   return [...clientReports].flatMap(([id, { host, mountPoint, held }]) => {
     if (!held) return []
     const where = `${host}:${mountPoint} (${shortId(id)})`
-    return [`Client ${where} holds ${held.requests} requests since ${held.since}: ${held.reason}`]
+    return [
+      `Client ${where} holds ${held.requests} request${held.requests === 1 ? '' : 's'} since ${held.since}: ${held.reason}`,
+    ]
   })
 }
 
