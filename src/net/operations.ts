@@ -5,7 +5,10 @@ import * as c from './codecs/messages.js'
 import type * as m from './messages.js'
 import type { Role } from './peers.js'
 
-/** Who an operation is for: types only; numbers, codecs, roles and epoch rules are in the table below. */
+/**
+ * Who an operation is for: types only; numbers, codecs, roles and epoch rules are in the table
+ * below.
+ */
 export interface OperationTypes {
   read: [m.ReadRequest, m.DataReply]
   write: [m.WriteRequest, m.DataReply]

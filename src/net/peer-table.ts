@@ -177,7 +177,7 @@ export class PeerTable implements Peers {
     await this.#options.network.stop()
   }
 
-  // ---- called by the channels -------------------------------------------------------------------
+  // ---- called by the channels ------------------------------------------------------------------
 
   #greeted(channel: Channel, hello: Hello): void {
     const known = this.#peers.get(channel.remote)
@@ -237,7 +237,7 @@ export class PeerTable implements Peers {
     for (const events of [...this.#subscribers]) events.disconnected?.(peer.info)
   }
 
-  // ---- inside ------------------------------------------------------------------------------------
+  // ---- inside ----------------------------------------------------------------------------------
 
   #running(): boolean {
     return this.#state === 'running'

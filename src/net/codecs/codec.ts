@@ -1,8 +1,8 @@
 // The building blocks of every codec: compact-encoding underneath, and on top of it the checks that
 // bytes from a peer or a disk need before anybody trusts them. A decoder checks each length against
 // what is really there before it allocates, and each number against its range; what does not fit is
-// a SwarmdiskError 'protocol'. An encoder asserts the same limits, since a value of ours that breaks
-// them is a bug.
+// a SwarmdiskError 'protocol'. An encoder asserts the same limits: a value of ours that breaks them
+// is a bug.
 import * as c from 'compact-encoding'
 import { assert, AssertionFailure } from '../../base/assert.js'
 import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
@@ -239,7 +239,7 @@ type Variants<U extends { readonly kind: string }> = {
   readonly [K in U['kind']]: Codec<Omit<Extract<U, { readonly kind: K }>, 'kind'>>
 }
 
-/** A union by `kind`, as the kind's place in `variants` and the fields of that kind: append only. */
+/** A union by `kind`: the kind's place in `variants`, then the fields of that kind. Append only. */
 export function union<U extends { readonly kind: string }>(variants: Variants<U>): Codec<U> {
   const kinds = Object.keys(variants) as U['kind'][]
   const kind = word(kinds)

@@ -36,7 +36,7 @@ export const countField = plain(2 ** 32)
 export const peerField = hex(peerId, 32)
 export const clusterField = hex(clusterId, 16)
 
-/** Printable, at least one character: the commands' stricter rule is checked where names are made. */
+/** Printable, not empty; the stricter rule of the commands is checked where names are made. */
 export const nameField: Codec<string> = checked(text(NAME_LENGTH_MAX), name =>
   /^[^\u0000-\u001f\u007f/]+$/.test(name) ? null : 'a name with characters that no name has',
 )

@@ -1,18 +1,19 @@
 // Which of the links to a peer carries the data. Each side chooses, says so on the link it chose,
-// and then sends its data there. The receiver takes data operations only from the link of the newest
-// choice it heard of: what still arrives on another one was sent before the sender chose anew, and
-// has ended with LOST there. So a retry can never be overtaken by what it replaces.
+// and then sends its data there. The receiver takes data operations only from the link of the
+// newest choice it heard of: what still arrives on another one was sent before the sender chose
+// anew, and has ended with LOST there. So no retry is ever overtaken by what it replaces.
 //
-// Both sides should use the same link, and both must know that messages may have been lost. A choice
-// is numbered; its announcement carries the number, and the newest number seen from the other side:
+// Both sides should use the same link, and both must know that messages may have been lost. Choices
+// are numbered; an announcement carries the number, and the newest one seen from the other side:
 //
-//   announced on the link we use     they knew our choice, yet chose anew  -> what they sent may be
-//                                                                             lost: choose it again
-//                                    otherwise                             -> nothing to do
-//   announced on another link        because we did, before we moved on    -> nothing: they will follow
-//                                    they knew our choice and left it      -> follow
-//                                    they did not know our choice          -> a direct link wins over
-//                                    the swarm link; of one kind, the choice of the smaller id wins
+//   on the link we use    they knew our choice, yet chose anew  -> what they sent may be lost: choose
+//                                                                  it again
+//                         otherwise                             -> nothing to do
+//   on another link       because we did, before we moved on    -> nothing: they will follow
+//                         they knew our choice and left it      -> follow
+//                         they did not know our choice          -> a direct link wins over the swarm
+//                                                                  link; of one kind, the choice of
+//                                                                  the smaller id wins
 //
 // Pure.
 import { assert } from '../../base/assert.js'

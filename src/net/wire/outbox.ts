@@ -1,6 +1,6 @@
 // What waits to be sent on one link. Small entries of one turn share a frame, control goes before
 // data, nothing is sent while the link asks to wait. Requests may wait: who asked bounds them.
-// Answers and notices have no one who waits for room, so a link on which too many pile up is closed.
+// Answers and notices have no one who waits for room: a link on which too many pile up is closed.
 import {
   FRAME_BATCH_BYTES,
   LINK_OUTBOX_BYTES_MAX,
