@@ -85,7 +85,7 @@ export function buildFrame(parcels: readonly Parcel[]): Uint8Array {
   let end = 0
   for (const parcel of parcels) end += framedBytes(parcel)
   assert(end <= FRAME_BYTES_MAX, 'a message fits a frame')
-  const frame = Buffer.allocUnsafeSlow(end)
+  const frame = Buffer.allocUnsafe(end)
   const state: CodecState = { start: 0, end, buffer: frame }
   for (const { head, payload } of parcels) {
     c.uint.encode(state, head.length + payload.length)
