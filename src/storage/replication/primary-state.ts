@@ -22,7 +22,7 @@ import type {
 } from '../../net/messages.js'
 import { blocksIn, cut, endOf, union, type BlockSpan } from './block-spans.js'
 import type { OnceTable } from './once-table.js'
-import { ReplicationQueue, type Ordered } from './replication-queue.js'
+import { ReplicationQueue, type Ordered, type ReplicationLimits } from './replication-queue.js'
 import type { ClientWrite, ReplicaEffect, ReplicaEvent, Token } from './replica-events.js'
 import type { UncommittedWrites } from './uncommitted-writes.js'
 
@@ -33,6 +33,7 @@ export interface PrimaryOptions {
   readonly list: UncommittedWrites
   readonly once: OnceTable
   readonly emit: (effect: ReplicaEffect) => void
+  readonly limits: ReplicationLimits
 }
 
 type Settling =

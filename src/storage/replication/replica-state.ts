@@ -19,6 +19,7 @@ import { FollowerState } from './follower-state.js'
 import { OnceTable } from './once-table.js'
 import { PrimaryState } from './primary-state.js'
 import type { ReplicaEffect, ReplicaEvent } from './replica-events.js'
+import { REPLICATION_LIMITS, type ReplicationLimits } from './replication-queue.js'
 import { UncommittedWrites } from './uncommitted-writes.js'
 
 const noGeneration = generation(0)
@@ -45,6 +46,7 @@ export function roleIn(
 
 export class ReplicaState {
   readonly #identity: ReplicaIdentity
+  readonly #limits: ReplicationLimits
   readonly #list = new UncommittedWrites()
   readonly #once = new OnceTable()
   #effects: ReplicaEffect[] = []
@@ -53,8 +55,9 @@ export class ReplicaState {
   #primary: PrimaryState | null = null
   #follower: FollowerState | null = null
 
-  constructor(identity: ReplicaIdentity) {
+  constructor(identity: ReplicaIdentity, limits: ReplicationLimits = REPLICATION_LIMITS) {
     this.#identity = identity
+    this.#limits = limits
   }
 
   get role(): ReplicaRole {
@@ -216,7 +219,7 @@ export class ReplicaState {
     const shared = { list: this.#list, once: this.#once, emit: this.#emit }
     const { name, self } = this.#identity
     if (this.#role === 'primary') {
-      this.#primary = new PrimaryState({ ...shared, name, self, allocation })
+      this.#primary = new PrimaryState({ ...shared, name, self, allocation, limits: this.#limits })
     } else if (this.#role !== 'none') {
       const primary = this.primary
       assert(primary && primary !== self, 'a follower has a primary')

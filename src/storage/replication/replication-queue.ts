@@ -19,6 +19,18 @@ export interface Ordered extends Pick<Replicate, 'block' | 'payload' | 'origins'
   readonly key: number | null
 }
 
+/** What a primary does for syncing replicas; tests take less. */
+export interface ReplicationLimits {
+  readonly backlogBytes: number
+  /** Writes sent and not acknowledged. */
+  readonly window: number
+}
+
+export const REPLICATION_LIMITS: ReplicationLimits = {
+  backlogBytes: SYNC_BACKLOG_BYTES,
+  window: SYNC_WINDOW,
+}
+
 interface Follower {
   readonly id: PeerId
   readonly inSync: boolean
@@ -174,7 +186,7 @@ export class ReplicationQueue {
   #send(follower: Follower): void {
     while (follower.sent < this.#last) {
       const needs = required(follower)
-      if (!needs && follower.sent - follower.acknowledged >= SYNC_WINDOW) return
+      if (!needs && follower.sent - follower.acknowledged >= this.#o.limits.window) return
       const write = this.#kept[follower.sent - this.#base()]
       if (!write) {
         assert(!follower.inSync, 'what an in-sync replica misses was kept')
@@ -217,7 +229,7 @@ export class ReplicationQueue {
     let count = 0
     for (const write of this.#kept) {
       if (write.sequence > this.#committed) break
-      if (write.sequence > slowest && this.#keptCommittedBytes <= SYNC_BACKLOG_BYTES) break
+      if (write.sequence > slowest && this.#keptCommittedBytes <= this.#o.limits.backlogBytes) break
       this.#keptCommittedBytes -= write.payload.byteLength
       count++
     }

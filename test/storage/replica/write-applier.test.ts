@@ -1,0 +1,79 @@
+import test from 'tape'
+import { blockIndex, epoch, sequence } from '../../../src/base/brands.js'
+import { WriteApplier } from '../../../src/storage/replica/write-applier.js'
+import { spanBetween } from '../../../src/storage/replication/block-spans.js'
+import { SeededRandom } from '../../simulator/seeded-random.js'
+import { VirtualClock } from '../../simulator/virtual-clock.js'
+import { MemoryBlockStore, type MemoryShardStore } from '../memory-block-store.js'
+
+async function setUp(): Promise<{
+  readonly clock: VirtualClock
+  readonly store: MemoryShardStore
+  readonly applier: WriteApplier
+  readonly stored: number[]
+  readonly failures: unknown[]
+  readonly push: (n: number, block: number, fill: number) => void
+}> {
+  const clock = new VirtualClock()
+  const stores = new MemoryBlockStore(clock, new SeededRandom(3))
+  await clock.settle('open', stores.openShard({ volume: 1, shard: 0 }))
+  const store = stores.shard(1, 0)
+  const stored: number[] = []
+  const failures: unknown[] = []
+  const applier = new WriteApplier({
+    store,
+    clock,
+    stored: upTo => stored.push(upTo.sequence),
+    failing: error => failures.push(error),
+  })
+  const push = (n: number, block: number, fill: number): void => {
+    const payload = new Uint8Array(4096).fill(fill)
+    const place = { allocation: epoch(5), sequence: sequence(n), block: blockIndex(block) }
+    applier.push({ ...place, payload })
+  }
+  return { clock, store, applier, stored, failures, push }
+}
+
+test('says how far it is, never more', async t => {
+  const { clock, stored, push } = await setUp()
+  for (let n = 1; n <= 20; n++) push(n, n, n)
+  await clock.until('all stored', () => stored.at(-1) === 20)
+  t.deepEqual(
+    stored,
+    [...stored].sort((a, b) => a - b),
+    'in order',
+  )
+})
+
+test('after a failure everything from there is written again, in order', async t => {
+  const { clock, store, stored, failures, push, applier } = await setUp()
+  push(1, 0, 1)
+  store.failWrites = 1
+  push(2, 0, 2)
+  push(3, 0, 3)
+  let quiet = false
+  void applier.quiet(spanBetween(0, 1)).then(() => (quiet = true))
+  await clock.until('the failure', () => failures.length > 0)
+  push(4, 1, 4)
+  t.ok((stored.at(-1) ?? 0) <= 1, 'nothing after the gap counts')
+  t.notOk(quiet)
+  await clock.until('all stored', () => stored.at(-1) === 4)
+  t.equal(store.peek(0).first, 3, 'the later write was not undone')
+  t.equal(store.peek(1).first, 4)
+  await applier.quiet(null)
+  t.ok(quiet)
+})
+
+test('what is discarded is not heard of again', async t => {
+  const { clock, store, stored, applier, push } = await setUp()
+  store.failWrites = 2
+  push(1, 0, 1)
+  push(2, 1, 2)
+  await clock.advance(20)
+  applier.discard()
+  await clock.advance(10_000)
+  t.deepEqual(stored, [])
+  t.equal(store.peek(0).entry.state, 'absent')
+  push(9, 0, 9)
+  await clock.until('goes on', () => stored.at(-1) === 9)
+})
