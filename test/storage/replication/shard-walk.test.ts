@@ -1,9 +1,9 @@
 // Random walks of the pure replication core through faults; see shard-world.ts. One walk again, with
-// every message: WALK=17 npx tsx test/storage/replication/shard-walk.test.ts
+// every message: WALK=17 npx tsx test/storage/replication/shard-walk.test.ts; more: WALKS=20000
 import test from 'tape'
 import { BLOCKS, World, type Operation } from './shard-world.js'
 
-const WALKS = 400
+const WALKS = Number(process.env['WALKS'] ?? 400)
 const STEPS = 260
 /** Of 20 steps each. */
 const HEALING_ROUNDS = 400
