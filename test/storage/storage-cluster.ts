@@ -1,5 +1,5 @@
 // Storage servers a, b, c with real peers on a simulated network, stores in memory, and a manager
-// and a client whose every step is the test's: the manager publishes the configurations it is given.
+// and a client whose every step is the test's: the manager publishes what it is given.
 import { byteCount, byteOffset, epoch, generation, incarnation } from '../../src/base/brands.js'
 import { requestNumber, shardIndex, type Epoch, type PeerId } from '../../src/base/brands.js'
 import type { Clock } from '../../src/base/clock.js'

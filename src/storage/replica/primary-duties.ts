@@ -106,7 +106,7 @@ export class PrimaryDuties {
     return null
   }
 
-  /** Counted, then durable, then proposed. Where it fails the replica says again that it is level. */
+  /** Counted, then durable, then proposed. Where it fails, it says again that it is level. */
   async #confirm(epoch: Epoch, server: PeerId): Promise<void> {
     const { host, state } = this.#context
     const reply = await host.peers.request(server, 'sync', this.#context.here())

@@ -2,7 +2,7 @@
 // are those of the model in models/shard-protocol.mjs (design §5), for real writes of many blocks.
 //
 //                     adopt (a new allocation)
-//   none <--------------------+--------------------> primary   PrimaryState: orders, settles, counts
+//   none <--------------------+--------------------> primary   PrimaryState: orders, settles
 //                             |
 //                             +---> in-sync, syncing           FollowerState: applies in sequence
 //

@@ -139,7 +139,7 @@ export class ReplicationQueue {
     return committed
   }
 
-  /** A syncing replica is level with us but for what is on its way. False: it has to compare again. */
+  /** A syncing replica is level but for what is on its way. False: it has to compare again. */
   count(peer: PeerId, applied: Sequence): boolean {
     const follower = this.#followers.get(peer)
     if (!follower || follower.inSync || applied > this.#last) return false
@@ -167,7 +167,7 @@ export class ReplicationQueue {
     if (follower?.counted === 'confirming') follower.counted = 'proposed'
   }
 
-  /** Its path broke. Once proposed it stays counted, as the managers may make it in-sync any time. */
+  /** Its path broke. Once proposed it stays counted: it may be made in-sync any time. */
   uncount(peer: PeerId): void {
     const follower = this.#followers.get(peer)
     if (follower && follower.counted !== 'proposed') follower.counted = 'no'

@@ -43,7 +43,8 @@ function told(effect: ReplicaEffect): string {
     }
     case 'send-replicated': {
       const { sequence: n, resume, applied } = effect.message
-      return `${names.get(effect.to)} < applied ${n}${resume ? ' resume' : ''}${applied ? '' : ' failing'}`
+      const more = `${resume ? ' resume' : ''}${applied ? '' : ' failing'}`
+      return `${names.get(effect.to)} < applied ${n}${more}`
     }
     case 'send-committed': {
       const { sequence: n, skip } = effect.message

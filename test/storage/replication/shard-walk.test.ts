@@ -1,4 +1,4 @@
-// Random walks of the pure replication core through faults; see shard-world.ts. One walk again, with
+// Random walks of the pure replication core through faults; see shard-world.ts. One again, with
 // every message: WALK=17 npx tsx test/storage/replication/shard-walk.test.ts; more: WALKS=20000
 import test from 'tape'
 import { BLOCKS, World, type Operation } from './shard-world.js'

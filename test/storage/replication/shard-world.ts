@@ -524,7 +524,7 @@ export class World {
     this.#trace?.(`${this.time} CONFIG ${next} ${why}`)
   }
 
-  /** What the managers might do now, taken as one step each (no shard loses all its memory here). */
+  /** What the managers might do now, one step each (no shard loses all its memory here). */
   #managers(heal: boolean): (() => void)[] {
     const { replicas, stale } = this.allocation
     const actions: (() => void)[] = []
