@@ -47,6 +47,8 @@ export const ADMISSION_TIMEOUT_MS = 5_000
 export const PING_INTERVAL_MS = 1_000
 /** A link without a sign of life for this long is dead. Above any pause a busy host takes. */
 export const LINK_SILENCE_MS = 6_000
+/** The same for a link of a peer whose other link just broke: two pings and some more. */
+export const LINK_DOUBT_MS = 2_500
 /** Known members are redialled this often. */
 export const REDIAL_INTERVAL_MS = 1_500
 

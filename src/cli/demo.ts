@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { DEMO_STEP_MS } from '../base/limits.js'
 import { startChild, type Child } from './processes/child.js'
-import { nextSignal } from './signals.js'
+import { onSignals } from './signals.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const SWARMDISK = join(ROOT, 'bin/run.js')
@@ -30,7 +30,9 @@ export async function demo(words: readonly string[]): Promise<void> {
     process.stderr.write(`The demo takes only --once, not "${unknown}".\n`)
     process.exit(2)
   }
-  const stopped = nextSignal()
+  const stopped = new Promise<void>(resolve => {
+    onSignals(count => (count === 1 ? resolve() : say('On its way down.')))
+  })
   const undo: (() => Promise<void>)[] = []
   let failure: unknown = null
   try {
@@ -44,7 +46,6 @@ export async function demo(words: readonly string[]): Promise<void> {
   } catch (error) {
     failure = error
   }
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => say('On its way down.'))
   say('\nTaking everything down.')
   for (const step of undo.reverse()) {
     await step().catch((error: unknown) => {

@@ -1,24 +1,18 @@
-// Long-running commands stop cleanly on SIGINT and SIGTERM.
+// Long-running commands stop cleanly on SIGINT and SIGTERM. Handlers stay for good once they are
+// set: between two handlers a signal would end the process at once, in the middle of its work.
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const
-
-/** Resolves at the next signal, and keeps the process alive until then. */
-export function nextSignal(): Promise<NodeJS.Signals> {
-  return new Promise(resolve => {
-    // Our clocks do not keep a process alive, so something has to.
-    const alive = setInterval(() => undefined, 2 ** 30)
-    const stop = (signal: NodeJS.Signals): void => {
-      clearInterval(alive)
-      for (const name of SIGNALS) process.removeListener(name, stop)
-      resolve(signal)
-    }
-    for (const name of SIGNALS) process.once(name, stop)
-  })
+/** Calls with 1 for the first signal, 2 for the second, and so on. */
+export function onSignals(handle: (count: number) => void): void {
+  let count = 0
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => handle(++count))
 }
 
 /** Resolves at the first signal; a second one ends the process at once, for the impatient. */
-export async function untilSignal(): Promise<NodeJS.Signals> {
-  const signal = await nextSignal()
-  for (const name of SIGNALS) process.once(name, () => process.exit(130))
-  return signal
+export function untilSignal(): Promise<void> {
+  return new Promise(resolve => {
+    onSignals(count => {
+      if (count > 1) process.exit(130)
+      resolve()
+    })
+  })
 }

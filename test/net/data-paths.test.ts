@@ -3,7 +3,12 @@
 import test from 'tape'
 import type { PeerId } from '../../src/base/brands.js'
 import { byteCount } from '../../src/base/brands.js'
-import { REQUEST_BYTES_MAX } from '../../src/base/limits.js'
+import {
+  LINK_DOUBT_MS,
+  LINK_SILENCE_MS,
+  PING_INTERVAL_MS,
+  REQUEST_BYTES_MAX,
+} from '../../src/base/limits.js'
 import { LOST } from '../../src/net/peers.js'
 import { addressOf, dataReply, Playground, readRequest, type Seat } from './peers-fixture.js'
 
@@ -44,6 +49,24 @@ test('a broken direct link: LOST, then the swarm link, then a new direct link', 
   )
   t.equal(server.table.find(client.id)?.dataPath, 'direct', 'on both sides')
   t.ok(server.events.includes('rerouted c direct'))
+  await play.stop(client, server)
+  t.end()
+})
+
+test('a direct link that breaks makes a silent swarm link suspect', async t => {
+  const play = new Playground(9)
+  const { client, server } = play.pair()
+  await play.start(client, server)
+  await play.clock.until('direct', () => client.table.find(server.id)?.dataPath === 'direct', 5_000)
+  // A killed process: TCP says so at once, the swarm link never does.
+  play.swarm.partition(client.id, server.id)
+  play.swarm.break(client.id, server.id, 'direct')
+  const before = play.clock.now()
+  await play.clock.until('given up', () => client.table.find(server.id) === undefined, 20_000)
+  const waited = play.clock.now() - before
+  t.ok(waited <= LINK_DOUBT_MS + 2 * PING_INTERVAL_MS, `after ${Math.round(waited)} ms`)
+  t.ok(waited < LINK_SILENCE_MS, 'sooner than a link that nobody doubts')
+  play.swarm.heal()
   await play.stop(client, server)
   t.end()
 })

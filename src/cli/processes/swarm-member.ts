@@ -49,6 +49,7 @@ export function createMember(options: MemberOptions): SwarmMember {
     random: systemRandom,
     log,
     self: { roles, name, incarnation: options.incarnation ?? incarnation(1) },
+    seeds: access.peers,
   })
   return {
     id: network.self,

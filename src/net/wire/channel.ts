@@ -5,7 +5,12 @@ import type { PeerId } from '../../base/brands.js'
 import { assert } from '../../base/assert.js'
 import type { Clock, Timer } from '../../base/clock.js'
 import { isSwarmdiskError } from '../../base/errors.js'
-import { ADMISSION_TIMEOUT_MS, LINK_SILENCE_MS, PING_INTERVAL_MS } from '../../base/limits.js'
+import {
+  ADMISSION_TIMEOUT_MS,
+  LINK_DOUBT_MS,
+  LINK_SILENCE_MS,
+  PING_INTERVAL_MS,
+} from '../../base/limits.js'
 import { decodeFrom, encode, malformed, type CodecState } from '../codecs/codec.js'
 import type { MessageCodec } from '../codecs/message-codec.js'
 import type { Link, LinkKind } from '../link.js'
@@ -70,6 +75,8 @@ export class Channel {
   #greeted = false
   #closed = false
   #heard: number
+  /** Milliseconds without a frame after which the link is dead. */
+  #patience = LINK_SILENCE_MS
   #timer: Timer
 
   constructor(options: ChannelOptions) {
@@ -123,6 +130,11 @@ export class Channel {
     this.#lose('data')
   }
 
+  /** Another link to this peer broke: its process may be gone, which a swarm link tells no one. */
+  doubt(): void {
+    this.#patience = LINK_DOUBT_MS
+  }
+
   close(reason: string): void {
     this.#end({ reason, malformed: false })
   }
@@ -146,6 +158,7 @@ export class Channel {
   #frame(frame: Uint8Array): void {
     if (this.#closed) return
     this.#heard = this.#clock.now()
+    this.#patience = LINK_SILENCE_MS
     try {
       readFrame(frame, (kind, entry) => {
         if (!this.#closed) this.#entry(kind, entry)
@@ -225,7 +238,7 @@ export class Channel {
     // If this timer itself comes late, the whole process was paused, and what the peer has sent in
     // the meantime is still unread: that is no silence of the peer.
     if (now - due > 2 * PING_INTERVAL_MS) this.#heard = now
-    if (now - this.#heard > LINK_SILENCE_MS) return this.close('no sign of life')
+    if (now - this.#heard > this.#patience) return this.close('no sign of life')
     this.#outbox.push(ownParcel('ping'))
     this.#pingLater()
   }

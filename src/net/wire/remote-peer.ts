@@ -113,6 +113,7 @@ export class RemotePeer {
   /** Returns true if that was the last link. */
   remove(channel: Channel): boolean {
     this.#channels = this.#channels.filter(other => other !== channel)
+    for (const other of this.#channels) other.doubt()
     const next = this.#best()
     if (next === undefined) {
       this.#undecided?.cancel()
