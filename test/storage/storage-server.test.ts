@@ -130,7 +130,7 @@ test('links that break again and again lose nothing', async t => {
   t.equal(new Set(ALL.map(id => cluster.shard(id).picture())).size, 1, 'replicas are equal')
 })
 
-test('a restarted replica is nothing until named; then it syncs, is counted, is in-sync', async t => {
+test('a restarted replica is nothing until named; then it syncs, counts, is in-sync', async t => {
   const cluster = await StorageCluster.start()
   for (let i = 0; i < 6; i++) await cluster.wrote(i, i + 1)
   await cluster.restart(SERVER_B)
