@@ -60,7 +60,8 @@ function print(rows: readonly Row[]): void {
 
 function machine(): string {
   const gigabytes = Math.round(totalmem() / 2 ** 30)
-  return `${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'}), ${gigabytes} GiB, node ${process.version}`
+  const model = cpus()[0]?.model ?? 'unknown'
+  return `${cpus().length} cores (${model}), ${gigabytes} GiB, node ${process.version}`
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'swarmdisk-bench-'))

@@ -1,6 +1,6 @@
-// The demonstration: a cluster on this machine, a volume, a file system on it, real files in and out,
-// all through the commands that a user would type, each printed before it runs. `--once` ends after
-// the comparison; otherwise everything stays up to be played with until Ctrl-C.
+// The demonstration: a cluster on this machine, a volume, a file system on it, real files in and
+// out, all through the commands that a user would type, each printed before it runs. `--once` ends
+// after the comparison; otherwise everything stays up to be played with until Ctrl-C.
 import { execFile, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

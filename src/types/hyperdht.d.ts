@@ -20,7 +20,10 @@ declare module 'hyperdht' {
       readonly ephemeral?: boolean
       readonly firewalled?: boolean
       readonly anyPort?: boolean
-      /** Waiting times of requests, in milliseconds: to unknown nodes by attempt, and to known ones. */
+      /**
+       * Waiting times of requests, in milliseconds: to unknown nodes by attempt, and to known
+       * ones.
+       */
       readonly adaptiveTimeout?: {
         readonly fallback: readonly number[]
         readonly min: number

@@ -1,6 +1,6 @@
-// A real cluster for a test: separate processes of the built binary on loopback, a private bootstrap
-// node, data in a temporary folder. Whatever is made is registered for teardown where it is made,
-// and undone newest first, also when the test fails.
+// A real cluster for a test: separate processes of the built binary on loopback, a private
+// bootstrap node, data in a temporary folder. Whatever is made is registered for teardown where it
+// is made, and undone newest first, also when the test fails.
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -39,7 +39,7 @@ export class TestCluster {
   readonly #environment: Record<string, string> = {}
   readonly #running = new Map<string, Running>()
   readonly #mountFlags: readonly string[]
-  #undo: (() => Promise<void> | void)[] = []
+  #undo: (() => unknown)[] = []
 
   private constructor(t: Test, options: ClusterOptions) {
     this.#t = t
@@ -138,7 +138,7 @@ export class TestCluster {
     return JSON.parse(outcome.stdout)
   }
 
-  undoLater(undo: () => Promise<void> | void): void {
+  undoLater(undo: () => unknown): void {
     this.#undo.push(undo)
   }
 

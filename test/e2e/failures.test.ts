@@ -20,7 +20,9 @@ async function status(cluster: TestCluster): Promise<Status> {
 
 /** One block of a letter; fsync=1 flushes it. */
 function writeBlock(image: string, block: number, letter: string): ReturnType<typeof runTool> {
-  const script = `yes ${letter} | tr -d '\\n' | head -c 4096 | dd of=${image} bs=4096 seek=${block} conv=notrunc,fsync oflag=direct iflag=fullblock status=none`
+  const flags = 'conv=notrunc,fsync oflag=direct iflag=fullblock status=none'
+  const content = `yes ${letter} | tr -d '\\n' | head -c 4096`
+  const script = `${content} | dd of=${image} bs=4096 seek=${block} ${flags}`
   return runTool('sh', ['-c', script])
 }
 
@@ -121,7 +123,7 @@ test('the mount killed under a mounted ext4 is cleaned up, and a new one works',
   const first = await attach(cluster)
   await mustRun('mkfs.ext4', ['-q', '-F', first])
   await mustRun('mount', [first, files])
-  cluster.undoLater(async () => void (await runTool('umount', ['-l', files])))
+  cluster.undoLater(() => runTool('umount', ['-l', files]))
   writeFileSync(join(files, 'kept'), 'synced')
   await mustRun('sync', ['-f', files])
   await cluster.kill('mount', 'SIGKILL')
@@ -143,6 +145,6 @@ test('the mount killed under a mounted ext4 is cleaned up, and a new one works',
 async function attach(cluster: TestCluster): Promise<string> {
   const words = ['attach', 'data', '--mount', cluster.mountPoint]
   const { device } = (await cluster.json(words)) as { readonly device: string }
-  cluster.undoLater(async () => void (await runTool('losetup', ['-d', device])))
+  cluster.undoLater(() => runTool('losetup', ['-d', device]))
   return device
 }

@@ -1,5 +1,5 @@
-// The main job, on separate processes: a replicated volume under fio, a file system on a loop device,
-// everything stopped and started again, and equal replicas at the end.
+// The main job, on separate processes: a replicated volume under fio, a file system on a loop
+// device, everything stopped and started again, and equal replicas at the end.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'tape'
@@ -44,7 +44,7 @@ test('a volume serves fio, a loop device and a file system, and survives a resta
   const files = join(cluster.folder, 'files')
   mkdirSync(files)
   await mustRun('mount', [device, files])
-  cluster.undoLater(async () => void (await runTool('umount', ['-l', files])))
+  cluster.undoLater(() => runTool('umount', ['-l', files]))
   await mustRun('cp', [
     '-a',
     '/usr/lib/x86_64-linux-gnu/perl-base',
@@ -86,7 +86,7 @@ test('a volume serves fio, a loop device and a file system, and survives a resta
 async function attach(cluster: TestCluster): Promise<string> {
   const words = ['attach', 'data', '--mount', cluster.mountPoint]
   const { device } = (await cluster.json(words)) as { readonly device: string }
-  cluster.undoLater(async () => void (await runTool('losetup', ['-d', device])))
+  cluster.undoLater(() => runTool('losetup', ['-d', device]))
   return device
 }
 

@@ -1,6 +1,6 @@
-// Whole clusters in virtual time, on the production code of every role. Scenarios first, then random
-// faults from seeds: reads are checked against a model of every block, and after the faults the
-// cluster must heal by itself and all replicas be equal.
+// Whole clusters in virtual time, on the production code of every role. Scenarios first, then
+// random faults from seeds: reads are checked against a model of every block, and after the faults
+// the cluster must heal by itself and all replicas be equal.
 import test from 'tape'
 import { byteOffset } from '../../src/base/brands.js'
 import { BLOCK_BYTES } from '../../src/base/limits.js'

@@ -76,7 +76,10 @@ export class SimulatedDisk implements Disk {
     return next
   }
 
-  /** Everything undecided, with the number of versions; 0 is the durable one, the last is the newest. */
+  /**
+   * Everything undecided, with the number of versions; 0 is the durable one, the last is the
+   * newest.
+   */
   choices(): readonly Choice[] {
     const list: Choice[] = [...this.#names.choices()]
     for (const [path, inode] of this.#names.inodes()) {

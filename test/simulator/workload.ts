@@ -1,5 +1,5 @@
-// A client that reads, writes and flushes blocks at random, a few at a time, and checks what it reads
-// against the model. Every value is unique: a block full of one number.
+// A client that reads, writes and flushes blocks at random, a few at a time, and checks what it
+// reads against the model. Every value is unique: a block full of one number.
 import { byteOffset } from '../../src/base/brands.js'
 import { BLOCK_BYTES } from '../../src/base/limits.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'

@@ -139,9 +139,8 @@ function heldClients({ clientReports }: View): readonly string[] {
   return [...clientReports].flatMap(([id, { host, mountPoint, held }]) => {
     if (!held) return []
     const where = `${host}:${mountPoint} (${shortId(id)})`
-    return [
-      `Client ${where} holds ${held.requests} request${held.requests === 1 ? '' : 's'} since ${held.since}: ${held.reason}`,
-    ]
+    const requests = `${held.requests} request${held.requests === 1 ? '' : 's'}`
+    return [`Client ${where} holds ${requests} since ${held.since}: ${held.reason}`]
   })
 }
 

@@ -6,12 +6,14 @@
 // Both sides should use the same link, and both must know that messages may have been lost. Choices
 // are numbered; an announcement carries the number, and the newest one seen from the other side:
 //
-//   on the link we use    they knew our choice, yet chose anew  -> what they sent may be lost: choose
+//   on the link we use    they knew our choice, yet chose anew  -> what they sent may be lost:
+// choose
 //                                                                  it again
 //                         otherwise                             -> nothing to do
 //   on another link       because we did, before we moved on    -> nothing: they will follow
 //                         they knew our choice and left it      -> follow
-//                         they did not know our choice          -> a direct link wins over the swarm
+//                         they did not know our choice          -> a direct link wins over the
+// swarm
 //                                                                  link; of one kind, the choice of
 //                                                                  the smaller id wins
 //

@@ -165,7 +165,7 @@ export class FileBlockStore implements BlockStore {
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
-  // ---- files -------------------------------------------------------------------------------------
+  // ---- files ------------------------------------------------------------------------------------
 
   #layerOptions(name: LayerName): LayerFileOptions {
     return { disk: this.#disk, cache: this.#cache, cluster: this.#cluster, name }
@@ -240,7 +240,7 @@ export class FileBlockStore implements BlockStore {
     return turn
   }
 
-  // ---- dirty regions -----------------------------------------------------------------------------
+  // ---- dirty regions ----------------------------------------------------------------------------
 
   /** Bounds the log, and with it the time of a recovery, when no client flushes. */
   #checkpointIfCrowded(): void {

@@ -201,7 +201,7 @@ export class FileShardStore implements ShardStore {
     await this.#file.close()
   }
 
-  // ---- writing -----------------------------------------------------------------------------------
+  // ---- writing ----------------------------------------------------------------------------------
 
   async #change(change: Change): Promise<void> {
     this.#check()
@@ -247,7 +247,10 @@ export class FileShardStore implements ShardStore {
     this.#file.changed(page)
   }
 
-  /** Marks the blocks as touched when their regions are, durably, in the log with valid undo entries. */
+  /**
+   * Marks the blocks as touched when their regions are, durably, in the log with valid undo
+   * entries.
+   */
   async #logAndTouch(
     spans: readonly Span[],
     using: { readonly regions: readonly DirtyRegion[]; readonly pages: readonly IndexPage[] },
@@ -306,7 +309,7 @@ export class FileShardStore implements ShardStore {
     return ahead
   }
 
-  // ---- flushing ----------------------------------------------------------------------------------
+  // ---- flushing ---------------------------------------------------------------------------------
 
   async #flush(): Promise<void> {
     if (this.#abandoned) throw closedError(this.#file.path)

@@ -8,7 +8,9 @@ import type { IndexEntry } from '../shard-store.js'
 import type { LayerFile } from './layer-file.js'
 import { decodeEntry, encodeEntry } from './layer-format.js'
 
-/** The three things that a crash leaves of a block; an entry is null if nobody wrote such a thing. */
+/**
+ * The three things that a crash leaves of a block; an entry is null if nobody wrote such a thing.
+ */
 export interface BlockRemains {
   readonly current: IndexEntry | null
   readonly undo: IndexEntry | null
