@@ -10,7 +10,7 @@ import { roleLogFlags, wholeNumber } from '../cli/flags.js'
 import { clusterAccess, KEY_FILE } from '../cli/processes/cluster-access.js'
 import { writePlainFile } from '../cli/processes/plain-file.js'
 import { Supervisor } from '../cli/processes/supervisor.js'
-import { nextSignal } from '../cli/signals.js'
+import { onSignals } from '../cli/signals.js'
 import { startBootstrap } from '../net/bootstrap.js'
 import { ClusterKey } from '../net/cluster-key.js'
 
@@ -58,12 +58,13 @@ export default class Dev extends SwarmdiskCommand<undefined> {
       const address = `${bootstrap.host}:${bootstrap.port}`
       const mount = flags['no-mount'] ? null : resolve(flags.mount ?? join(data, 'mount'))
       const plan = { data, keyFile, address, servers, mount, logLevel: flags['log-level'] }
-      const stopped = nextSignal()
+      const stopped = new Promise<void>(resolve => {
+        onSignals(count => (count === 1 ? resolve() : supervisor.hurry()))
+      })
       await startAll(supervisor, plan)
       this.announce(describe(plan), { bootstrap: address, keyFile, data, mount, servers })
       await stopped
     } finally {
-      void nextSignal().then(() => supervisor.hurry())
       await supervisor.stop()
       await bootstrap.close()
     }

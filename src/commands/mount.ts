@@ -7,7 +7,7 @@ import { parseDuration } from '../cli/duration.js'
 import { createLog } from '../cli/log.js'
 import { clusterAccess } from '../cli/processes/cluster-access.js'
 import { startMount, type MountProcess } from '../cli/processes/mount-process.js'
-import { nextSignal } from '../cli/signals.js'
+import { onSignals } from '../cli/signals.js'
 
 export default class Mount extends SwarmdiskCommand<undefined> {
   static override readonly summary = 'Show the volumes of a cluster as image files in a folder.'
@@ -61,17 +61,14 @@ export default class Mount extends SwarmdiskCommand<undefined> {
   }
 
   /** The first signal unmounts if nothing is busy; one more ends it in any case. */
-  async #serve(mount: MountProcess): Promise<void> {
-    for (let signals = 0; ; signals++) {
-      const why = await Promise.race([mount.closed, nextSignal()])
-      if (why === undefined) return
-      try {
-        return await mount.unmount(signals > 0)
-      } catch (error) {
+  #serve(mount: MountProcess): Promise<void> {
+    onSignals(count => {
+      mount.unmount(count > 1).catch((error: unknown) => {
         if (!isSwarmdiskError(error)) throw error
         this.logToStderr(`${error.message} Still serving; signal once more to abort.`)
-      }
-    }
+      })
+    })
+    return mount.closed
   }
 
   protected override show(): void {

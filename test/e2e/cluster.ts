@@ -10,9 +10,9 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tape'
 
 const ENTRY = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
-const READY_LIMIT_MS = 60_000
-const COMMAND_LIMIT_MS = 120_000
-const CONDITION_LIMIT_MS = 60_000
+const READY_LIMIT_MS = 120_000
+const COMMAND_LIMIT_MS = 300_000
+const CONDITION_LIMIT_MS = 120_000
 const CONDITION_STEP_MS = 100
 
 export interface Outcome {

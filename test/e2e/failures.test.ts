@@ -109,7 +109,7 @@ test('--io-timeout turns held I/O into an error, and --abort frees everything', 
     (await status(cluster)).clients.some(client => client.held !== null),
   )
   await cluster.json(['unmount', cluster.mountPoint, '--abort'])
-  t.notEqual((await within('the aborted write', aborted, 10_000)).code, 0, 'the write ended')
+  t.notEqual((await within('the aborted write', aborted)).code, 0, 'the write ended')
   const mounts = readFileSync('/proc/self/mounts', 'utf8')
   t.notOk(mounts.includes(cluster.mountPoint), 'the mount is gone')
 })
@@ -127,10 +127,9 @@ test('the mount killed under a mounted ext4 is cleaned up, and a new one works',
   writeFileSync(join(files, 'kept'), 'synced')
   await mustRun('sync', ['-f', files])
   await cluster.kill('mount', 'SIGKILL')
-  const started = performance.now()
-  await within('detach', cluster.json(['detach', first]), 10_000)
-  await within('unmount', cluster.json(['unmount', cluster.mountPoint]), 10_000)
-  t.ok(performance.now() - started < 20_000, 'within the bounds')
+  await within('detach', cluster.json(['detach', first]))
+  await within('unmount', cluster.json(['unmount', cluster.mountPoint]))
+  t.notOk(readFileSync('/proc/self/mounts', 'utf8').includes(cluster.folder), 'nothing is mounted')
   await cluster.startMount()
   const second = await attach(cluster)
   // The journal is replayed by the first mount; only then is a check of a dead system clean.
