@@ -7,7 +7,7 @@
 //   identity          seed of the Noise key pair, hexadecimal, mode 0600
 //   cluster-key       z-base-32, mode 0600
 //   starts            the incarnation: how often the process was started
-//   <role>/           what the role keeps: history, blocks
+//   <role>/           what the role keeps: history, blocks; and `owner`, the identity it is of
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { incarnation, type Incarnation } from '../../base/brands.js'
@@ -48,6 +48,7 @@ const FORMAT = 1
 const DESCRIPTION = 'swarmdisk.json'
 const IDENTITY = 'identity'
 const STARTS = 'starts'
+const OWNER = 'owner'
 const OWN_FILES = new Set(['lock', KEY_FILE, IDENTITY, STARTS, 'manager', 'storage', 'lost+found'])
 
 function isOwn(name: string): boolean {
@@ -76,7 +77,8 @@ function describe(options: DataDirectoryOptions, lock: ProcessLock): DataDirecto
   const starts = readStarts(path) + 1
   writePlainFile(join(path, STARTS), `${starts}\n`)
   const roleFolder = join(path, role)
-  mkdirSync(roleFolder, { recursive: true, mode: 0o700 })
+  if (known) checkOwner(roleFolder, seed)
+  else makeRoleFolder(roleFolder, seed)
   if (!known) {
     writePlainFile(join(path, KEY_FILE), `${key.reveal()}\n`)
     const description: Description = { format: FORMAT, role, cluster: key.fingerprint }
@@ -90,6 +92,29 @@ function describe(options: DataDirectoryOptions, lock: ProcessLock): DataDirecto
     fresh: !known,
     release: () => lock.release(),
   }
+}
+
+/**
+ * A mark in the folder with the blocks or the history. Without it, somebody has emptied or exchanged
+ * that folder while identity and incarnation went on, and the cluster would take an empty disk for
+ * one that holds every write.
+ */
+function makeRoleFolder(folder: string, seed: Uint8Array): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  writePlainFile(join(folder, OWNER), `${ownerOf(seed)}\n`)
+}
+
+function checkOwner(folder: string, seed: Uint8Array): void {
+  if (readIfThere(join(folder, OWNER))?.trim() === ownerOf(seed)) return
+  throw new SwarmdiskError(
+    'data-directory',
+    `${folder} was emptied, or is of another data directory: put its content back, or start with ` +
+      'an empty --data, as a new member of the cluster.',
+  )
+}
+
+function ownerOf(seed: Uint8Array): string {
+  return Buffer.from(keyPairFromSeed(seed).publicKey).toString('hex')
 }
 
 function makeFolder(path: string): void {
