@@ -17,25 +17,25 @@ export abstract class ClusterCommand<Result extends object> extends SwarmdiskCom
   static readonly clusterFlags = { ...clusterFlags, data: dataFlag }
 
   /** The answer, or the refusal as a typed error. */
-  protected async ask<T extends object>(flags: AskFlags, command: AdminCommand): Promise<T> {
+  protected async ask(flags: AskFlags, command: AdminCommand): Promise<Result> {
     const channel = await this.channel(flags)
     try {
-      return unwrap<T>(await channel.ask(command, COMMAND_DEADLINE_MS))
+      return unwrap(await channel.ask(command, COMMAND_DEADLINE_MS)) as Result
     } finally {
       await channel.close()
     }
   }
 
   /** Asks again and again until the process is told to stop. */
-  protected async repeat<T extends object>(
+  protected async repeat(
     flags: AskFlags,
     command: () => AdminCommand,
-    each: (result: T) => void,
+    each: (result: Result) => void,
   ): Promise<never> {
     const channel = await this.channel(flags)
     for (;;) {
-      each(unwrap<T>(await channel.ask(command(), COMMAND_DEADLINE_MS)))
-      await wait({ ...systemClock, after: keepAlive }, WATCH_INTERVAL_MS)
+      each(unwrap(await channel.ask(command(), COMMAND_DEADLINE_MS)) as Result)
+      await wait(systemClock, WATCH_INTERVAL_MS)
     }
   }
 
@@ -45,14 +45,9 @@ export abstract class ClusterCommand<Result extends object> extends SwarmdiskCom
   }
 }
 
-/** A timer that, unlike the system clock's, keeps the process alive. */
-function keepAlive(delay: number, callback: () => void): { cancel(): void } {
-  const timer = setTimeout(callback, delay)
-  return { cancel: () => clearTimeout(timer) }
-}
-
-function unwrap<T extends object>(answer: AdminResult): T {
-  if (answer.ok) return answer.result as T
+/** What the manager answered; its shape is that of the command. */
+function unwrap(answer: AdminResult): unknown {
+  if (answer.ok) return answer.result
   const known = ERROR_CODES.find(code => code === answer.code) ?? ('refused' satisfies ErrorCode)
   throw new SwarmdiskError(known, answer.message)
 }

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { isAlive, isProcessMark, ownMark, type ProcessMark } from './processes/live-process.js'
-import { writePlainFile } from './processes/plain-file.js'
+import { writePlainFile } from '../disk/plain-file.js'
 import { runFolder } from './processes/run-folder.js'
 
 export interface ServedMount {

@@ -1,4 +1,4 @@
-// swarmdisk mount DIR [--key K] [--bootstrap H:P] [--transport …] [--cache …] [--io-timeout 30s]
+// swarmdisk mount DIR [--transport …] [--cache …] [--io-timeout 30s]
 import { Args, Flags } from '@oclif/core'
 import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
 import { SwarmdiskCommand } from '../cli/base-command.js'

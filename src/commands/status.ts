@@ -20,7 +20,7 @@ export default class Status extends ClusterCommand<StatusResult> {
   protected override async execute(): Promise<StatusResult> {
     const { flags } = await this.parse(Status)
     if (!flags.watch) return this.ask(flags, { command: 'status' })
-    return this.repeat<StatusResult>(
+    return this.repeat(
       flags,
       () => ({ command: 'status' }),
       status => {

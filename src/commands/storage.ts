@@ -1,5 +1,6 @@
-// swarmdisk storage --data DIR [--key K] [--bootstrap H:P] [--name N] [--domain D] [--capacity 100G]
+// swarmdisk storage --data DIR [--name N] [--domain D] [--capacity 100G]
 import { Flags } from '@oclif/core'
+import { systemClock } from '../base/clock.js'
 import { SwarmdiskError } from '../base/errors.js'
 import { JOIN_NOTICE_MS } from '../base/limits.js'
 import { SwarmdiskCommand } from '../cli/base-command.js'
@@ -58,14 +59,14 @@ export default class Storage extends SwarmdiskCommand<undefined> {
   }
 
   async #registration(storage: StorageProcess): Promise<'registered'> {
-    const notice = setTimeout(() => {
+    const notice = systemClock.after(JOIN_NOTICE_MS, () => {
       this.logToStderr('No manager answered yet: waiting. Check that one runs with this key.')
-    }, JOIN_NOTICE_MS)
+    })
     try {
       await storage.registered
       return 'registered'
     } finally {
-      clearTimeout(notice)
+      notice.cancel()
     }
   }
 

@@ -113,8 +113,10 @@ function readJson(message: IncomingMessage): Promise<unknown> {
     message.on('end', () => {
       try {
         resolve(JSON.parse(Buffer.concat(parts).toString('utf8') || 'null'))
-      } catch (error) {
-        reject(error as Error)
+      } catch (cause) {
+        reject(
+          new SwarmdiskError('protocol', 'A local process answered with broken JSON.', { cause }),
+        )
       }
     })
   })

@@ -8,7 +8,7 @@
 //   cluster-key       z-base-32, mode 0600
 //   starts            the incarnation: how often the process was started
 //   <role>/           what the role keeps: history, blocks; and `owner`, the identity it is of
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { incarnation, type Incarnation } from '../../base/brands.js'
 import { SwarmdiskError } from '../../base/errors.js'
@@ -16,7 +16,7 @@ import { systemRandom } from '../../base/random.js'
 import { ClusterKey } from '../../net/cluster-key.js'
 import { IDENTITY_SEED_BYTES, keyPairFromSeed, type KeyPair } from '../../net/identity.js'
 import { KEY_FILE } from './cluster-access.js'
-import { writePlainFile } from './plain-file.js'
+import { writePlainFile } from '../../disk/plain-file.js'
 import { takeLock, type ProcessLock } from './process-lock.js'
 
 export type DataRole = 'manager' | 'storage'
@@ -49,6 +49,7 @@ const DESCRIPTION = 'swarmdisk.json'
 const IDENTITY = 'identity'
 const STARTS = 'starts'
 const OWNER = 'owner'
+const RESTORE = 'restore it from a copy, or start with an empty directory.'
 const OWN_FILES = new Set(['lock', KEY_FILE, IDENTITY, STARTS, 'manager', 'storage', 'lost+found'])
 
 function isOwn(name: string): boolean {
@@ -95,7 +96,7 @@ function describe(options: DataDirectoryOptions, lock: ProcessLock): DataDirecto
 }
 
 /**
- * A mark in the folder with the blocks or the history. Without it, somebody has emptied or exchanged
+ * A mark in the folder with the blocks or the history. Without it, somebody has emptied or swapped
  * that folder while identity and incarnation went on, and the cluster would take an empty disk for
  * one that holds every write.
  */
@@ -129,7 +130,6 @@ function makeFolder(path: string): void {
         `${path} is not a directory: choose another --data.`,
       )
     }
-    chmodSync(path, 0o700)
   } catch (error) {
     if (error instanceof SwarmdiskError) throw error
     throw new SwarmdiskError(
@@ -152,10 +152,7 @@ function readDescription(path: string): Description | null {
   } catch {
     // Not JSON: the sentence below says what that means.
   }
-  throw new SwarmdiskError(
-    'data-directory',
-    `${join(path, DESCRIPTION)} is damaged: restore it from a copy, or start with an empty directory.`,
-  )
+  throw new SwarmdiskError('data-directory', `${join(path, DESCRIPTION)} is damaged: ${RESTORE}`)
 }
 
 function checkDescription(known: Description, { path, role, key }: DataDirectoryOptions): void {
@@ -211,10 +208,7 @@ function readStarts(path: string): number {
   const text = readIfThere(join(path, STARTS))
   if (text === null) return 0
   if (/^\d{1,14}$/.test(text.trim())) return Number(text)
-  throw new SwarmdiskError(
-    'data-directory',
-    `${join(path, STARTS)} is damaged: restore it from a copy, or start with an empty directory.`,
-  )
+  throw new SwarmdiskError('data-directory', `${join(path, STARTS)} is damaged: ${RESTORE}`)
 }
 
 function readIfThere(path: string): string | null {

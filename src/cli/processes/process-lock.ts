@@ -19,7 +19,8 @@ export function takeLock(path: string, what: string): ProcessLock {
       if (holder && isAlive(holder)) {
         throw new SwarmdiskError(
           'in-use',
-          `${what} is in use by process ${holder.pid}: stop that process first, or use another directory.`,
+          `${what} is in use by process ${holder.pid}: stop that process first, or use another ` +
+            'directory.',
         )
       }
       moveAway(path)

@@ -102,6 +102,10 @@ export function renderEpoch(record: EpochResult): string {
     { title: 'VOTE', cell: vote => (vote.approve ? 'yes' : 'no') },
     { title: 'REASON', cell: vote => vote.reason },
   ])
-  const head = `epoch ${record.epoch}, ${record.at}\n${record.change}\nproposed by ${record.proposer}`
+  const head = [
+    `epoch ${record.epoch}, ${record.at}`,
+    record.change,
+    `proposed by ${record.proposer}`,
+  ].join('\n')
   return record.votes.length > 0 ? `${head}\n\n${votes}` : head
 }

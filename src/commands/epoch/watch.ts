@@ -21,7 +21,7 @@ export default class EpochWatch extends ClusterCommand<Epochs> {
   protected override async execute(): Promise<Epochs> {
     const { flags } = await this.parse(EpochWatch)
     let seen = 0
-    return this.repeat<Epochs>(
+    return this.repeat(
       flags,
       () => ({ command: 'epoch-list', from: seen === 0 ? null : seen + 1, limit: AT_ONCE }),
       ({ epochs }) => {
