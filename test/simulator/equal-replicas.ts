@@ -1,8 +1,9 @@
 // I7: when faults have stopped and everything is in-sync, the replicas of a shard are equal, block
-// for block, checksums verified.
+// for block, entry for entry, checksums verified.
 import { blockIndex } from '../../src/base/brands.js'
 import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE } from '../../src/base/limits.js'
-import type { BlockStore } from '../../src/storage/shard-store.js'
+import type { BlockStore, ShardStore } from '../../src/storage/shard-store.js'
+import { decodeEntry, isEmptyPage } from '../../src/storage/store/layer-format.js'
 
 export interface ShardOfServers {
   readonly volume: number
@@ -17,17 +18,30 @@ export async function compareShard(named: ShardOfServers): Promise<string[]> {
   const pages = Math.max(...replicas.map(replica => replica.pageCount()))
   const found: string[] = []
   for (let page = 0; page < pages; page++) {
-    const start = blockIndex(page * BLOCKS_PER_INDEX_PAGE)
-    const contents: Buffer[] = []
-    for (const replica of replicas) {
-      const into = new Uint8Array(BLOCKS_PER_INDEX_PAGE * BLOCK_BYTES)
-      const { corrupt } = await replica.read(start, into)
-      found.push(...corrupt.map(block => `${title}: block ${block} is corrupt`))
-      contents.push(Buffer.from(into.buffer))
-    }
-    if (contents.some(content => !content.equals(contents[0]!))) {
-      found.push(`${title}: replicas differ in the blocks from ${start}`)
-    }
+    found.push(...(await comparePage(replicas, page)).map(line => `${title}: ${line}`))
+  }
+  return found
+}
+
+async function comparePage(replicas: readonly ShardStore[], page: number): Promise<string[]> {
+  const start = page * BLOCKS_PER_INDEX_PAGE
+  const indexes = await Promise.all(replicas.map(replica => replica.indexPage(page)))
+  if (indexes.every(isEmptyPage)) return []
+  const found: string[] = []
+  const contents: Buffer[] = []
+  for (const replica of replicas) {
+    const into = new Uint8Array(BLOCKS_PER_INDEX_PAGE * BLOCK_BYTES)
+    const { corrupt } = await replica.read(blockIndex(start), into)
+    found.push(...corrupt.map(block => `block ${block} is corrupt`))
+    contents.push(Buffer.from(into.buffer))
+  }
+  if (contents.some(content => !content.equals(contents[0]!))) {
+    found.push(`replicas differ in the blocks from ${start}`)
+  }
+  for (let slot = 0; slot < BLOCKS_PER_INDEX_PAGE; slot++) {
+    const entries = indexes.map(index => JSON.stringify(decodeEntry(index, slot)))
+    if (new Set(entries).size === 1) continue
+    found.push(`entries of block ${start + slot} differ: ${entries.join(' ')}`)
   }
   return found
 }

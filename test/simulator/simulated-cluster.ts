@@ -44,6 +44,14 @@ export interface Client {
   readonly peers: PeerTable
   readonly id: PeerId
   stop(): Promise<void>
+  /** Its process dies, or its machine: nothing of it ever happens again. */
+  die(): void
+}
+
+export interface VolumeWish {
+  readonly name: string
+  readonly size: number
+  readonly minInSync?: number
 }
 
 /** How a process ends: told to, alone by a signal, or with its machine. */
@@ -97,7 +105,11 @@ export class SimulatedCluster {
   }
 
   isUp(name: string): boolean {
-    return this.#servers.has(name)
+    return name === 'manager' ? this.#manager !== null : this.#servers.has(name)
+  }
+
+  diskOf(name: string): SimulatedDisk {
+    return this.#host(name).disk
   }
 
   idOf(name: string): PeerId {
@@ -183,6 +195,10 @@ export class SimulatedCluster {
         await this.clock.settle('the client closes', driver.close())
         await this.clock.settle('the client stops', peers.stop())
       },
+      die: () => {
+        this.swarm.crash(host.id, { silent: this.random.chance(0.5) })
+        clock.die()
+      },
     }
   }
 
@@ -194,9 +210,10 @@ export class SimulatedCluster {
     return JSON.parse(reply.json) as AdminResult
   }
 
-  async createVolume(client: Client, name: string, size: number): Promise<OpenVolume> {
+  async createVolume(client: Client, wish: VolumeWish): Promise<OpenVolume> {
     const replicas = Math.min(3, this.#servers.size)
-    const command = { command: 'volume-create', name, size, replicas, minInSync: null } as const
+    const { name, minInSync = null } = wish
+    const command = { command: 'volume-create', ...wish, replicas, minInSync } as const
     const result = await this.admin(client, command)
     if (!result.ok) throw new Error(result.message)
     await this.clock.until('the client sees the volume', () => client.driver.open(name) !== null)

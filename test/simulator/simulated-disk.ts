@@ -109,6 +109,16 @@ export class SimulatedDisk implements Disk {
     this.#inode(path).bitFlip(offset)
   }
 
+  /** Whether something is stored there that bitFlip() can damage. */
+  hasData(path: string, offset: number): boolean {
+    const node = this.#names.find(path)
+    return node !== undefined && node !== 'folder' && node.hasData(offset)
+  }
+
+  used(): number {
+    return this.#capacity - this.#free()
+  }
+
   /** From now on: for tests that fill and extend a disk. */
   setCapacity(bytes: number): void {
     this.#capacity = bytes

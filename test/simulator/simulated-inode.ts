@@ -96,6 +96,10 @@ export class SimulatedInode {
     this.#sizes = settle(this.#sizes, until)
   }
 
+  hasData(offset: number): boolean {
+    return this.#content(Math.floor(offset / PAGE)) !== null
+  }
+
   /** Flips a bit in every version, as a bad cell would. */
   bitFlip(offset: number): void {
     const n = Math.floor(offset / PAGE)

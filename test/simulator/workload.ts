@@ -1,33 +1,49 @@
-// A client that reads, writes and flushes blocks at random, a few at a time, and checks what it
-// reads against the model. Every value is unique: a block full of one number.
+// A client that reads, writes and flushes at random, a few calls at a time, and checks what it
+// reads against the model. Ranges are of sectors: within a block, over several blocks, over the
+// border of an extent. Every write fills its sectors with a value of its own.
 import { byteOffset } from '../../src/base/brands.js'
-import { BLOCK_BYTES } from '../../src/base/limits.js'
+import { BLOCK_BYTES, EXTENT_BYTES } from '../../src/base/limits.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'
-import { BlockModel } from './block-model.js'
 import type { SeededRandom } from './seeded-random.js'
+import { SECTOR_BYTES, SECTORS_PER_BLOCK, type Sectors, type VolumeModel } from './volume-model.js'
 
 export interface WorkloadOptions {
   readonly random: SeededRandom
   readonly volume: OpenVolume
-  /** Blocks that are used, spread over the volume. */
-  readonly blocks: number
-  readonly volumeBlocks: number
+  readonly model: VolumeModel
+  readonly reads: 'only' | 'too'
+  /** Places where blocks are used, spread over the volume. */
+  readonly places: number
+}
+
+const SECTORS_PER_EXTENT = EXTENT_BYTES / SECTOR_BYTES
+/** Sectors used at each place. */
+const SPAN = 4 * SECTORS_PER_BLOCK
+
+/** One for all workloads of a run, so that a value says who wrote it. */
+export class Values {
+  #last = 0
+
+  next(): number {
+    return ++this.#last
+  }
 }
 
 export class Workload {
-  readonly model = new BlockModel()
   readonly findings: string[] = []
   operations = 0
-  #value = 0
   #stopping = false
-  readonly #options: WorkloadOptions
+  #dead = false
+  readonly #o: WorkloadOptions
+  readonly #values: Values
   readonly #busy = new Set<Promise<void>>()
 
-  constructor(options: WorkloadOptions) {
-    this.#options = options
+  constructor(options: WorkloadOptions, values: Values) {
+    this.#o = options
+    this.#values = values
   }
 
-  /** Keeps `depth` operations going until stop(). */
+  /** Keeps `depth` calls going until stop(). */
   run(depth: number): void {
     for (let i = 0; i < depth; i++) {
       const line = this.#line().finally(() => this.#busy.delete(line))
@@ -41,45 +57,86 @@ export class Workload {
     await Promise.all(this.#busy)
   }
 
-  /** Reads every block that was written. */
+  /** The client is dead: nothing of it counts any more, and its calls never end. */
+  abandon(): void {
+    this.#stopping = true
+    this.#dead = true
+  }
+
+  async flush(): Promise<void> {
+    const { model, volume } = this.#o
+    const ticket = model.beginFlush()
+    await volume.flush()
+    if (!this.#dead) model.flushed(ticket)
+  }
+
+  /** Reads everything that was written. */
   async checkAll(): Promise<void> {
-    for (const block of this.model.blocks()) await this.#read(block)
+    const places = new Set(this.#o.model.sectors().map(sector => Math.floor(sector / SPAN)))
+    for (const place of places) await this.#read({ first: place * SPAN, count: SPAN })
   }
 
   async #line(): Promise<void> {
-    const { random } = this.#options
+    const { random, reads } = this.#o
     while (!this.#stopping) {
       const chance = random.below(100)
       this.operations++
-      if (chance < 5) await this.#options.volume.flush()
-      else if (chance < 60) await this.#write(this.#pick())
-      else await this.#read(this.#pick())
+      try {
+        if (reads === 'only' || chance >= 60) await this.#read(this.#pick())
+        else if (chance < 5) await this.flush()
+        else await this.#write(this.#pick())
+      } catch (error) {
+        if (!this.#dead) this.findings.push(`a call failed: ${String(error)}`)
+        return
+      }
     }
   }
 
-  #pick(): number {
-    const { blocks, random, volumeBlocks } = this.#options
-    return Math.floor((random.below(blocks) * volumeBlocks) / blocks)
+  /** Whole blocks and parts of them; every second place lies over the border of an extent. */
+  #pick(): Sectors {
+    const { places, random, volume } = this.#o
+    const extents = volume.size / EXTENT_BYTES
+    const place = random.below(places)
+    const extent = Math.floor((place * extents) / places)
+    const shift = place % 2 === 1 && extent > 0 ? -SPAN / 2 : 0
+    const start = extent * SECTORS_PER_EXTENT + shift
+    if (random.chance(0.4)) {
+      return { first: start + random.below(4) * SECTORS_PER_BLOCK, count: SECTORS_PER_BLOCK }
+    }
+    const first = random.below(SPAN)
+    return { first: start + first, count: 1 + random.below(SPAN - first) }
   }
 
-  async #write(block: number): Promise<void> {
-    const value = ++this.#value
-    this.model.begin(block, value)
-    await this.#options.volume.write(byteOffset(block * BLOCK_BYTES), content(value))
-    this.model.acknowledge(block, value)
+  async #write(range: Sectors): Promise<void> {
+    const { model, volume } = this.#o
+    const value = this.#values.next()
+    model.beginWrite(range, value)
+    const offset = byteOffset(range.first * SECTOR_BYTES)
+    await volume.write(offset, fill(range.count * SECTOR_BYTES, value))
+    if (!this.#dead) model.acknowledge(value)
   }
 
-  async #read(block: number): Promise<void> {
-    const into = new Uint8Array(BLOCK_BYTES)
-    await this.#options.volume.read(byteOffset(block * BLOCK_BYTES), into)
+  async #read(range: Sectors): Promise<void> {
+    const { model, volume } = this.#o
+    const ticket = model.beginRead(range)
+    const into = new Uint8Array(range.count * SECTOR_BYTES)
+    await volume.read(byteOffset(range.first * SECTOR_BYTES), into)
+    if (this.#dead) return
     const words = new Uint32Array(into.buffer)
-    const value = words[0] ?? 0
-    const mixed = words.some(word => word !== value)
-    const wrong = mixed ? `block ${block}: a mix inside` : this.model.read(block, value)
-    if (wrong !== null) this.findings.push(wrong)
+    const perSector = SECTOR_BYTES / 4
+    const values = Array.from({ length: range.count }, (_, i) => words[i * perSector] ?? 0)
+    const mixed = values.some((value, i) =>
+      words.subarray(i * perSector, (i + 1) * perSector).some(word => word !== value),
+    )
+    if (mixed) this.findings.push(`a mix inside a sector from ${range.first}`)
+    this.findings.push(...model.endRead(ticket, values))
   }
 }
 
+function fill(bytes: number, value: number): Uint8Array {
+  return new Uint8Array(new Uint32Array(bytes / 4).fill(value).buffer)
+}
+
 export function content(value: number): Uint8Array {
-  return new Uint8Array(new Uint32Array(BLOCK_BYTES / 4).fill(value).buffer)
+  return fill(BLOCK_BYTES, value)
 }
