@@ -97,7 +97,7 @@ export class ClusterVolumeDriver implements VolumeDriver {
 
   async #lastFlush(volume: VolumeIo): Promise<void> {
     try {
-      await volume.flush()
+      await volume.flushOwn()
     } catch (error) {
       if (!isSwarmdiskError(error)) throw error
       this.#context.log.warn('not flushed at the end', { volume: volume.name, code: error.code })

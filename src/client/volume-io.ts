@@ -6,6 +6,7 @@ import { assert } from '../base/assert.js'
 import {
   byteCount,
   byteOffset,
+  shardIndex,
   type ByteCount,
   type ByteOffset,
   type ShardIndex,
@@ -81,7 +82,10 @@ export class VolumeIo implements OpenVolume {
 
   async flush(): Promise<void> {
     this.#check()
-    await this.#bounded('flush', [], this.#flushLines())
+    // The first time also shards that we never wrote to: whoever had the volume before us may have
+    // died without a FLUSH, and what we read of it must not vanish behind what we write.
+    this.#record.shards.forEach((_, i) => this.#line(shardIndex(i)))
+    await this.#bounded('flush', [], this.#flushLines([...this.#lines.values()]))
     if (this.#lost === null) return
     const sentence = this.#lost
     this.#lost = null
@@ -231,15 +235,24 @@ export class VolumeIo implements OpenVolume {
     }
   }
 
-  async #flushLines(): Promise<void> {
-    await Promise.all([...this.#lines.values()].map(line => line.flush()))
+  /** Before the end: what this client wrote, and no more. */
+  async flushOwn(): Promise<void> {
+    await this.#flushLines(this.#written())
+  }
+
+  async #flushLines(lines: readonly ShardLine[]): Promise<void> {
+    await Promise.all(lines.map(line => line.flush()))
+  }
+
+  #written(): readonly ShardLine[] {
+    return [...this.#lines.values()].filter(line => line.unflushed)
   }
 
   /** Half of what may be kept is unflushed: makes room before writes have to wait for it. */
   #drain(): void {
     if (this.#draining || !this.#halfFull()) return
     this.#draining = true
-    this.#flushLines().then(
+    this.#flushLines(this.#written()).then(
       () => {
         this.#draining = false
         this.#drain()
@@ -253,7 +266,7 @@ export class VolumeIo implements OpenVolume {
 
   #halfFull(): boolean {
     const half = this.#kept.bytes * 2 >= KEPT.bytes || this.#kept.requests * 2 >= KEPT.requests
-    return half && [...this.#lines.values()].some(line => line.unflushed)
+    return half && this.#written().length > 0
   }
 }
 

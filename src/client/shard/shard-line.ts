@@ -48,6 +48,8 @@ export class ShardLine implements ShardOutlook {
   readonly #asked = new Set<Asked>()
   readonly #flushes = new FlushQueue(() => this.#flush())
   readonly #replay: Replay
+  /** Until its first FLUSH: what a client before us wrote may be in the servers' memory only. */
+  #inherited = true
   /** Null until first looked at: then nothing was written under any. */
   #generation: Generation | null = null
 
@@ -69,7 +71,7 @@ export class ShardLine implements ShardOutlook {
     return this.#replay.running
   }
 
-  /** Whether a FLUSH has anything to make durable. */
+  /** Whether we wrote anything that no FLUSH has covered. */
   get unflushed(): boolean {
     return this.#kept.size > 0
   }
@@ -136,7 +138,11 @@ export class ShardLine implements ShardOutlook {
 
   /** Resolves when every write acknowledged before the call is durable on all in-sync replicas. */
   flush(): Promise<void> {
-    return this.unflushed ? this.#flushes.join() : Promise.resolve()
+    return this.#flushable ? this.#flushes.join() : Promise.resolve()
+  }
+
+  get #flushable(): boolean {
+    return this.unflushed || this.#inherited
   }
 
   async #write(request: ShardRequest, write: KeptWrite, replay: boolean): Promise<void> {
@@ -166,7 +172,7 @@ export class ShardLine implements ShardOutlook {
   }
 
   async #flush(): Promise<void> {
-    if (!this.unflushed) return
+    if (!this.#flushable) return
     const { volume, shard } = this.#name
     const request = this.begin('flush')
     const mark = this.#kept.mark()
@@ -174,7 +180,10 @@ export class ShardLine implements ShardOutlook {
       request,
       replay: false,
       message: epoch => ({ volume, shard, epoch }),
-      accepted: () => this.#events.released(this.#kept.release(mark)),
+      accepted: () => {
+        this.#inherited = false
+        this.#events.released(this.#kept.release(mark))
+      },
     })
     try {
       await life.run()
