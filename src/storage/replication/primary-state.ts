@@ -20,7 +20,7 @@ import type {
   Replicated,
   ShardName,
 } from '../../net/messages.js'
-import { blocksIn, cut, endOf, union, type BlockSpan } from './block-spans.js'
+import { blocksIn, cut, endOf, overlap, union, type BlockSpan } from './block-spans.js'
 import type { OnceTable } from './once-table.js'
 import { ReplicationQueue, type Ordered, type ReplicationLimits } from './replication-queue.js'
 import type { ClientWrite, ReplicaEffect, ReplicaEvent, Token } from './replica-events.js'
@@ -43,6 +43,11 @@ type Settling =
   | { readonly kind: 'replicating'; readonly last: Sequence }
   | { readonly kind: 'settled' }
 
+/** These client writes were executed for just these blocks. */
+interface Requests extends BlockSpan {
+  readonly origins: readonly Origin[]
+}
+
 interface PendingWrite {
   token: Token
   readonly origin: Origin
@@ -64,6 +69,8 @@ export class PrimaryState {
   #stored = sequence(0)
   #storeFailing = false
   #settling: Settling
+  /** Of what is settled. */
+  #requests: readonly Requests[] = []
   /** Completion numbers to be told with the next write. */
   readonly #complete = new Map<PeerId, Origin>()
 
@@ -110,24 +117,33 @@ export class PrimaryState {
     const settling = this.#settling
     if (settling.kind !== 'gathering' || settling.missing.size > 0) return
     const own = this.#o.list.olderThan(this.#epoch)
-    // Cut so that each part lies within or without each of our own writes: then the part belongs
-    // to the requests of just those writes.
-    const borders = new Set(own.flatMap(write => [write.block, endOf(write)]))
-    const spans = cut(union([...own, ...settling.found]), borders, SETTLE_PART_BLOCKS)
+    const open = union([...own, ...settling.found])
+    this.#requests = [...own, ...this.#executedIn(open)]
+    // Cut so that each part lies within or without each of these writes: then the part belongs to
+    // just their requests.
+    const borders = new Set(this.#requests.flatMap(write => [write.block, endOf(write)]))
+    const spans = cut(open, borders, SETTLE_PART_BLOCKS)
     this.#settling = { kind: 'reading' }
     if (spans.length > 0) this.#o.emit({ kind: 'read-own', spans })
     else this.ownContentEnd()
   }
 
+  /**
+   * Writes known to be committed, which a follower that was not told of it still has in its list:
+   * it forgets their requests when they are settled, unless they come with what settles them.
+   */
+  #executedIn(open: readonly BlockSpan[]): readonly Requests[] {
+    return this.#o.once
+      .export()
+      .filter(write => open.some(span => overlap(span, write)))
+      .map(({ client, request, ...span }) => ({ ...span, origins: [{ client, request }] }))
+  }
+
   ownContent(block: BlockSpan['block'], payload: Uint8Array): void {
     if (this.#settling.kind !== 'reading') return
-    const { list } = this.#o
     const span = { block, blocks: blocksOfBytes(payload.byteLength) }
-    const own = list.olderThan(this.#epoch)
-    const origins = own
-      .filter(w => w.block < endOf(span) && block < endOf(w))
-      .flatMap(w => w.origins)
-    list.settle(span, this.#epoch)
+    const origins = this.#requests.filter(w => overlap(w, span)).flatMap(w => w.origins)
+    this.#o.list.settle(span, this.#epoch)
     this.#order({ block, payload, origins, settling: true, key: null })
   }
 
