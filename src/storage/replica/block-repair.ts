@@ -1,7 +1,14 @@
 // Gets good copies of blocks whose checksum does not match from other in-sync replicas (I8). A
 // write that arrives meanwhile is newer than the copy and wins.
 import type { PeerId } from '../../base/brands.js'
-import { BLOCK_BYTES, INDEX_ENTRY_BYTES, REPLICA_REQUEST_MS } from '../../base/limits.js'
+import { wait } from '../../base/clock.js'
+import {
+  BLOCK_BYTES,
+  INDEX_ENTRY_BYTES,
+  PARK_MS,
+  REPLICA_REQUEST_MS,
+  REPLICA_RETRY_MIN_MS,
+} from '../../base/limits.js'
 import type { BlocksReply } from '../../net/messages.js'
 import { LOST } from '../../net/peers.js'
 import type { IndexEntry } from '../shard-store.js'
@@ -24,6 +31,7 @@ export async function repairBlocks(
 
 async function repairBlock(context: ReplicaContext, block: number): Promise<boolean> {
   const span = spanBetween(block, block + 1)
+  if (!(await decided(context, span))) return false
   const guard = context.guards.open(span)
   try {
     for (const peer of context.state.inSyncOthers()) {
@@ -43,6 +51,21 @@ async function repairBlock(context: ReplicaContext, block: number): Promise<bool
   } finally {
     guard.close()
   }
+}
+
+/**
+ * Waits, for a while, until no write of these blocks is open here: another replica may not have it
+ * yet, and its copy would undo what we have acknowledged. Every write that we have and know to be
+ * committed, every in-sync replica has.
+ */
+async function decided(context: ReplicaContext, span: BlockSpan): Promise<boolean> {
+  const { state, host } = context
+  const until = host.clock.now() + PARK_MS
+  while (state.undecided(span)) {
+    if (host.clock.now() >= until) return false
+    await wait(host.clock, REPLICA_RETRY_MIN_MS)
+  }
+  return true
 }
 
 export interface CopiedBlocks {
