@@ -31,6 +31,7 @@ export class Faults {
   readonly #rotten: string
   #full: string | null = null
   readonly counts = new Map<string, number>()
+  readonly #flipped = new Set<string>()
 
   constructor(options: FaultsOptions) {
     this.#o = options
@@ -167,6 +168,13 @@ export class Faults {
     const path = `data/${volume.id}/${piece!.shard}/layer-1`
     const at = blockOffset(block) + (piece!.shardOffset % BLOCK_BYTES)
     const disk = cluster.diskOf(this.#rotten)
-    if (disk.hasData(path, at)) disk.bitFlip(path, at)
+    if (!disk.hasData(path, at)) return
+    disk.bitFlip(path, at)
+    this.#flipped.add(`${volume.id}/${piece!.shard}`)
+  }
+
+  /** Nobody may have read a flipped bit yet: its replica is corrupt until somebody does. */
+  isDamaged(server: PeerId, shard: string): boolean {
+    return server === this.#o.cluster.idOf(this.#rotten) && this.#flipped.has(shard)
   }
 }

@@ -1,6 +1,7 @@
 // One run of the simulator, decided by its seed: a cluster, volumes, a writer, perhaps a reader;
 // faults; then everything heals, and must be right, in-sync and equal. Used by cluster.test.ts for
 // a few seeds and by simulate.ts for many.
+import type { PeerId } from '../../src/base/brands.js'
 import type { Log } from '../../src/base/log.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'
 import { compareShard } from './equal-replicas.js'
@@ -22,13 +23,22 @@ export interface Outcome {
   readonly faults: ReadonlyMap<string, number>
 }
 
-export async function differences(cluster: SimulatedCluster): Promise<string[]> {
+type Damage = (server: PeerId, shard: string) => boolean
+
+/** Between replicas that are not known to be damaged. Ends the servers. */
+export async function differences(
+  cluster: SimulatedCluster,
+  isDamaged: Damage = () => false,
+): Promise<string[]> {
   const { volumes } = cluster.configuration
   const stores = await cluster.stores()
   const found: string[] = []
   for (const volume of volumes.values()) {
     for (const [shard, allocation] of volume.shards.entries()) {
-      const held = allocation.replicas.map(replica => stores.get(replica.server)!)
+      const held = allocation.replicas
+        .map(replica => replica.server)
+        .filter(server => !isDamaged(server, `${volume.id}/${shard}`))
+        .map(server => stores.get(server)!)
       const compared = compareShard({ volume: volume.id, shard, stores: held })
       found.push(...(await cluster.clock.settle('replicas are compared', compared)))
     }
@@ -59,7 +69,8 @@ class Run {
   async run(): Promise<Outcome> {
     const { random, clock } = this.#cluster
     const writer = await this.#client()
-    for (let i = 0; i <= random.below(2); i++) await this.#volume(writer, `v${i}`)
+    const volumes = 1 + random.below(2)
+    for (let i = 0; i < volumes; i++) await this.#volume(writer, `v${i}`)
     this.#write(writer)
     if (this.#careful) this.#read(await this.#client())
     const faults = new Faults({
@@ -86,7 +97,7 @@ class Run {
     for (const client of this.#clients) await client.stop()
     const findings = [
       ...this.#workloads.flatMap(workload => workload.findings),
-      ...(await differences(this.#cluster)),
+      ...(await differences(this.#cluster, (server, shard) => faults.isDamaged(server, shard))),
     ]
     const operations = this.#workloads.reduce((sum, workload) => sum + workload.operations, 0)
     return { findings, operations, faults: faults.counts }
@@ -99,14 +110,21 @@ class Run {
   }
 
   async #volume(client: Client, name: string): Promise<void> {
-    const minInSync = this.#cluster.random.pick([1, 2, 3])
+    const minInSync = this.#cluster.random.pick([1, 1, 2, 2, 2, 3])
     await this.#cluster.createVolume(client, { name, size: VOLUME_BYTES, minInSync })
     this.#subjects.push({ name, model: new VolumeModel(), values: new Values() })
   }
 
   #workload(volume: OpenVolume, subject: Subject, reads: 'only' | 'too'): Workload {
-    const { random } = this.#cluster
-    const options = { random, volume, model: subject.model, reads, places: 6 + random.below(10) }
+    const { clock, random } = this.#cluster
+    const options = {
+      clock,
+      random,
+      volume,
+      model: subject.model,
+      reads,
+      places: 6 + random.below(10),
+    }
     const workload = new Workload(options, subject.values)
     workload.run(reads === 'only' ? 2 : 1 + random.below(4))
     this.#workloads.push(workload)
@@ -151,7 +169,8 @@ class Run {
       const volume = other.driver.open(subject.name)!
       const { model, values } = subject
       const { random } = this.#cluster
-      const last = new Workload({ random, volume, model, reads: 'only', places: 1 }, values)
+      const options = { clock, random, volume, model, reads: 'only', places: 1 } as const
+      const last = new Workload(options, values)
       this.#workloads.push(last)
       await clock.settle('everything is read once more', last.checkAll())
     }

@@ -1,5 +1,6 @@
-// Many runs of the simulator:  npm run simulate -- --seeds 100 [--seed 1] [--trace]
-// Prints a line for each failing seed, how to run it again, and the faults that were tried.
+// Many runs of the simulator:  npm run simulate -- --seeds 100 [--seed 1] [--most 5] [--trace]
+// Prints each failing seed and how to run it again, gives up after `most` of them, and says which
+// faults were tried.
 import { parseArgs } from 'node:util'
 import { runSeed } from './run-seed.js'
 
@@ -7,6 +8,7 @@ const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
+    most: { type: 'string', default: '5' },
     trace: { type: 'boolean', default: false },
   },
 })
@@ -36,16 +38,17 @@ process.on('uncaughtException', error => {
   process.exit(1)
 })
 
-for (; current < first + count; current++) {
+for (; current < first + count && failed < Number(values.most); current++) {
   try {
     const outcome = await runSeed(current, values.trace ? trace : undefined)
     operations += outcome.operations
     for (const [what, times] of outcome.faults) faults.set(what, (faults.get(what) ?? 0) + times)
+    console.error(`seed ${current}: ${outcome.operations} operations`)
     if (outcome.findings.length > 0) report(current, outcome.findings)
   } catch (error) {
     report(current, [error instanceof Error ? (error.stack ?? error.message) : String(error)])
   }
 }
-console.log(`${count} seeds from ${first}, ${operations} operations, ${failed} failed`)
+console.log(`${current - first} seeds from ${first}, ${operations} operations, ${failed} failed`)
 console.log([...faults].map(([what, times]) => `${what} ${times}`).join(', '))
 process.exit(failed > 0 ? 1 : 0)

@@ -2,12 +2,14 @@
 // reads against the model. Ranges are of sectors: within a block, over several blocks, over the
 // border of an extent. Every write fills its sectors with a value of its own.
 import { byteOffset } from '../../src/base/brands.js'
+import { wait, type Clock } from '../../src/base/clock.js'
 import { BLOCK_BYTES, EXTENT_BYTES } from '../../src/base/limits.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'
 import type { SeededRandom } from './seeded-random.js'
 import { SECTOR_BYTES, SECTORS_PER_BLOCK, type Sectors, type VolumeModel } from './volume-model.js'
 
 export interface WorkloadOptions {
+  readonly clock: Clock
   readonly random: SeededRandom
   readonly volume: OpenVolume
   readonly model: VolumeModel
@@ -17,6 +19,7 @@ export interface WorkloadOptions {
 }
 
 const SECTORS_PER_EXTENT = EXTENT_BYTES / SECTOR_BYTES
+const THINKING_MS = 200
 /** Sectors used at each place. */
 const SPAN = 4 * SECTORS_PER_BLOCK
 
@@ -77,8 +80,10 @@ export class Workload {
   }
 
   async #line(): Promise<void> {
-    const { random, reads } = this.#o
+    const { clock, random, reads } = this.#o
     while (!this.#stopping) {
+      // Bursts and pauses: a run is long in virtual time, and each call takes real time.
+      if (random.chance(0.3)) await wait(clock, random.below(THINKING_MS))
       const chance = random.below(100)
       this.operations++
       try {
