@@ -64,12 +64,14 @@ export class CatchUpSource {
   }
 
   #whenDecided(copy: Copy): void {
-    const { request, answer, until } = copy
+    const { request, from, answer, until } = copy
     const { state, host, name } = this.#context
     const lastSlot = slotInPage(request.block) + request.blocks
     if (!this.#gives(request) || lastSlot > BLOCKS_PER_INDEX_PAGE) return answer(REFUSED)
     const again = (): void => this.#whenDecided(copy)
-    if (state.undecided(request)) {
+    // The primary settles with our content what it cannot read itself.
+    const settling = from === state.primary && state.awaitsSettling(request)
+    if (state.undecided(request) && !settling) {
       return this.#parking.park({ resume: again, refuse: () => answer(REFUSED) }, until)
     }
     const done = (reply: BlocksReply | null): void => (reply ? answer(reply) : again())
@@ -82,7 +84,9 @@ export class CatchUpSource {
 
   /** Null: a write came in between, so that entries and content may not belong together. */
   async #read({ request, from }: Copy): Promise<BlocksReply | null> {
-    const { store, guards, state } = this.#context
+    const { store, guards, state, applier } = this.#context
+    // What is in our list but not stored yet, because the disk refused it, is part of our content.
+    await applier.quiet(request)
     const content = new Uint8Array(request.blocks * BLOCK_BYTES)
     const guard = guards.open(request)
     const [{ corrupt }, page] = await Promise.all([

@@ -5,16 +5,25 @@ import type { Epoch, PeerId } from '../../base/brands.js'
 import { wait } from '../../base/clock.js'
 import { isSwarmdiskError } from '../../base/errors.js'
 import {
+  BLOCK_BYTES,
   REPLICA_REQUEST_MS,
   REPLICA_RETRY_MAX_MS,
   REPLICA_RETRY_MIN_MS,
 } from '../../base/limits.js'
 import type { DataStatus } from '../../net/messages.js'
 import { LOST } from '../../net/peers.js'
-import type { BlockSpan } from '../replication/block-spans.js'
+import { endOf, spanBetween, type BlockSpan } from '../replication/block-spans.js'
+import { bytesOfBlocks } from '../../layout/geometry.js'
 import type { ClientCall, ReplicaContext } from './replica-context.js'
 import type { ReplicaEffect } from '../replication/replica-events.js'
-import { readOwn, statusOf } from './shard-reader.js'
+import { fetchBlocks } from './block-repair.js'
+import { statusOf } from './shard-reader.js'
+
+interface Content {
+  readonly payload: Uint8Array
+  /** The replica it is of; null for our own. */
+  readonly of: PeerId | null
+}
 
 type Duty = Extract<ReplicaEffect, { readonly kind: 'gather' | 'read-own' | 'confirm' }>
 
@@ -78,22 +87,52 @@ export class PrimaryDuties {
   async #readOwn(epoch: Epoch, spans: readonly BlockSpan[]): Promise<void> {
     // What was taken over but not stored yet, because the disk refused it, is part of our content.
     await this.#context.applier.quiet(null)
-    for (const { block, blocks } of spans) {
-      const payload = await this.#readUntilGood(epoch, { block, blocks })
-      if (!payload || this.#over(epoch)) return
-      this.#context.step({ kind: 'own-content', allocation: epoch, block, payload })
+    for (const span of spans) {
+      const whole = await this.#readWhole(span)
+      if (this.#over(epoch)) return
+      const { block } = span
+      if (whole)
+        this.#context.step({ kind: 'own-content', allocation: epoch, block, payload: whole })
+      else if (!(await this.#readBlocks(epoch, span))) return
     }
     this.#context.step({ kind: 'own-content-end', allocation: epoch })
   }
 
-  async #readUntilGood(epoch: Epoch, span: BlockSpan): Promise<Uint8Array | null> {
+  /** Null if it cannot be read as a whole. */
+  async #readWhole({ block, blocks }: BlockSpan): Promise<Uint8Array | null> {
+    const payload = new Uint8Array(bytesOfBlocks(blocks))
+    try {
+      const { corrupt } = await this.#context.store.read(block, payload)
+      return corrupt.length === 0 ? payload : null
+    } catch (error) {
+      if (!isSwarmdiskError(error)) throw error
+      return null // what is wrong is told block by block
+    }
+  }
+
+  /** One by one, those that are bad here from another replica. False: the allocation is over. */
+  async #readBlocks(epoch: Epoch, span: BlockSpan): Promise<boolean> {
+    for (let at: number = span.block; at < endOf(span); at++) {
+      const one = spanBetween(at, at + 1)
+      const found = await this.#readUntilGood(epoch, one)
+      if (!found || this.#over(epoch)) return false
+      this.#context.step({
+        ...{ kind: 'own-content', allocation: epoch, block: one.block, payload: found.payload },
+        ...(found.of === null ? {} : { of: found.of }),
+      })
+    }
+    return true
+  }
+
+  async #readUntilGood(epoch: Epoch, span: BlockSpan): Promise<Content | null> {
     const { host, name } = this.#context
     for (let pause = REPLICA_RETRY_MIN_MS; !this.#over(epoch);) {
       let problem = `block ${span.block} or one after it is corrupt, and no other copy is good`
       try {
-        const payload = await readOwn(this.#context, span.block, span.blocks)
-        this.#problem = ''
-        if (payload) return payload
+        const payload = await this.#readWhole(span)
+        const found = payload ? { payload, of: null } : await this.#borrow(span)
+        if (found) this.#problem = ''
+        if (found) return found
       } catch (error) {
         if (!isSwarmdiskError(error)) throw error
         problem = error.message
@@ -102,6 +141,21 @@ export class PrimaryDuties {
       this.#problem = problem
       await wait(host.clock, pause)
       pause = Math.min(pause * 2, REPLICA_RETRY_MAX_MS)
+    }
+    return null
+  }
+
+  /**
+   * Nobody has answered whether a write that is settled has happened, so the content of any in-sync
+   * replica will do, with the requests that this replica has executed.
+   */
+  async #borrow(span: BlockSpan): Promise<Content | null> {
+    this.#context.host.foundCorrupt(this.#context.name, [span.block])
+    for (const of of this.#context.state.inSyncOthers()) {
+      const copy = await fetchBlocks(this.#context, of, span)
+      if (copy === null || copy === 'corrupt') continue
+      const hasData = copy.entries[0]?.state === 'data'
+      return { payload: hasData ? copy.payload : new Uint8Array(BLOCK_BYTES), of }
     }
     return null
   }

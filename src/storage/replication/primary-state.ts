@@ -71,6 +71,7 @@ export class PrimaryState {
   #settling: Settling
   /** Of what is settled. */
   #requests: readonly Requests[] = []
+  readonly #lists = new Map<PeerId, readonly Requests[]>()
   /** Completion numbers to be told with the next write. */
   readonly #complete = new Map<PeerId, Origin>()
 
@@ -109,6 +110,7 @@ export class PrimaryState {
     if (settling.kind !== 'gathering' || !settling.missing.delete(from)) return
     assert(reply.ok, 'only an answer of an in-sync replica is gathered')
     settling.found.push(...reply.uncommitted)
+    this.#lists.set(from, reply.uncommitted)
     this.#o.once.merge(reply.executed)
     this.#gatheredAll()
   }
@@ -118,7 +120,9 @@ export class PrimaryState {
     if (settling.kind !== 'gathering' || settling.missing.size > 0) return
     const own = this.#o.list.olderThan(this.#epoch)
     const open = union([...own, ...settling.found])
-    this.#requests = [...own, ...this.#executedIn(open)]
+    const executed = this.#executedIn(open)
+    this.#requests = [...own, ...executed]
+    for (const [peer, list] of this.#lists) this.#lists.set(peer, [...list, ...executed])
     // Cut so that each part lies within or without each of these writes: then the part belongs to
     // just their requests.
     const borders = new Set(this.#requests.flatMap(write => [write.block, endOf(write)]))
@@ -139,10 +143,12 @@ export class PrimaryState {
       .map(({ client, request, ...span }) => ({ ...span, origins: [{ client, request }] }))
   }
 
-  ownContent(block: BlockSpan['block'], payload: Uint8Array): void {
+  /** `of`: the replica whose content it is, for single blocks of which our own copy is bad. */
+  ownContent(block: BlockSpan['block'], payload: Uint8Array, of: PeerId | null): void {
     if (this.#settling.kind !== 'reading') return
     const span = { block, blocks: blocksOfBytes(payload.byteLength) }
-    const origins = this.#requests.filter(w => overlap(w, span)).flatMap(w => w.origins)
+    const requests = of === null ? this.#requests : (this.#lists.get(of) ?? [])
+    const origins = requests.filter(w => overlap(w, span)).flatMap(w => w.origins)
     this.#o.list.settle(span, this.#epoch)
     this.#order({ block, payload, origins, settling: true, key: null })
   }

@@ -60,6 +60,8 @@ export type ReplicaEvent =
   | {
       readonly kind: 'own-content'
       readonly allocation: Epoch
+      /** One block, of which our own copy is bad and this replica's is taken; else absent. */
+      readonly of?: PeerId
       readonly block: BlockIndex
       readonly payload: Uint8Array
     }

@@ -120,6 +120,11 @@ export class ReplicaState {
     return this.#list.overlaps(span)
   }
 
+  /** Open, but only since before this allocation: its primary settles them, and asks for it. */
+  awaitsSettling(span: BlockSpan): boolean {
+    return this.#list.overlaps(span) && !this.#list.overlapsSince(span, this.epoch)
+  }
+
   gather(): GatherReply {
     assert(this.#role === 'in-sync', 'only in-sync replicas are gathered from')
     return { ok: true, uncommitted: this.#list.list(), executed: this.#once.export() }
@@ -180,7 +185,7 @@ export class ReplicaState {
       case 'gathered':
         return this.#primary?.gathered(event.from, event.reply)
       case 'own-content':
-        return this.#primary?.ownContent(event.block, event.payload)
+        return this.#primary?.ownContent(event.block, event.payload, event.of ?? null)
       case 'own-content-end':
         return this.#primary?.ownContentEnd()
       case 'caught-up':

@@ -28,6 +28,10 @@ export class UncommittedWrites {
     return this.#writes.some(write => overlap(write, span))
   }
 
+  overlapsSince(span: BlockSpan, allocation: Epoch): boolean {
+    return this.#writes.some(write => write.allocation >= allocation && overlap(write, span))
+  }
+
   /** Takes out what is committed now: everything of this allocation up to the sequence. */
   commit(allocation: Epoch, upTo: Sequence): readonly Uncommitted[] {
     const is = (w: Uncommitted): boolean => w.allocation === allocation && w.sequence <= upTo
