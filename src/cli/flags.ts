@@ -11,9 +11,9 @@ export const keyFlags = {
     noCacheDefault: true,
   }),
   'key-file': Flags.string({
-    description: 'file that holds the cluster key (keeps it out of the process list)',
+    description:
+      'file that holds the cluster key (keeps it out of the process list); wins over --key',
     helpValue: 'FILE',
-    exclusive: ['key'],
   }),
 }
 

@@ -41,8 +41,13 @@ function usageSentence(error: UsageError): string {
     .map(line => line.trim())
     .filter(line => line !== '' && !line.startsWith('See more help'))
     .join('; ')
+    .replaceAll(/:; (\S+) {2,}/g, ': $1, ')
+    .replaceAll(/ {2,}/g, ', ')
     .replace(/^The following errors? occurred:;? ?/, '')
     .replace(/\.$/, '')
+    .replace(/^command (\S+) not found/, (_, id: string) => {
+      return `There is no command "${id.replaceAll(':', ' ')}"`
+    })
   return `${words}. Add --help to see what this command takes.`
 }
 
@@ -50,13 +55,19 @@ export function reportFailure(error: unknown): never {
   const exitRequest = error as { readonly code?: string; readonly oclif?: { exit?: number } }
   // --help and --version leave by an ExitError: nothing failed.
   if (exitRequest.code === 'EEXIT') process.exit(exitRequest.oclif?.exit ?? 0)
-  const failure = describeFailure(error)
+  const found = describeFailure(error)
+  const failure = { ...found, sentence: withoutKeys(found.sentence) }
   process.stderr.write(`${failure.sentence}\n`)
   if (wantsJson(process.argv)) {
     const { code, sentence: message } = failure
     process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`)
   }
   process.exit(failure.exit)
+}
+
+/** Whoever mistypes a command may give the key where it is repeated as an unexpected word. */
+export function withoutKeys(sentence: string): string {
+  return sentence.replaceAll(/[ybndrfg8ejkmcpqxot1uwisza345h769]{52}/g, '(a key)')
 }
 
 function wantsJson(argv: readonly string[]): boolean {

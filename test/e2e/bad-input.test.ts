@@ -78,6 +78,13 @@ test('bad input without a cluster', async t => {
       code: 'bad-input',
       says: /name/,
     },
+    {
+      words: ['manager', '--data', join(folder, 'm'), ...local],
+      code: 'data-directory',
+      says: /--new/,
+    },
+    { words: ['storage', '--data', '/proc/x', ...local], code: 'data-directory', says: /proc/ },
+    { words: ['status', key], code: 'bad-input', says: /\(a key\)/ },
     { words: ['mount', join(folder, 'none'), ...local], code: 'not-found', says: /none/ },
     { words: ['mount', full, ...local], code: 'bad-input', says: /empty/ },
     { words: ['mount', file, ...local], code: 'bad-input', says: /director/ },
@@ -87,6 +94,15 @@ test('bad input without a cluster', async t => {
   ]
   for (const one of cases) check(t, await cluster.run(one.words), one)
   t.notOk(existsSync(join(folder, 's')), 'no data directory was made for a wrong flag')
+  t.notOk(
+    existsSync(join(folder, 'm', 'swarmdisk.json')),
+    'a manager without a cluster left nothing',
+  )
+  const both = await cluster.run(['status', '--key-file', join(folder, 'none')], {
+    SWARMDISK_KEY: key,
+  })
+  t.match(both.stderr, /key file/, 'the flag wins over the environment')
+  t.notOk(both.stderr.includes(key), 'and no key is shown')
   const json = await cluster.run(['status', '--key', 'short', '--json'])
   const { error } = JSON.parse(json.stdout) as { readonly error: { readonly code: string } }
   t.equal(error.code, 'bad-input', '--json says it as an object as well')
