@@ -309,14 +309,14 @@ const OTHER_CLUSTER =
 
 function noHistory(): SwarmdiskError {
   const message =
-    'this data directory holds no cluster: start the manager with --new to make one ' +
+    'This data directory holds no cluster: start the manager with --new to make one ' +
     '(this release has one manager per cluster, so there is none to join)'
   return new SwarmdiskError('data-directory', message)
 }
 
 function otherHistory({ cluster, epoch }: Configuration): SwarmdiskError {
   const message =
-    `this data directory already holds cluster ${cluster} at epoch ${epoch}: start the manager ` +
+    `This data directory already holds cluster ${cluster} at epoch ${epoch}: start the manager ` +
     'without --new, or give an empty directory to --data'
   return new SwarmdiskError('data-directory', message)
 }

@@ -8,8 +8,8 @@
 //   cluster-key       z-base-32, mode 0600
 //   starts            the incarnation: how often the process was started
 //   <role>/           what the role keeps: history, blocks; and `owner`, the identity it is of
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { incarnation, type Incarnation } from '../../base/brands.js'
 import { SwarmdiskError } from '../../base/errors.js'
 import { systemRandom } from '../../base/random.js'
@@ -30,6 +30,8 @@ export interface DataDirectory {
   /** True if this start made it. */
   readonly fresh: boolean
   release(): void
+  /** Releases it, and takes back what a first start made that did not come up. */
+  discard(): void
 }
 
 export interface DataDirectoryOptions {
@@ -74,6 +76,11 @@ function describe(options: DataDirectoryOptions, lock: ProcessLock): DataDirecto
   const known = readDescription(path)
   if (known) checkDescription(known, options)
   else refuseForeignFiles(path)
+  // The description goes first: without it, the rest is taken for never used. What was there
+  // before this start, as where only the description was lost, is not ours to remove.
+  const made = [DESCRIPTION, KEY_FILE, IDENTITY, STARTS, role].filter(
+    name => !existsSync(join(path, name)),
+  )
   const seed = known ? readSeed(path) : makeSeed(path)
   const starts = readStarts(path) + 1
   writePlainFile(join(path, STARTS), `${starts}\n`)
@@ -92,6 +99,10 @@ function describe(options: DataDirectoryOptions, lock: ProcessLock): DataDirecto
     roleFolder,
     fresh: !known,
     release: () => lock.release(),
+    discard: () => {
+      for (const name of made) rmSync(join(path, name), { recursive: true, force: true })
+      lock.release()
+    },
   }
 }
 
@@ -120,10 +131,7 @@ function ownerOf(seed: Uint8Array): string {
 
 function makeFolder(path: string): void {
   try {
-    if (!existsSync(path)) {
-      mkdirSync(path, { recursive: true, mode: 0o700 })
-      return
-    }
+    if (!existsSync(path)) return makeFolders(resolve(path))
     if (!statSync(path).isDirectory()) {
       throw new SwarmdiskError(
         'data-directory',
@@ -138,6 +146,13 @@ function makeFolder(path: string): void {
       { cause: error },
     )
   }
+}
+
+/** Not mkdir's own `recursive`, which never returns where the kernel allows no folders (/proc). */
+function makeFolders(path: string): void {
+  const parent = dirname(path)
+  if (!existsSync(parent)) makeFolders(parent)
+  mkdirSync(path, { mode: 0o700 })
 }
 
 function readDescription(path: string): Description | null {

@@ -30,7 +30,8 @@ export async function startManager(options: ManagerProcessOptions): Promise<Mana
   const undo: Undo[] = []
   try {
     const data = openDataDirectory({ path: options.data, role: 'manager', key: access.key })
-    undo.push(() => data.release())
+    let served = false
+    undo.push(() => (served ? data.release() : data.discard()))
     const disk = new NodeDisk({ root: data.roleFolder })
     const { keyPair, incarnation } = data
     const name = `manager ${options.data}`
@@ -56,6 +57,7 @@ export async function startManager(options: ManagerProcessOptions): Promise<Mana
     undo.push(() => manager.stop())
     undo.push(() => member.stop())
     await member.start()
+    served = true
     const control = await serveControl(socketPath(options.data), {
       '/ping': () => Promise.resolve({ role: 'manager', pid: process.pid }),
       '/admin': command => manager.admin(JSON.stringify(command)).then(parseJson),

@@ -48,8 +48,10 @@ export async function startStorage(options: StorageProcessOptions): Promise<Stor
   const undo: Undo[] = []
   try {
     const data = openDataDirectory({ path: options.data, role: 'storage', key: access.key })
-    undo.push(() => data.release())
+    let joined = false
+    undo.push(() => (joined ? data.release() : data.discard()))
     const started = await startRole(options, data, undo)
+    joined = true
     const control = await serveControl(socketPath(options.data), {
       '/ping': () => Promise.resolve({ role: 'storage', pid: process.pid }),
       '/admin': command =>
