@@ -7,6 +7,7 @@ import { COMMAND_DEADLINE_MS } from '../base/limits.js'
 import { SwarmdiskCommand } from './base-command.js'
 import { clusterFlags, dataFlag, type ClusterFlags } from './flags.js'
 import { createLog } from './log.js'
+import { onSignals } from './signals.js'
 import { openAdminChannel, type AdminChannel } from './processes/admin-channel.js'
 
 export type AskFlags = ClusterFlags & { readonly data?: string | undefined }
@@ -26,12 +27,14 @@ export abstract class ClusterCommand<Result extends object> extends SwarmdiskCom
     }
   }
 
-  /** Asks again and again until the process is told to stop. */
+  /** Asks again and again until the process is told to stop, which is how it ends well. */
   protected async repeat(
     flags: AskFlags,
     command: () => AdminCommand,
     each: (result: Result) => void,
   ): Promise<never> {
+    // Nothing here has to be undone, so it leaves at once, also out of a question under way.
+    onSignals(() => process.exit(0))
     const channel = await this.channel(flags)
     for (;;) {
       each(unwrap(await channel.ask(command(), COMMAND_DEADLINE_MS)) as Result)

@@ -25,7 +25,9 @@ export function statusOf(view: View): StatusResult {
   const volumes = [...configuration.volumes.values()]
     .map(volume => volumeResult(volume, view.connected, left))
     .sort(byName)
-  const hurt = servers.some(({ reachable, corruptBlocks }) => !reachable || corruptBlocks > 0)
+  const hurt = servers.some(
+    ({ reachable, corruptBlocks, problem }) => !reachable || corruptBlocks > 0 || problem !== '',
+  )
   const health = worst([...volumes.map(volume => volume.health), hurt ? 'degraded' : 'ok'])
   return {
     epoch: configuration.epoch,
