@@ -19,6 +19,8 @@ const PAUSES = [0.5, 5, 50, 500, 3_000, 9_000]
 export interface FaultsOptions {
   readonly cluster: SimulatedCluster
   readonly careful: boolean
+  /** Servers often die while a write is at some replicas only. */
+  readonly torn: boolean
   readonly clients: () => readonly PeerId[]
   /** Sectors with data, of any volume. */
   readonly sectors: (volume: number) => readonly number[]
@@ -108,8 +110,17 @@ export class Faults {
     // A full disk has no room for what a clean stop writes: it fails, and the process is killed.
     const death = name === this.#full ? 'kill' : cluster.random.pick(DEATHS)
     this.#note(`server ${death}`, () => undefined)
+    if (this.#o.torn) await this.#tear(name)
     await cluster.endServer(name, death)
     if (!careful) this.#o.memoryMayBeLost()
+  }
+
+  /** For a while one of the others gets nothing from it, so that writes are open when it dies. */
+  async #tear(name: string): Promise<void> {
+    const { cluster } = this.#o
+    const others = cluster.serverNames.filter(other => other !== name)
+    cluster.swarm.cut(cluster.idOf(name), cluster.idOf(cluster.random.pick(others)))
+    await cluster.clock.advance(cluster.random.below(1_000))
   }
 
   async #manager(): Promise<void> {

@@ -61,8 +61,11 @@ class Run {
   #clients: Client[] = []
   #writing: Workload[] = []
 
-  constructor(cluster: SimulatedCluster) {
+  readonly #torn: boolean
+
+  constructor(cluster: SimulatedCluster, torn: boolean) {
     this.#cluster = cluster
+    this.#torn = torn
     this.#careful = cluster.random.chance(0.5)
   }
 
@@ -76,6 +79,7 @@ class Run {
     const faults = new Faults({
       cluster: this.#cluster,
       careful: this.#careful,
+      torn: this.#torn,
       clients: () => this.#clients.map(({ id }) => id),
       sectors: volume => this.#subjects[volume - 1]?.model.sectors() ?? [],
       memoryMayBeLost: () => {
@@ -180,5 +184,5 @@ class Run {
 export async function runSeed(seed: number, log?: Log): Promise<Outcome> {
   const servers = 3 + (seed % 3)
   const cluster = await SimulatedCluster.start({ seed, servers, ...(log ? { log } : {}) })
-  return new Run(cluster).run()
+  return new Run(cluster, seed % 2 === 0).run()
 }

@@ -20,6 +20,8 @@ export interface WorkloadOptions {
 
 const SECTORS_PER_EXTENT = EXTENT_BYTES / SECTOR_BYTES
 const THINKING_MS = 200
+/** A longer run goes on at a slower pace. */
+const FAST_OPERATIONS = 500
 /** Sectors used at each place. */
 const SPAN = 4 * SECTORS_PER_BLOCK
 
@@ -83,7 +85,8 @@ export class Workload {
     const { clock, random, reads } = this.#o
     while (!this.#stopping) {
       // Bursts and pauses: a run is long in virtual time, and each call takes real time.
-      if (random.chance(0.3)) await wait(clock, random.below(THINKING_MS))
+      const thinks = this.operations > FAST_OPERATIONS || random.chance(0.3)
+      if (thinks) await wait(clock, random.below(THINKING_MS))
       const chance = random.below(100)
       this.operations++
       try {
