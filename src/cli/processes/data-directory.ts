@@ -78,9 +78,8 @@ function describe(options: DataDirectoryOptions, lock: ProcessLock): DataDirecto
   else refuseForeignFiles(path)
   // The description goes first: without it, the rest is taken for never used. What was there
   // before this start, as where only the description was lost, is not ours to remove.
-  const made = [DESCRIPTION, KEY_FILE, IDENTITY, STARTS, role].filter(
-    name => !existsSync(join(path, name)),
-  )
+  const own = known ? [] : [DESCRIPTION, KEY_FILE, IDENTITY, STARTS, role]
+  const made = own.filter(name => !existsSync(join(path, name)))
   const seed = known ? readSeed(path) : makeSeed(path)
   const starts = readStarts(path) + 1
   writePlainFile(join(path, STARTS), `${starts}\n`)
@@ -152,7 +151,12 @@ function makeFolder(path: string): void {
 function makeFolders(path: string): void {
   const parent = dirname(path)
   if (!existsSync(parent)) makeFolders(parent)
-  mkdirSync(path, { mode: 0o700 })
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    // Another process that starts at the same time has made it.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
 }
 
 function readDescription(path: string): Description | null {

@@ -1,9 +1,11 @@
 // Data directories: made, opened again, and refused with a sentence where they are not what they
 // should be. Nothing that somebody else put there is touched.
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   rmSync,
   statSync,
   unlinkSync,
@@ -156,5 +158,31 @@ test('a lock of a dead process holds nothing', t => {
   writeFileSync(join(path, 'lock'), '')
   open(path).release()
   t.pass('also one torn by a crash')
+  t.end()
+})
+
+test('a first start that is discarded leaves what it found, and nothing else', t => {
+  const path = folder(t)
+  open(join(path, 'new', 'deep')).discard()
+  t.deepEqual(readdirSync(join(path, 'new', 'deep')), [])
+  const lost = join(path, 'lost')
+  mkdirSync(join(lost, 'storage'), { recursive: true })
+  writeFileSync(join(lost, 'storage', 'blocks'), 'precious')
+  open(lost).discard()
+  t.deepEqual(readdirSync(lost), ['storage'], 'blocks whose description was lost stay')
+  t.ok(existsSync(join(lost, 'storage', 'blocks')))
+  const used = join(path, 'used')
+  const { keyPair, release } = open(used)
+  release()
+  open(used).discard()
+  t.deepEqual(open(used).keyPair.publicKey, keyPair.publicKey, 'a used directory stays whole')
+  t.end()
+})
+
+test('no folder where the kernel allows none', t => {
+  t.match(
+    refusal(() => open('/proc/x/y')),
+    /data-directory: .*cannot be made/,
+  )
   t.end()
 })
