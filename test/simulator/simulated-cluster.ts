@@ -224,15 +224,16 @@ export class SimulatedCluster {
 
   /** Every replica of every shard is in-sync, in its server's newest incarnation. */
   get healthy(): boolean {
-    const { servers, volumes } = this.configuration
+    const { volumes } = this.configuration
+    // As the hosts count their starts: a server that is back may not have registered yet.
+    const starts = new Map([...this.#hosts.values()].map(({ id, starts }) => [id, starts]))
     return [...volumes.values()].every(volume =>
       volume.shards.every(
         shard =>
           shard.replicas.length === volume.replicas &&
           shard.replicas.every(
             replica =>
-              replica.state === 'in-sync' &&
-              replica.incarnation === servers.get(replica.server)?.incarnation,
+              replica.state === 'in-sync' && replica.incarnation === starts.get(replica.server),
           ),
       ),
     )
