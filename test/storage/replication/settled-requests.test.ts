@@ -7,6 +7,7 @@ import {
   generation,
   incarnation,
   requestNumber,
+  sequence,
   shardIndex,
   volumeId,
 } from '../../../src/base/brands.js'
@@ -58,5 +59,41 @@ test('a committed write that another replica still has in its list keeps its req
   }
   t.deepEqual(sent(4, 2), [10], 'B learns that it was executed')
   t.deepEqual(sent(6, 1), [], 'but not for blocks of which nobody knows')
+  t.end()
+})
+
+test('a block taken from another replica comes with the requests that this one executed', t => {
+  const step = primaryOfTwo()
+  const origin = { client: CLIENT, request: requestNumber(11) }
+  const uncommitted = [{ block: blockIndex(4), blocks: 1, origins: [origin] }]
+  const reply = { ok: true, uncommitted, executed: [] }
+  step({ kind: 'gathered', allocation: epoch(6), from: B, reply })
+  const place = { allocation: epoch(6), block: blockIndex(4), payload: new Uint8Array(4096) }
+  const effects = step({ kind: 'own-content', ...place, of: B })
+  const origins = effects.flatMap(e => (e.kind === 'send-replicate' ? e.message.origins : []))
+  t.deepEqual(origins, [origin], 'a retry of it is acknowledged')
+  t.end()
+})
+
+test('what waits for settling is given to the primary that settles it', t => {
+  const state = new ReplicaState({ name: NAME, self: B, incarnation: incarnation(1) })
+  const replicas = [A, B].map(server => {
+    return { server, state: 'in-sync' as const, incarnation: incarnation(1) }
+  })
+  const adopt = (n: number): void => {
+    const allocation = { epoch: epoch(n), generation: generation(0), replicas, stale: [] }
+    state.step({ kind: 'adopt', allocation })
+  }
+  const span = { block: blockIndex(4), blocks: 1 }
+  const message = {
+    ...{ ...NAME, allocation: epoch(6), sequence: sequence(1), block: span.block, origins: [] },
+    ...{ settling: false, committed: sequence(0), complete: [], payload: new Uint8Array(4096) },
+  }
+  adopt(6)
+  state.step({ kind: 'replicate', from: A, message })
+  t.ok(state.undecided(span))
+  t.notOk(state.awaitsSettling(span), 'open in this allocation: it will be decided')
+  adopt(7)
+  t.ok(state.awaitsSettling(span), 'open since before: only settling decides it')
   t.end()
 })
