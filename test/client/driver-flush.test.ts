@@ -76,7 +76,7 @@ test('FLUSH is repeated over stale epochs and lost links', async t => {
   t.deepEqual(cluster.servers.durable(0, 0), filled(4096, 1))
 })
 
-test('memory lost while idle: unflushed writes come back in order, without any call', async t => {
+test('memory lost while idle: unflushed writes come back as they were, without any call', async t => {
   const cluster = new ScriptedCluster()
   const volume = cluster.open()
   for (const value of [1, 2, 3]) {
@@ -87,7 +87,8 @@ test('memory lost while idle: unflushed writes come back in order, without any c
   resume(cluster, 1)
   t.notDeepEqual(cluster.servers.content(0, 0, 8192), before)
   cluster.push()
-  await cluster.clock.until('replayed', () => cluster.log.length === 6)
+  // They overlap, so one write repeats them all, and nothing older ever shows over something newer.
+  await cluster.clock.until('replayed', () => cluster.log.length === 4)
   await cluster.clock.advance(10)
   t.deepEqual(cluster.servers.content(0, 0, 8192), before)
   const replays = cluster.log.slice(3)
@@ -100,7 +101,7 @@ test('memory lost while idle: unflushed writes come back in order, without any c
   resume(cluster, 2)
   cluster.push()
   await cluster.clock.advance(1_000)
-  t.equal(cluster.log.filter(sent => sent.kind === 'write').length, 6, 'flushed is not repeated')
+  t.equal(cluster.log.filter(sent => sent.kind === 'write').length, 4, 'flushed is not repeated')
 })
 
 test('nothing new passes the replay, and FLUSH waits for it', async t => {
@@ -156,21 +157,24 @@ test('memory lost again during the replay: it begins anew', async t => {
   const cluster = new ScriptedCluster()
   const volume = cluster.open()
   for (let i = 0; i < 5; i++) {
-    await cluster.clock.settle('write', volume.write(byteOffset(0), filled(4096, i + 1)))
+    await cluster.clock.settle('write', volume.write(byteOffset(i * 4096), filled(4096, i + 1)))
   }
   cluster.latency = 10
   resume(cluster, 1)
   cluster.push()
-  await cluster.clock.advance(25) // two are replayed, the third is under way
+  await cluster.clock.advance(15) // the replay is under way
   resume(cluster, 2)
   cluster.push()
   await cluster.clock.settle('flush', volume.flush())
-  t.deepEqual(cluster.servers.durable(0, 0), filled(4096, 5))
-  const last = cluster.log.filter(sent => sent.kind === 'write' && sent.epoch === 7)
-  t.deepEqual(
-    last.map(sent => sent.payload[0]),
-    [1, 2, 3, 4, 5],
-  )
+  for (let i = 0; i < 5; i++) {
+    t.deepEqual(cluster.servers.durable(0, i), filled(4096, i + 1), `block ${i}`)
+  }
+  const sentUnder = (epoch: number): (number | undefined)[] =>
+    cluster.log
+      .filter(sent => sent.kind === 'write' && sent.epoch === epoch)
+      .map(sent => sent.payload[0])
+  t.ok(sentUnder(6).length > 0, 'it had begun')
+  t.deepEqual(sentUnder(7).sort(), [1, 2, 3, 4, 5], 'and began anew, with all of them')
 })
 
 test('what cannot be replayed: the next FLUSH says so, once', async t => {

@@ -2,7 +2,8 @@
 // acknowledgement: overlapping ones are acknowledged in the order in which they were made, so to
 // replay the list in order is to repeat history (design §5, "Memory that was lost"). Pure.
 import { assert } from '../../base/assert.js'
-import type { ByteOffset } from '../../base/brands.js'
+import { byteOffset, type ByteOffset } from '../../base/brands.js'
+import { BLOCK_BYTES } from '../../base/limits.js'
 
 export interface KeptWrite {
   readonly offset: ByteOffset
@@ -44,24 +45,51 @@ export class KeptWrites {
   }
 }
 
-/** Cuts a list into runs of at most `limit` writes that do not overlap within a run, in order. */
-export function replayRuns(
-  writes: readonly KeptWrite[],
-  limit: number,
-): readonly (readonly KeptWrite[])[] {
-  const runs: KeptWrite[][] = []
-  let run: KeptWrite[] = []
-  for (const write of writes) {
-    if (run.length >= limit || run.some(other => overlap(other, write))) {
-      runs.push(run)
-      run = []
+/**
+ * What has to be written to repeat a list of writes: overlapping ones become one, as the last of
+ * them left it, cut at block borders where it is too long for one request. So no block ever shows
+ * an older write over a newer one that its replica still had, not even if the client dies in the
+ * middle. What is given does not overlap.
+ */
+export function* flattened(writes: readonly KeptWrite[], longest: number): Generator<KeptWrite> {
+  assert(longest % BLOCK_BYTES === 0, 'requests are cut at block borders')
+  const order = new Map(writes.map((write, i) => [write, i]))
+  const byOffset = [...writes].sort((a, b) => a.offset - b.offset)
+  for (let first = 0; first < byOffset.length;) {
+    let end = 0
+    let next = first
+    for (let write = byOffset[next]; write; write = byOffset[++next]) {
+      if (next > first && write.offset >= end) break
+      end = Math.max(end, endOf(write))
     }
-    run.push(write)
+    const cluster = byOffset.slice(first, next)
+    cluster.sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0))
+    yield* cutAtBlocks(overlaid(cluster), longest)
+    first = next
   }
-  if (run.length > 0) runs.push(run)
-  return runs
 }
 
-function overlap(a: KeptWrite, b: KeptWrite): boolean {
-  return a.offset < b.offset + b.payload.length && b.offset < a.offset + a.payload.length
+/** One write with the effect of all, which overlap; a single one is not copied. */
+function overlaid(cluster: readonly KeptWrite[]): KeptWrite {
+  const [only] = cluster
+  assert(only, 'a cluster holds a write')
+  if (cluster.length === 1) return only
+  const start = Math.min(...cluster.map(write => write.offset))
+  const payload = new Uint8Array(Math.max(...cluster.map(endOf)) - start)
+  for (const write of cluster) payload.set(write.payload, write.offset - start)
+  return { offset: byteOffset(start), payload }
+}
+
+function* cutAtBlocks({ offset, payload }: KeptWrite, longest: number): Generator<KeptWrite> {
+  for (let at = 0; at < payload.length;) {
+    // Counted from a block border, so that all pieces but the first begin at one.
+    const room = longest - ((offset + at) % BLOCK_BYTES)
+    const end = Math.min(payload.length, at + room)
+    yield { offset: byteOffset(offset + at), payload: payload.subarray(at, end) }
+    at = end
+  }
+}
+
+function endOf({ offset, payload }: KeptWrite): number {
+  return offset + payload.length
 }

@@ -1,10 +1,10 @@
 // Memory that was lost (design §5): when a shard's generation rises, all its in-sync replicas had
-// restarted, and acknowledged writes that no FLUSH covered may be gone. They are written again, in
-// order, before anything else is sent to the shard; when the generation rises once more meanwhile,
-// from the beginning.
-import { REPLAYS_IN_FLIGHT } from '../../base/limits.js'
+// restarted, and acknowledged writes that no FLUSH covered may be gone. They are written again, as
+// the last of them left each block, before anything else is sent to the shard; when the generation
+// rises once more meanwhile, from the beginning.
+import { REPLAYS_IN_FLIGHT, REQUEST_BYTES_MAX } from '../../base/limits.js'
 import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
-import { replayRuns, type KeptWrite } from './kept-writes.js'
+import { flattened, type KeptWrite } from './kept-writes.js'
 import type { ShardRequest } from './shard-request.js'
 
 export interface ReplaySource {
@@ -62,11 +62,15 @@ export class Replay {
 
   /** False: it must begin anew. */
   async #once(): Promise<boolean> {
-    for (const run of replayRuns(this.#source.kept(), REPLAYS_IN_FLIGHT)) {
-      const outcomes = await Promise.all(run.map(write => this.#one(write)))
-      if (this.#again) return false
-      if (outcomes.includes('ended')) return true
+    const writes = flattened(this.#source.kept(), REQUEST_BYTES_MAX)
+    let ended = false
+    const line = async (): Promise<void> => {
+      for (const write of writes) {
+        if ((await this.#one(write)) === 'ended') ended = true
+        if (ended || this.#again) return
+      }
     }
+    await Promise.all(Array.from({ length: REPLAYS_IN_FLIGHT }, line))
     return !this.#again
   }
 

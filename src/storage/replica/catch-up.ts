@@ -111,8 +111,8 @@ export class CatchUp {
     const primary = state.primary
     if (!primary) throw new TryAgain()
     const request = { ...here, applied: state.applied }
-    // No deadline: once counted, this replica may become in-sync at any time, so it must not give up
-    // the answer, which carries the once table. A broken path ends the request and the counting.
+    // No deadline: once counted, this replica may become in-sync at any time, so it must not give
+    // up the answer, which carries the once table. A broken path ends both.
     const reply = await host.peers.request(primary, 'caught-up', request)
     if (reply === LOST || !reply.counted) throw new TryAgain()
     this.#context.step({ kind: 'counted', allocation: here.allocation, reply })

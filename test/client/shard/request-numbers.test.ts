@@ -1,9 +1,7 @@
-// Request numbers: what servers may forget, and the bound on what they must remember; kept writes,
-// replay runs and joined FLUSHes, the other small pure parts of a shard line.
+// Request numbers: what servers may forget, and the bound on what they must remember; and joined
+// FLUSHes, another small pure part of a shard line.
 import test from 'tape'
-import { byteOffset } from '../../../src/base/brands.js'
 import { FlushQueue } from '../../../src/client/shard/flush-queue.js'
-import { KeptWrites, replayRuns } from '../../../src/client/shard/kept-writes.js'
 import { RequestCounter, RequestNumbers } from '../../../src/client/shard/request-numbers.js'
 
 test('completeBelow is counted shard by shard from one counter', t => {
@@ -34,31 +32,6 @@ test('numbers beyond the bound wait', t => {
   stop()
   numbers.complete(first)
   t.equal(ready, 1)
-  t.end()
-})
-
-test('kept writes are released up to a mark, and replayed in runs that do not overlap', t => {
-  const write = (offset: number, length: number) => ({
-    offset: byteOffset(offset),
-    payload: new Uint8Array(length),
-  })
-  const kept = new KeptWrites()
-  kept.add(write(0, 10))
-  kept.add(write(10, 10))
-  const mark = kept.mark()
-  kept.add(write(5, 2))
-  t.deepEqual(
-    replayRuns(kept.list(), 8).map(run => run.length),
-    [2, 1],
-  )
-  t.deepEqual(
-    replayRuns(kept.list(), 1).map(run => run.length),
-    [1, 1, 1],
-  )
-  t.deepEqual(kept.release(mark), { requests: 2, bytes: 20 })
-  t.deepEqual(kept.release(mark), { requests: 0, bytes: 0 })
-  t.equal(kept.size, 1)
-  t.throws(() => kept.release(mark + 5), /mark of this list/)
   t.end()
 })
 
