@@ -76,7 +76,7 @@ test('FLUSH is repeated over stale epochs and lost links', async t => {
   t.deepEqual(cluster.servers.durable(0, 0), filled(4096, 1))
 })
 
-test('memory lost while idle: unflushed writes come back as they were, without any call', async t => {
+test('memory lost while idle: unflushed writes come back, without any call', async t => {
   const cluster = new ScriptedCluster()
   const volume = cluster.open()
   for (const value of [1, 2, 3]) {

@@ -1,5 +1,5 @@
-// Kept writes: released up to a mark, and flattened for the replay, so that nothing older ever shows
-// over something newer.
+// Kept writes: released up to a mark, and flattened for the replay, so that nothing older ever
+// shows over something newer.
 import test from 'tape'
 import { byteOffset } from '../../../src/base/brands.js'
 import { BLOCK_BYTES } from '../../../src/base/limits.js'
