@@ -87,7 +87,8 @@ async function showAll(shown: Demo): Promise<'shown'> {
   say('\nIt is an image file on a FUSE mount. A loop device and a file system go on it:')
   const device = await attach(shown)
   await tool(shown, ['mkfs.ext4', '-q', device])
-  await mountFiles(shown, device)
+  // `swarmdisk detach` undoes the file system as well, wherever it is mounted then.
+  await tool(shown, ['mount', device, shown.files])
   say('\nReal files go in, and come back from the servers equal:')
   const source = join(ROOT, 'node_modules/typescript')
   await tool(shown, ['cp', '-a', source, shown.files])
@@ -121,11 +122,6 @@ async function attach(shown: Demo): Promise<string> {
   shown.undo.push(() => swarmdisk(shown, ['detach', device]))
   say(`    ${device}`)
   return device
-}
-
-async function mountFiles(shown: Demo, device: string): Promise<void> {
-  await tool(shown, ['mount', device, shown.files])
-  // `swarmdisk detach` undoes the file system as well, wherever it is mounted then.
 }
 
 async function swarmdisk(shown: Demo, words: readonly string[]): Promise<void> {
