@@ -95,8 +95,10 @@ function hits(source: Source, pattern: RegExp): string[] {
 }
 
 test('sizes', t => {
-  const long = (source: Source): boolean =>
-    source.lines.length > FILE_LINES_MAX && !source.path.startsWith('test/')
+  // All limits stand in one file, with their reasons: a table.
+  const isTable = (path: string): boolean => path === 'src/base/limits.ts'
+  const long = ({ lines, path }: Source): boolean =>
+    lines.length > FILE_LINES_MAX && !path.startsWith('test/') && !isTable(path)
   report(
     t,
     `files have at most ${FILE_LINES_MAX} lines`,

@@ -214,6 +214,44 @@ export const ADMIN_REQUEST_BYTES_MAX = 64 * KiB
 /** Records of one answer to `epoch list`. */
 export const EPOCH_LIST_MAX = 1_000
 
+// ---- managers among each other -----------------------------------------------------------------
+
+/** A leader shows that it lives this often; one lost message costs nothing. */
+export const RAFT_HEARTBEAT_MS = 150
+/** Without a leader for this long (and up to the other, by chance) a manager asks for votes. */
+export const ELECTION_TIMEOUT_MIN_MS = 1_000
+export const ELECTION_TIMEOUT_MAX_MS = 1_800
+/** Clocks of two machines count the same second differently by far less than this. */
+export const CLOCK_DRIFT_MARGIN_MS = 100
+/** Entries of one message; and their bytes, unless one alone is larger. */
+export const RAFT_APPEND_ENTRIES_MAX = 1_024
+export const RAFT_APPEND_BYTES_MAX = 1 * MiB
+/** Messages with entries that one follower has not answered. */
+export const RAFT_APPENDS_IN_FLIGHT = 16
+/** A message with entries or a snapshot that stays unanswered is sent again after this. */
+export const RAFT_RESEND_MS = 1_000
+/** A manager that joins is made a voter when it lacks at most this many entries. */
+export const LEARNER_GAP_MAX = 64
+/** Votes of a proposal; whoever is silent for this long has no vote. */
+export const VOTE_DEADLINE_MS = 2_000
+/** Rounds of voting on one proposal that other changes have overtaken. */
+export const VOTE_ROUNDS_MAX = 8
+/** What a manager passes on to the leader is given up after this. */
+export const RELAY_DEADLINE_MS = 4_000
+/** How often a manager that wants to join asks. */
+export const JOIN_RETRY_MS = 500
+
+// ---- leases ------------------------------------------------------------------------------------
+
+/** For how long a storage server may serve reads after the heartbeat that earned it the lease. */
+export const LEASE_MS = 3_000
+/** The leader waits this much longer than the lease: clocks differ, and a busy host is slow. */
+export const LEASE_MARGIN_MS = 300
+/** Six heartbeats in a lease: several may be lost, and the leader may change meanwhile. */
+export const HEARTBEAT_INTERVAL_MS = 500
+/** A heartbeat unanswered for this long goes to another manager. */
+export const HEARTBEAT_DEADLINE_MS = 800
+
 // ---- a server's own disk and its block store --------------------------------------------------
 
 /** Files kept open at once: below the 1024 descriptors of a plain shell, with room for sockets. */
@@ -344,6 +382,8 @@ export const PEERS_MAX = 2 * SERVERS_MAX
 /** Complaints about peers that are logged once; beyond this, some are logged again. */
 export const COMPLAINTS_MAX = 4_096
 
+assert(RAFT_HEARTBEAT_MS * 4 < ELECTION_TIMEOUT_MIN_MS, 'lost heartbeats start no election')
+assert(HEARTBEAT_INTERVAL_MS + HEARTBEAT_DEADLINE_MS < LEASE_MS, 'a lost heartbeat ends no lease')
 assert(BLOCKS_PER_EXTENT % BLOCKS_PER_INDEX_PAGE === 0, 'an extent has whole index pages')
 assert(REQUEST_BYTES_MAX + 64 * KiB <= FRAME_BYTES_MAX, 'a full request fits a frame')
 assert(REQUEST_BYTES_MAX <= EXTENT_BYTES, 'a request spans at most two extents')

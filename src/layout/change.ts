@@ -5,6 +5,7 @@ import type {
   ClusterId,
   Epoch,
   Generation,
+  Incarnation,
   PeerId,
   ShardIndex,
   VolumeId,
@@ -19,8 +20,26 @@ export type Change =
       readonly manager: ManagerRecord
     }
   | { readonly kind: 'manager-updated'; readonly manager: ManagerRecord }
+  | { readonly kind: 'manager-added'; readonly manager: ManagerRecord }
+  | { readonly kind: 'manager-removed'; readonly manager: PeerId }
   /** A server registers for the first time, with a new address or capacity, or after a restart. */
   | { readonly kind: 'server-registered'; readonly server: ServerRecord }
+  /**
+   * The lease of a server has run out. Its syncing copies become stale; an in-sync one does where
+   * another in-sync one that kept its memory is on a server of `live`, else it stays what it is:
+   * I/O then waits for it.
+   */
+  | {
+      readonly kind: 'server-down'
+      readonly server: PeerId
+      /** The start that was not heard of any more; outdated if it has registered anew. */
+      readonly incarnation: Incarnation
+      /** Servers with a valid lease at that time. */
+      readonly live: readonly PeerId[]
+      readonly reason: string
+    }
+  /** An operator takes a server out of the cluster: it leaves all its shards. */
+  | { readonly kind: 'server-removed'; readonly server: PeerId }
   | {
       readonly kind: 'volume-created'
       readonly name: string

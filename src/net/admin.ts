@@ -10,11 +10,18 @@ export type AdminCommand =
       readonly replicas: number
       /** Null: a majority of the replicas. */
       readonly minInSync: number | null
+      /** Overrides refusals about degree or room. So it is below. */
+      readonly force: boolean
     }
   | { readonly command: 'volume-list' }
   | { readonly command: 'volume-show'; readonly name: string }
   | { readonly command: 'volume-delete'; readonly name: string }
   | { readonly command: 'server-list' }
+  | { readonly command: 'server-remove'; readonly name: string; readonly force: boolean }
+  | { readonly command: 'manager-list' }
+  /** `manager`: its identity, or the beginning of it that is like no other's. */
+  | { readonly command: 'manager-add'; readonly manager: string; readonly force: boolean }
+  | { readonly command: 'manager-remove'; readonly manager: string; readonly force: boolean }
   | { readonly command: 'epoch-list'; readonly from: number | null; readonly limit: number }
   | { readonly command: 'epoch-show'; readonly epoch: number }
 
@@ -31,14 +38,24 @@ export interface StatusResult {
   readonly health: Health
   /** One line for each problem, with what to do. */
   readonly problems: readonly string[]
-  readonly managers: readonly {
-    readonly id: string
-    readonly leader: boolean
-    readonly reachable: boolean
-  }[]
+  readonly managers: readonly ManagerResult[]
   readonly servers: readonly ServerResult[]
   readonly volumes: readonly VolumeResult[]
   readonly clients: readonly ClientResult[]
+}
+
+export interface ManagerResult {
+  readonly id: string
+  readonly leader: boolean
+  readonly reachable: boolean
+  readonly addresses: readonly string[]
+}
+
+/** `manager list`. */
+export interface ManagerListResult {
+  readonly managers: readonly ManagerResult[]
+  /** Connected processes with the role that are no members: `manager add` makes one of them. */
+  readonly candidates: readonly { readonly id: string; readonly addresses: readonly string[] }[]
 }
 
 export interface ServerResult {
@@ -107,8 +124,12 @@ export interface EpochResult {
   readonly proposer: string
   readonly votes: readonly {
     readonly voter: string
+    /** Of a storage server its name, of a manager the beginning of its identity. */
+    readonly name: string
     readonly role: string
     readonly approve: boolean
+    /** Of a refusal: about degree or room; it was overridden by --force. */
+    readonly policy: boolean
     readonly reason: string
   }[]
 }

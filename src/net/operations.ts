@@ -1,7 +1,9 @@
 // The protocol as one table. Dispatch, docs/protocol.md and the fuzz test read it.
 import { assert } from '../base/assert.js'
 import type { MessageCodec } from './codecs/message-codec.js'
+import * as mc from './codecs/manager-messages.js'
 import * as c from './codecs/messages.js'
+import type * as mm from './manager-messages.js'
 import type * as m from './messages.js'
 import type { Role } from './peers.js'
 
@@ -23,6 +25,7 @@ export interface OperationTypes {
   'index-page': [m.IndexPageRequest, m.IndexPageReply]
   blocks: [m.BlocksRequest, m.BlocksReply]
   'caught-up': [m.CaughtUpRequest, m.CaughtUpReply]
+  'still-current': [m.ShardMessage, m.OkReply]
 
   register: [m.RegisterRequest, m.RegisterReply]
   'storage-report': [m.StorageReport, null]
@@ -32,6 +35,13 @@ export interface OperationTypes {
   'fetch-configuration': [m.ConfigurationRequest, m.ConfigurationUpdate]
   configuration: [m.ConfigurationUpdate, null]
   admin: [m.AdminRequest, m.AdminReply]
+  heartbeat: [mm.Heartbeat, mm.HeartbeatReply]
+  'storage-vote': [mm.ProposalVoteRequest, mm.ProposalVoteReply]
+
+  raft: [mm.RaftMessage, null]
+  'manager-vote': [mm.ProposalVoteRequest, mm.ProposalVoteReply]
+  relay: [mm.RelayRequest, mm.RelayReply]
+  'manager-join': [mm.JoinRequest, mm.JoinReply]
 }
 
 export type OperationName = keyof OperationTypes
@@ -80,6 +90,13 @@ const among = {
 } as const
 /** From storage servers to managers. */
 const report = { from: ['storage'], to: ['manager'], path: 'control', epochRule: 'none' } as const
+/** Among managers. */
+const council = {
+  from: ['manager'],
+  to: ['manager'],
+  path: 'control',
+  epochRule: 'none',
+} as const
 
 export const operations: { readonly [O in OperationName]: Operation<O> } = {
   read: { number: 1, request: c.readRequest, reply: c.dataReply, ...access },
@@ -95,6 +112,7 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
   'index-page': { number: 22, request: c.indexPageRequest, reply: c.indexPageReply, ...among },
   blocks: { number: 23, request: c.blocksRequest, reply: c.blocksReply, ...among },
   'caught-up': { number: 24, request: c.caughtUpRequest, reply: c.caughtUpReply, ...among },
+  'still-current': { number: 25, request: c.syncRequest, reply: c.okReply, ...among },
 
   register: { number: 32, request: c.registerRequest, reply: c.registerReply, ...report },
   'storage-report': { number: 33, request: c.storageReport, reply: null, ...report },
@@ -136,6 +154,26 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
     path: 'control',
     epochRule: 'none',
   },
+  heartbeat: { number: 40, request: mc.heartbeat, reply: mc.heartbeatReply, ...report },
+  'storage-vote': {
+    number: 41,
+    request: mc.proposalVoteRequest,
+    reply: mc.proposalVoteReply,
+    from: ['manager'],
+    to: ['storage'],
+    path: 'control',
+    epochRule: 'none',
+  },
+
+  raft: { number: 64, request: mc.raft, reply: null, ...council },
+  'manager-vote': {
+    number: 65,
+    request: mc.proposalVoteRequest,
+    reply: mc.proposalVoteReply,
+    ...council,
+  },
+  relay: { number: 66, request: mc.relayRequest, reply: mc.relayReply, ...council },
+  'manager-join': { number: 67, request: mc.joinRequest, reply: mc.joinReply, ...council },
 }
 
 export const operationNames = Object.keys(operations) as readonly OperationName[]

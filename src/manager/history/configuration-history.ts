@@ -12,6 +12,8 @@ export interface Vote {
   readonly voter: string
   readonly role: 'manager' | 'storage'
   readonly approve: boolean
+  /** Of a refusal: about degree or room, so that --force overrides it. */
+  readonly policy: boolean
   /** Empty if there is nothing to say. */
   readonly reason: string
 }
