@@ -1,6 +1,6 @@
 // The only way from one configuration to the next: a pure function of the configuration and a
-// change, which gives the configuration of the next epoch or a refusal with its reason. Changes of
-// shards are in apply-shards.ts; what no change may ever break is asserted in invariants.ts.
+// change, which gives the configuration of the next epoch or a refusal with its reason. The changes
+// are in apply/ and apply-shards.ts; what none may ever break is asserted in invariants.ts.
 import { exhaustive } from '../base/assert.js'
 import {
   epoch as toEpoch,
@@ -10,31 +10,16 @@ import {
   type Epoch,
   type VolumeId,
 } from '../base/brands.js'
-import {
-  ADDRESSES_MAX,
-  DELETED_VOLUMES_REMEMBERED,
-  HOST_LENGTH_MAX,
-  SERVERS_MAX,
-  SHARDS_MAX,
-  SHARDS_MIN,
-  VOLUMES_MAX,
-  WEIGHT_MAX,
-} from '../base/limits.js'
+import { DELETED_VOLUMES_REMEMBERED, SHARDS_MAX, SHARDS_MIN, VOLUMES_MAX } from '../base/limits.js'
 import { caughtUp, reallocated } from './apply-shards.js'
-import type { Change } from './change.js'
-import type {
-  Address,
-  Configuration,
-  ServerRecord,
-  ShardAllocation,
-  VolumeRecord,
-} from './configuration.js'
-import { equal } from './equal.js'
+import { addressesProblem } from './apply/addresses.js'
+import { managerAdded, managerRemoved, managerUpdated } from './apply/managers.js'
+import { serverDown, serverRegistered, serverRemoved } from './apply/servers.js'
+import type { Change, ChangeOf } from './change.js'
+import type { Configuration, ShardAllocation, VolumeRecord } from './configuration.js'
 import { checkConfiguration } from './invariants.js'
 import { minInSyncProblem, nameProblem, replicasProblem, sizeProblem } from './names.js'
 import { isRefusal, refuse, type Outcome, type Refusal } from './outcome.js'
-
-type ChangeOf<Kind extends Change['kind']> = Extract<Change, { kind: Kind }>
 
 /** The layer that a new volume starts with, its head. */
 export const FIRST_LAYER = 1
@@ -56,7 +41,7 @@ function create(change: Change): Outcome {
     return refuse('no-cluster', 'There is no cluster yet: start its first manager with --new.')
   }
   const problem = addressesProblem(change.manager.addresses)
-  if (problem !== null) return refuse('bad-server', problem)
+  if (problem !== null) return problem
   const configuration: Configuration = {
     epoch: toEpoch(1),
     cluster: change.cluster,
@@ -76,8 +61,16 @@ function changed(before: Configuration, change: Change, epoch: Epoch): Configura
       return refuse('already-created', 'The cluster exists already: join it without --new.')
     case 'manager-updated':
       return managerUpdated(before, change, epoch)
+    case 'manager-added':
+      return managerAdded(before, change, epoch)
+    case 'manager-removed':
+      return managerRemoved(before, change, epoch)
     case 'server-registered':
       return serverRegistered(before, change, epoch)
+    case 'server-down':
+      return serverDown(before, change, epoch)
+    case 'server-removed':
+      return serverRemoved(before, change, epoch)
     case 'volume-created':
       return volumeCreated(before, change, epoch)
     case 'volume-deleted':
@@ -89,90 +82,6 @@ function changed(before: Configuration, change: Change, epoch: Epoch): Configura
     default:
       return exhaustive(change)
   }
-}
-
-function managerUpdated(
-  before: Configuration,
-  { manager }: ChangeOf<'manager-updated'>,
-  epoch: Epoch,
-): Configuration | Refusal {
-  const known = before.managers.find(({ id }) => id === manager.id)
-  if (known === undefined) {
-    return refuse('no-such-manager', `${manager.id} is no manager of this cluster: add it first.`)
-  }
-  if (equal(known, manager)) return refuse('no-change', 'The manager is on record like this.')
-  const problem = addressesProblem(manager.addresses)
-  if (problem !== null) return refuse('bad-server', problem)
-  const managers = before.managers.map(other => (other === known ? manager : other))
-  return { ...before, epoch, managers }
-}
-
-/** Registering says that a server is up, but does not end the draining that an operator began. */
-function serverRegistered(
-  before: Configuration,
-  change: ChangeOf<'server-registered'>,
-  epoch: Epoch,
-): Configuration | Refusal {
-  const known = before.servers.get(change.server.id)
-  const draining = known?.state === 'draining'
-  const server: ServerRecord = draining ? { ...change.server, state: 'draining' } : change.server
-  const problem = serverProblem(server)
-  if (problem !== null) return problem
-  for (const other of before.servers.values()) {
-    if (other.name !== server.name || other.id === server.id) continue
-    return refuse(
-      'name-taken',
-      `Another storage server is called "${server.name}": start this one with another --name.`,
-    )
-  }
-  if (known === undefined && before.servers.size >= SERVERS_MAX) {
-    return refuse('too-many', `The cluster has ${SERVERS_MAX} servers: remove one first.`)
-  }
-  if (known !== undefined && server.incarnation < known.incarnation) {
-    return refuse(
-      'old-incarnation',
-      `Storage server "${server.name}" is an older start than the one on record: its ` +
-        'data directory is an old copy, start it with an empty one.',
-    )
-  }
-  if (equal(known, server)) return refuse('no-change', 'The server is on record like this.')
-  return { ...before, epoch, servers: new Map(before.servers).set(server.id, server) }
-}
-
-function serverProblem(server: ServerRecord): Refusal | null {
-  const name = nameProblem('server name', server.name)
-  if (name !== null) return refuse('bad-name', name)
-  const domain = nameProblem('failure domain', server.domain)
-  if (domain !== null) return refuse('bad-name', domain)
-  if (server.state === 'down') {
-    return refuse('bad-server', 'A server that registers is not down: register it as up.')
-  }
-  const { weight, capacity } = server
-  if (!Number.isSafeInteger(weight) || weight < 1 || weight > WEIGHT_MAX) {
-    return refuse('bad-server', `A weight is a whole number from 1 to ${WEIGHT_MAX}: choose one.`)
-  }
-  if (!Number.isSafeInteger(capacity) || capacity < 0) {
-    return refuse('bad-server', 'A capacity is a whole number of bytes: choose another one.')
-  }
-  const addresses = addressesProblem(server.addresses)
-  return addresses === null ? null : refuse('bad-server', addresses)
-}
-
-function addressesProblem(addresses: readonly Address[]): string | null {
-  if (addresses.length > ADDRESSES_MAX) {
-    return `A peer has at most ${ADDRESSES_MAX} addresses: choose with --host.`
-  }
-  const bad = addresses.find(
-    ({ host, port }) =>
-      host === '' ||
-      host.length > HOST_LENGTH_MAX ||
-      !Number.isSafeInteger(port) ||
-      port < 1 ||
-      port > 65535,
-  )
-  return bad === undefined
-    ? null
-    : `${bad.host}:${bad.port} is no address: use HOST:PORT with a port from 1 to 65535.`
 }
 
 function volumeCreated(

@@ -78,3 +78,4 @@ export interface CaughtUpReplica {
 }
 
 export type ChangeKind = Change['kind']
+export type ChangeOf<Kind extends ChangeKind> = Extract<Change, { kind: Kind }>

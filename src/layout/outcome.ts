@@ -7,6 +7,7 @@ export type RefusalCode =
   | 'no-cluster' // nothing but 'cluster-created' makes a first configuration
   | 'already-created'
   | 'no-such-manager'
+  | 'last-manager' // a cluster is never without one
   | 'no-such-server'
   | 'no-such-volume'
   | 'no-such-shard'

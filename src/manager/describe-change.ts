@@ -17,6 +17,14 @@ export function describeChange(
       return `manager ${shortId(change.manager.id)} updated: ${addresses(change.manager)}`
     case 'server-registered':
       return describeServer(change.server, before?.servers.get(change.server.id))
+    case 'manager-added':
+      return `manager ${shortId(change.manager.id)} added: ${addresses(change.manager)}`
+    case 'manager-removed':
+      return `manager ${shortId(change.manager)} removed`
+    case 'server-down':
+      return `storage server ${serverName(after, change.server)} is down: ${change.reason}`
+    case 'server-removed':
+      return `storage server ${serverName(before ?? after, change.server)} removed`
     case 'volume-created':
       return (
         `volume created: ${change.name}, ${formatBytes(change.size)}, ` +

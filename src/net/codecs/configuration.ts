@@ -174,6 +174,15 @@ function changeBody(peer: Codec<PeerId>): Codec<Change> {
       shards: list(reallocation, SHARDS_NAMED_MAX, 6),
     }),
     'replicas-caught-up': record({ replicas: list(caughtUp, SHARDS_NAMED_MAX, 4) }),
+    'manager-added': record({ manager: managerCodec(peer) }),
+    'manager-removed': record({ manager: peer }),
+    'server-down': record({
+      server: peer,
+      incarnation: f.incarnationField,
+      live: list(peer, SERVERS_MAX),
+      reason: sentence(SENTENCE_BYTES_MAX),
+    }),
+    'server-removed': record({ server: peer }),
   })
 }
 

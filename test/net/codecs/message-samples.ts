@@ -1,5 +1,6 @@
 // Random but valid messages of every operation, from a seed.
-import { byteCount } from '../../../src/base/brands.js'
+import { byteCount, type PeerId } from '../../../src/base/brands.js'
+import type * as mm from '../../../src/net/manager-messages.js'
 import type * as m from '../../../src/net/messages.js'
 import type { OperationName, Reply, Request } from '../../../src/net/operations.js'
 import type { SeededRandom } from '../../simulator/seeded-random.js'
@@ -52,6 +53,73 @@ function configurationUpdate(r: SeededRandom): m.ConfigurationUpdate {
     () => ({ kind: 'current', epoch: s.epoch(r) }),
     () => ({ kind: 'delta', delta: s.delta(r) }),
     () => ({ kind: 'full', configuration: s.configuration(r) }),
+  ])()
+}
+
+function proposalVoteRequest(r: SeededRandom): mm.ProposalVoteRequest {
+  return { base: s.epoch(r), change: r.pick(s.changes(r)) }
+}
+
+function proposalVoteReply(r: SeededRandom): mm.ProposalVoteReply {
+  return {
+    vote: r.pick(['approve', 'refuse', 'abstain']),
+    policy: bool(r),
+    reason: sentence(r),
+  }
+}
+
+const term = (r: SeededRandom): mm.Term => s.number(r, Number.MAX_SAFE_INTEGER) as mm.Term
+const index = (r: SeededRandom): mm.LogIndex => s.number(r, Number.MAX_SAFE_INTEGER) as mm.LogIndex
+const members = (r: SeededRandom): readonly PeerId[] => s.several(r, 5, () => s.peer(r))
+const moment = (r: SeededRandom): number => s.number(r, 2 ** 40) / 8
+
+function logEntry(r: SeededRandom): mm.LogEntry {
+  return {
+    index: index(r),
+    term: term(r),
+    members: bool(r) ? null : members(r),
+    data: content(r, r.pick([0, 1, 300])),
+  }
+}
+
+function raftMessage(r: SeededRandom): mm.RaftMessage {
+  return r.pick<() => mm.RaftMessage>([
+    () => ({
+      kind: 'vote-request',
+      term: term(r),
+      pre: bool(r),
+      lastIndex: index(r),
+      lastTerm: term(r),
+    }),
+    () => ({ kind: 'vote-reply', term: term(r), pre: bool(r), granted: bool(r) }),
+    () => ({
+      kind: 'append',
+      term: term(r),
+      previousIndex: index(r),
+      previousTerm: term(r),
+      commit: index(r),
+      entries: s.several(r, 4, () => logEntry(r)),
+    }),
+    () => ({
+      kind: 'append-reply',
+      term: term(r),
+      accepted: bool(r),
+      index: index(r),
+      hintTerm: term(r),
+    }),
+    () => ({ kind: 'heartbeat', term: term(r), commit: index(r), sentAt: moment(r) }),
+    () => ({ kind: 'heartbeat-reply', term: term(r), sentAt: moment(r) }),
+    () => ({
+      kind: 'snapshot',
+      term: term(r),
+      snapshot: {
+        index: index(r),
+        term: term(r),
+        members: members(r),
+        data: content(r, r.below(1000)),
+      },
+    }),
+    () => ({ kind: 'take-over', term: term(r) }),
   ])()
 }
 
@@ -125,6 +193,10 @@ const replication = {
     request: shardMessage,
     reply: r => ({ ok: bool(r) }),
   } satisfies MessageSample<'sync'>,
+  'still-current': {
+    request: shardMessage,
+    reply: r => ({ ok: bool(r) }),
+  } satisfies MessageSample<'still-current'>,
 }
 
 const comparing = {
@@ -209,6 +281,52 @@ const reports = {
   } satisfies MessageSample<'client-report'>,
 }
 
+const leases = {
+  heartbeat: {
+    request: r => ({ incarnation: s.incarnation(r), epoch: s.epoch(r), fenced: s.epoch(r) }),
+    reply: r =>
+      r.pick<() => mm.HeartbeatReply>([
+        () => ({ kind: 'granted', epoch: s.epoch(r), leader: s.peer(r), released: s.epoch(r) }),
+        () => ({ kind: 'unregistered', leader: s.peer(r) }),
+        () => ({ kind: 'no-leader' }),
+      ])(),
+  } satisfies MessageSample<'heartbeat'>,
+  'storage-vote': {
+    request: proposalVoteRequest,
+    reply: proposalVoteReply,
+  } satisfies MessageSample<'storage-vote'>,
+}
+
+const council = {
+  raft: { request: raftMessage, reply: null } satisfies MessageSample<'raft'>,
+  'manager-vote': {
+    request: proposalVoteRequest,
+    reply: proposalVoteReply,
+  } satisfies MessageSample<'manager-vote'>,
+  relay: {
+    request: r => ({
+      operation: r.below(2 ** 16),
+      from: {
+        id: s.peer(r),
+        roles: s.several(r, 3, () => r.pick(['manager', 'storage', 'client'])),
+        incarnation: s.incarnation(r),
+        cluster: bool(r) ? null : s.cluster(r),
+      },
+      payload: content(r, r.below(500)),
+    }),
+    reply: r => ({ ok: bool(r), payload: content(r, r.below(500)) }),
+  } satisfies MessageSample<'relay'>,
+  'manager-join': {
+    request: r => ({ addresses: s.addresses(r) }),
+    reply: r =>
+      r.pick<() => mm.JoinReply>([
+        () => ({ kind: 'joined', epoch: s.epoch(r) }),
+        () => ({ kind: 'refused', reason: sentence(r) }),
+        () => ({ kind: 'wait', reason: sentence(r) }),
+      ])(),
+  } satisfies MessageSample<'manager-join'>,
+}
+
 const management = {
   'fetch-configuration': {
     request: r => ({ have: s.epoch(r) }),
@@ -230,4 +348,6 @@ export const messageSamples: { readonly [O in OperationName]: MessageSample<O> }
   ...comparing,
   ...reports,
   ...management,
+  ...leases,
+  ...council,
 }

@@ -179,5 +179,15 @@ export function changes(random: SeededRandom): readonly Change[] {
         expected: epoch(random),
       })),
     },
+    { kind: 'manager-added', manager: manager(random) },
+    { kind: 'manager-removed', manager: peer(random) },
+    {
+      kind: 'server-down',
+      server: peer(random),
+      incarnation: incarnation(random),
+      live: several(random, 5, () => random.pick(peers)),
+      reason: random.pick(['', 'silent for 3 s', 'ü'.repeat(100)]),
+    },
+    { kind: 'server-removed', server: peer(random) },
   ]
 }
