@@ -58,6 +58,8 @@ export const REDIAL_INTERVAL_MS = 1_500
 export const CONTROL_BODY_BYTES_MAX = 64 * MiB
 /** A command gives up on a silent cluster after this; long enough to find it through a slow DHT. */
 export const COMMAND_DEADLINE_MS = 15_000
+/** The same inside of a process asked through its socket, whose last word must still get out. */
+export const LOCAL_COMMAND_DEADLINE_MS = COMMAND_DEADLINE_MS - 1_000
 /** A process that joins waits this long for its manager before it says that it still waits. */
 export const JOIN_NOTICE_MS = 10_000
 /** A clean stop may take this long before the process leaves anyway; blocks are safe by then. */
@@ -238,6 +240,11 @@ export const VOTE_DEADLINE_MS = 2_000
 export const VOTE_ROUNDS_MAX = 8
 /** What a manager passes on to the leader is given up after this. */
 export const RELAY_DEADLINE_MS = 4_000
+/** A change whose leader lost its place is called undecided after this: two elections and more. */
+export const UNDECIDED_AFTER_MS = 5_000
+/** A join: copying the history (again, if it takes longer), then the vote of the others. */
+export const JOIN_COPY_MS = 3_000
+export const JOIN_DEADLINE_MS = 12_000
 /** How often a manager that wants to join asks. */
 export const JOIN_RETRY_MS = 500
 
@@ -308,6 +315,8 @@ export const CLIENT_REPORT_INTERVAL_MS = 5_000
 export const CLOSE_FLUSH_MS = 5_000
 /** A manager that has not answered a question by then is passed over for the next one. */
 export const ADMIN_ATTEMPT_MS = 5_000
+/** A command that found no leader is tried again after this: an election takes a second or two. */
+export const ADMIN_RETRY_MS = 200
 
 // ---- storage: replication --------------------------------------------------------------------
 

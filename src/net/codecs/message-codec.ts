@@ -60,3 +60,20 @@ export function payloadMessage<T extends { readonly payload: Uint8Array }>(
     },
   }
 }
+
+/** A whole message, payload included, as bytes inside another message. */
+export function encodeMessage<T>(codec: MessageCodec<T>, message: T): Uint8Array {
+  const state: CodecState = { start: 0, end: 0, buffer: null }
+  codec.preencode(state, message)
+  const payload = codec.payload(message)
+  const bytes = new Uint8Array(state.end + payload.length)
+  state.buffer = bytes
+  codec.encode(state, message)
+  bytes.set(payload, state.start)
+  return bytes
+}
+
+/** Every failure is a SwarmdiskError 'protocol'. */
+export function decodeMessage<T>(codec: MessageCodec<T>, bytes: Uint8Array): T {
+  return codec.decode({ start: 0, end: bytes.length, buffer: bytes })
+}
