@@ -62,6 +62,11 @@ export const requiredDataFlag = Flags.string({
   required: true,
 })
 
+/** Of changes that are voted on. */
+export const forceFlag = Flags.boolean({
+  description: 'go on in spite of refusals about degree or room; data is never given up for it',
+})
+
 export const portFlag = Flags.string({
   description: 'TCP port for direct links; 0 takes any free one',
   default: '0',

@@ -1,10 +1,13 @@
 // Puts one operator command to a manager: any that is connected, or the first that connects before
-// the deadline. A command that only asks is put to the next one when an answer does not come; one
-// that changes something is not sent twice, because it may have been carried out.
+// the deadline; it passes on to the leader what only the leader can do. A command that only asks is
+// put to the next one when an answer does not come; one that changes something is not sent again
+// then, because it may have been carried out. A manager that answers that there is no leader has
+// done nothing, so that every command is tried again for as long as it may take: a change of
+// leaders is a pause, not a failure.
 import type { PeerId } from '../base/brands.js'
-import type { Clock } from '../base/clock.js'
-import { SwarmdiskError } from '../base/errors.js'
-import { ADMIN_ATTEMPT_MS } from '../base/limits.js'
+import { wait, type Clock } from '../base/clock.js'
+import { SwarmdiskError, type ErrorCode } from '../base/errors.js'
+import { ADMIN_ATTEMPT_MS, ADMIN_RETRY_MS } from '../base/limits.js'
 import type { AdminCommand, AdminResult } from '../net/admin.js'
 import { LOST, type PeerInfo, type Peers } from '../net/peers.js'
 
@@ -16,22 +19,60 @@ export interface AskOptions {
   readonly clock: Clock
 }
 
-/** What the manager decided, or an error 'unreachable' that says what was tried. */
+/**
+ * What the manager decided, which at the end of the time may be that there was no leader; or an
+ * error 'unreachable' that says what was tried.
+ */
 export async function askManager(options: AskOptions): Promise<AdminResult> {
-  const { peers, command, clock } = options
+  const round: Round = {
+    end: options.clock.now() + options.deadline,
+    asked: new Set(),
+    silent: new Set(),
+  }
+  return untilLed({ ...options, ask: () => askOnce(options, round) })
+}
+
+/** Repeats `ask` while its answer is that there is no leader, and gives the last answer. */
+export async function untilLed(options: {
+  readonly clock: Clock
+  readonly deadline: number
+  readonly ask: () => Promise<AdminResult>
+}): Promise<AdminResult> {
+  const { clock, ask } = options
   const end = clock.now() + options.deadline
-  const asked = new Set<PeerId>()
+  for (;;) {
+    const answer = await ask()
+    if (answer.ok || answer.code !== NO_LEADER) return answer
+    if (clock.now() + ADMIN_RETRY_MS >= end) return answer
+    await wait(clock, ADMIN_RETRY_MS)
+  }
+}
+
+/** The code of a manager's answer when nothing was done for want of a leader. */
+const NO_LEADER: ErrorCode = 'unreachable'
+
+/** One command on its way around the managers. */
+interface Round {
+  readonly end: number
+  /** Since the last time that all of them were. */
+  readonly asked: Set<PeerId>
+  /** Those that have ever left it unanswered. */
+  readonly silent: Set<PeerId>
+}
+
+async function askOnce(options: AskOptions, round: Round): Promise<AdminResult> {
+  const { peers, command, clock } = options
   const repeatable = isQuestion(command)
   for (;;) {
-    const manager = await connectedManager(options, end, asked)
-    if (!manager) throw unreachable(options, asked.size)
-    asked.add(manager.id)
-    const left = Math.max(1, end - clock.now())
+    const manager = await connectedManager(options, round)
+    if (!manager) throw unreachable(options, round.silent.size)
+    const left = Math.max(1, round.end - clock.now())
     const deadline = repeatable ? Math.min(left, ADMIN_ATTEMPT_MS) : left
     const request = { json: JSON.stringify(command) }
     const reply = await peers.request(manager.id, 'admin', request, { deadline })
     if (reply !== LOST) return parseResult(reply.json)
     if (!repeatable) throw undecided(command, manager)
+    round.silent.add(manager.id)
   }
 }
 
@@ -41,44 +82,49 @@ function isQuestion({ command }: AdminCommand): boolean {
     case 'volume-list':
     case 'volume-show':
     case 'server-list':
+    case 'manager-list':
     case 'epoch-list':
     case 'epoch-show':
       return true
     case 'volume-create':
     case 'volume-delete':
+    case 'server-remove':
+    case 'manager-add':
+    case 'manager-remove':
       return false
   }
 }
 
-/** One not asked yet, if there is; else one of those asked; null at the end of the time. */
+/** One that was not asked in this round, if there is; null at the end of the time. */
 function connectedManager(
   { peers, clock }: AskOptions,
-  end: number,
-  asked: ReadonlySet<PeerId>,
+  { end, asked }: Round,
 ): Promise<PeerInfo | null> {
   return new Promise(resolve => {
     const timer = clock.after(end - clock.now(), () => finish(null))
     const look = (): void => {
       const managers = peers.list().filter(peer => peer.roles.includes('manager'))
-      const manager = managers.find(peer => !asked.has(peer.id)) ?? managers[0]
+      if (managers.every(peer => asked.has(peer.id))) asked.clear()
+      const manager = managers.find(peer => !asked.has(peer.id))
       if (manager && clock.now() < end) finish(manager)
     }
     const stop = peers.subscribe({ connected: look, rerouted: look })
     const finish = (manager: PeerInfo | null): void => {
       timer.cancel()
       stop()
+      if (manager) asked.add(manager.id)
       resolve(manager)
     }
     look()
   })
 }
 
-function unreachable({ peers, deadline }: AskOptions, asked: number): SwarmdiskError {
+function unreachable({ peers, deadline }: AskOptions, silent: number): SwarmdiskError {
   const seconds = Math.ceil(deadline / 1000)
   const others = peers.list().length
   const who =
-    asked > 0
-      ? `${plural(asked, 'manager')} did not answer`
+    silent > 0
+      ? `${plural(silent, 'manager')} did not answer`
       : others > 0
         ? `${plural(others, 'other peer')} but no manager could be reached`
         : 'no peer of the cluster could be reached'
@@ -89,11 +135,11 @@ function unreachable({ peers, deadline }: AskOptions, asked: number): SwarmdiskE
 }
 
 function undecided({ command }: AdminCommand, manager: PeerInfo): SwarmdiskError {
-  const what = command.replace('-', ' ')
+  const [noun = '', verb = ''] = command.split('-')
   return new SwarmdiskError(
     'unreachable',
-    `Manager ${manager.id.slice(0, 8)} did not answer in time, so "${what}" may or may not have ` +
-      'been done: look with "volume list" before you repeat it.',
+    `Manager ${manager.id.slice(0, 8)} did not answer in time, so "${noun} ${verb}" may or may ` +
+      `not have been done: look with "${noun} list" before you repeat it.`,
   )
 }
 

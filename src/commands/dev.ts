@@ -17,17 +17,21 @@ import { ClusterKey } from '../net/cluster-key.js'
 export default class Dev extends SwarmdiskCommand<undefined> {
   static override readonly summary = 'Run a whole cluster on this machine, with one command.'
   static override readonly description =
-    'Starts a private bootstrap node, a manager, storage servers and a mount, each a process of ' +
+    'Starts a private bootstrap node, managers, storage servers and a mount, each a process of ' +
     'its own that is started again when it ends. Ctrl-C stops everything; the data stays in --data.'
   static override readonly examples = [
     '<%= config.bin %> dev',
-    '<%= config.bin %> dev --servers 5 --data /srv/try --mount /mnt/try',
+    '<%= config.bin %> dev --managers 3 --servers 5 --data /srv/try --mount /mnt/try',
     '<%= config.bin %> dev --no-mount',
   ]
   static override readonly flags = {
     ...roleLogFlags,
     servers: Flags.string({ description: 'storage servers', default: '3' }),
-    managers: Flags.string({ description: 'managers', default: '1' }),
+    managers: Flags.option({
+      options: ['1', '3', '5'] as const,
+      default: '1' as const,
+      description: 'managers; the cluster survives the loss of none, of one, or of two',
+    })(),
     data: Flags.string({
       description: 'folder that holds everything',
       env: 'SWARMDISK_DATA',
@@ -47,22 +51,23 @@ export default class Dev extends SwarmdiskCommand<undefined> {
     if (servers < 1 || servers > SERVERS_MAX) {
       throw new SwarmdiskError('bad-input', `--servers must be from 1 to ${SERVERS_MAX}.`)
     }
-    if (wholeNumber(flags.managers, '--managers') !== 1) {
-      throw new SwarmdiskError('bad-input', 'This release runs one manager: leave --managers at 1.')
-    }
     const data = resolve(flags.data)
+    const managers = Number(flags.managers)
+    checkManagers(data, managers)
     const keyFile = ensureKey(data)
     const bootstrap = await startBootstrap({ host: '127.0.0.1', port: 0 })
     const supervisor = new Supervisor(line => process.stderr.write(`${line}\n`))
     try {
       const address = `${bootstrap.host}:${bootstrap.port}`
       const mount = flags['no-mount'] ? null : resolve(flags.mount ?? join(data, 'mount'))
-      const plan = { data, keyFile, address, servers, mount, logLevel: flags['log-level'] }
+      const logLevel = flags['log-level']
+      const plan = { data, keyFile, address, managers, servers, mount, logLevel }
       const stopped = new Promise<void>(resolve => {
         onSignals(count => (count === 1 ? resolve() : supervisor.hurry()))
       })
       await startAll(supervisor, plan)
-      this.announce(describe(plan), { bootstrap: address, keyFile, data, mount, servers })
+      const details = { bootstrap: address, keyFile, data, mount, managers, servers }
+      this.announce(describe(plan), details)
       await stopped
     } finally {
       await supervisor.stop()
@@ -79,6 +84,7 @@ interface DevPlan {
   readonly data: string
   readonly keyFile: string
   readonly address: string
+  readonly managers: number
   readonly servers: number
   readonly mount: string | null
   readonly logLevel: string
@@ -101,11 +107,20 @@ async function startAll(supervisor: Supervisor, plan: DevPlan): Promise<void> {
     SWARMDISK_LOG: plan.logLevel,
     SWARMDISK_DATA: '',
   }
-  const start = (title: string, words: readonly string[]): Promise<unknown> =>
-    supervisor.start({ title, arguments: words, environment })
-  const manager = join(plan.data, 'manager')
-  const isNew = !existsSync(join(manager, 'swarmdisk.json'))
-  await start('manager', ['manager', '--data', manager, ...(isNew ? ['--new'] : [])])
+  const start = (title: string, words: readonly string[], first = words): Promise<unknown> =>
+    supervisor.start(
+      { title, arguments: first, environment },
+      { title, arguments: words, environment },
+    )
+  for (let i = 1; i <= plan.managers; i++) {
+    const folder = managerFolder(plan.data, i)
+    const words = ['manager', '--data', folder]
+    const makesCluster = i === 1 && !existsSync(join(folder, 'swarmdisk.json'))
+    await start(i === 1 ? 'manager' : `manager ${i}`, words, [
+      ...words,
+      ...(makesCluster ? ['--new'] : []),
+    ])
+  }
   await Promise.all(
     Array.from({ length: plan.servers }, (_, i) => {
       const name = serverName(i)
@@ -120,6 +135,21 @@ async function startAll(supervisor: Supervisor, plan: DevPlan): Promise<void> {
   await start('mount', ['mount', plan.mount])
 }
 
+/** The first one's name is that of a cluster with one. */
+function managerFolder(data: string, number: number): string {
+  return join(data, number === 1 ? 'manager' : `manager-${number}`)
+}
+
+/** A cluster whose managers are not all started may have no majority, and would only wait. */
+function checkManagers(data: string, asked: number): void {
+  const known = [1, 2, 3, 4, 5].filter(i => existsSync(managerFolder(data, i))).length
+  if (known <= asked) return
+  throw new SwarmdiskError(
+    'bad-input',
+    `${data} holds ${known} managers: give --managers ${known <= 3 ? 3 : 5}.`,
+  )
+}
+
 /** a, b, … z, then s26, s27, … */
 function serverName(i: number): string {
   return i < 26 ? String.fromCharCode(97 + i) : `s${i}`
@@ -127,5 +157,6 @@ function serverName(i: number): string {
 
 function describe(plan: DevPlan): string {
   const mount = plan.mount === null ? '' : ` mount=${plan.mount}`
-  return `bootstrap=${plan.address} key-file=${plan.keyFile} servers=${plan.servers}${mount}`
+  const { address, keyFile, managers, servers } = plan
+  return `bootstrap=${address} key-file=${keyFile} managers=${managers} servers=${servers}${mount}`
 }

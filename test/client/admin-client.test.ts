@@ -1,8 +1,8 @@
 // Operator commands to managers that are there, come late, fall silent or break off.
 import test from 'tape'
 import { isSwarmdiskError, SwarmdiskError } from '../../src/base/errors.js'
-import { askManager } from '../../src/client/admin-client.js'
-import type { AdminCommand } from '../../src/net/admin.js'
+import { askManager, untilLed } from '../../src/client/admin-client.js'
+import type { AdminCommand, AdminResult } from '../../src/net/admin.js'
 import { MANAGER, SERVER_A } from '../helpers/configurations.js'
 import { ScriptedPeers, testPeer } from '../helpers/scripted-peers.js'
 import { VirtualClock } from '../simulator/virtual-clock.js'
@@ -79,4 +79,58 @@ test('a refusal is a result, nonsense is a protocol error', async t => {
     peers.script = sent => sent.answer({ json })
     t.equal((await clock.settle('nonsense', failure(ask()))).code, 'protocol', json)
   }
+})
+
+const NO_LEADER: AdminResult = {
+  ok: false,
+  code: 'unreachable',
+  message: 'No leader: start a majority of the managers.',
+}
+
+test('a manager without a leader has done nothing: another is asked, or the same again', async t => {
+  const { clock, peers, ask } = setUp(DELETE)
+  peers.connect(MANAGER, ['manager'])
+  peers.connect(OTHER, ['manager'])
+  const asked: string[] = []
+  peers.script = sent => {
+    asked.push(sent.to === OTHER ? 'other' : 'manager')
+    sent.answer({ json: asked.length < 4 ? JSON.stringify(NO_LEADER) : answer })
+  }
+  t.deepEqual(await clock.settle('answer', ask()), { ok: true, result: { epoch: 3 } })
+  t.deepEqual(asked, ['manager', 'other', 'manager', 'other'], 'in turn')
+  t.ok(clock.now() < 1_000, 'without delay')
+})
+
+test('no leader until the end: its sentence is the answer, in time', async t => {
+  const { clock, peers, ask } = setUp(DELETE)
+  peers.connect(MANAGER, ['manager'])
+  peers.script = sent => sent.answer({ json: JSON.stringify(NO_LEADER) })
+  t.deepEqual(await clock.settle('refusal', ask()), NO_LEADER)
+  t.ok(clock.now() <= 10_000 && clock.now() > 9_000, `after ${clock.now()} ms`)
+})
+
+test('a change that was sent to a manager that fell silent is not sent to the next', async t => {
+  const { clock, peers, ask } = setUp(DELETE)
+  peers.connect(MANAGER, ['manager'])
+  peers.connect(OTHER, ['manager'])
+  const asked: string[] = []
+  peers.script = sent => {
+    asked.push(sent.to)
+    if (asked.length === 1) sent.answer({ json: JSON.stringify(NO_LEADER) })
+  }
+  const error = await clock.settle('undecided', failure(ask()))
+  t.match(error.message, /"volume delete" may or may not have been done: look with "volume list"/)
+  t.deepEqual(asked, [MANAGER, OTHER])
+})
+
+test('a refusal for another reason is not repeated', async t => {
+  const clock = new VirtualClock()
+  const refusal: AdminResult = { ok: false, code: 'refused', message: 'Storage server a: no.' }
+  let asked = 0
+  const ask = (): Promise<AdminResult> => {
+    asked++
+    return Promise.resolve(refusal)
+  }
+  t.deepEqual(await clock.settle('no', untilLed({ clock, deadline: 10_000, ask })), refusal)
+  t.equal(asked, 1)
 })

@@ -1,13 +1,13 @@
-// The way a command reaches a manager: through the control socket of a process of this host, or as
-// a client that joins the swarm for the time of the command.
-import { SwarmdiskError } from '../../base/errors.js'
+// The way a command reaches a manager: through the control socket of a process of this host, whose
+// end of it is here as well, or as a client that joins the swarm for the time of the command.
+import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
 import { systemClock } from '../../base/clock.js'
 import type { Log } from '../../base/log.js'
 import { askManager } from '../../client/admin-client.js'
 import type { AdminCommand, AdminResult } from '../../net/admin.js'
 import type { AskFlags } from '../cluster-command.js'
 import { clusterAccess } from './cluster-access.js'
-import { askControl } from './control-socket.js'
+import { askControl, type ControlHandler } from './control-socket.js'
 import { socketPath } from './run-folder.js'
 import { createMember } from './swarm-member.js'
 
@@ -56,5 +56,17 @@ async function openLocal(data: string, deadline: number): Promise<AdminChannel |
       )
     },
     close: () => Promise.resolve(),
+  }
+}
+
+/** What a process does with `/admin`: an error reaches the command as the sentence it is. */
+export function adminRoute(ask: (command: AdminCommand) => Promise<AdminResult>): ControlHandler {
+  return async body => {
+    try {
+      return await ask(body as AdminCommand)
+    } catch (error) {
+      if (!isSwarmdiskError(error)) throw error
+      return { ok: false, code: error.code, message: error.message } satisfies AdminResult
+    }
   }
 }

@@ -1,14 +1,20 @@
-// The manager as a process: data directory, network, role, and the control socket of the host.
+// The manager as a process: data directory, network, role, and the control socket of the host,
+// which is there as soon as the manager is a member of its cluster.
 import { systemClock } from '../../base/clock.js'
+import { SwarmdiskError } from '../../base/errors.js'
+import { LOCAL_COMMAND_DEADLINE_MS } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
 import { systemRandom } from '../../base/random.js'
+import { untilLed } from '../../client/admin-client.js'
 import { NodeDisk } from '../../disk/node-disk.js'
 import { Manager } from '../../manager/manager.js'
+import type { AdminCommand, AdminResult } from '../../net/admin.js'
+import { adminRoute } from './admin-channel.js'
 import type { ClusterAccess } from './cluster-access.js'
 import { serveControl } from './control-socket.js'
-import { openDataDirectory } from './data-directory.js'
+import { openDataDirectory, type DataDirectory } from './data-directory.js'
 import { socketPath } from './run-folder.js'
-import { createMember } from './swarm-member.js'
+import { createMember, type SwarmMember } from './swarm-member.js'
 import { undoAll, type Undo } from './undo.js'
 
 export interface ManagerProcessOptions {
@@ -21,59 +27,97 @@ export interface ManagerProcessOptions {
 
 export interface ManagerProcess {
   readonly id: string
-  readonly epoch: number
+  /** This start made the data directory. */
+  readonly fresh: boolean
+  /**
+   * Resolves when it is a member of the cluster, at once if it was one already, and operators of
+   * this host can ask it. Rejects with 'refused' when the cluster does not take it in.
+   */
+  readonly joined: Promise<JoinedManager>
   stop(): Promise<void>
 }
 
+export interface JoinedManager {
+  readonly epoch: number
+  /** How many there are, with this one. */
+  readonly managers: number
+}
+
 export async function startManager(options: ManagerProcessOptions): Promise<ManagerProcess> {
-  const { access, log, newCluster, port } = options
   const undo: Undo[] = []
   try {
-    const data = openDataDirectory({ path: options.data, role: 'manager', key: access.key })
-    let served = false
-    undo.push(() => (served ? data.release() : data.discard()))
-    const disk = new NodeDisk({ root: data.roleFolder })
-    const { keyPair, incarnation } = data
-    const name = `manager ${options.data}`
-    const member = createMember({
-      access,
-      log,
-      port,
-      keyPair,
-      incarnation,
-      name,
-      roles: ['manager'],
+    const data = openDataDirectory({
+      path: options.data,
+      role: 'manager',
+      key: options.access.key,
     })
-    const manager = new Manager({
-      clock: systemClock,
-      random: systemRandom,
-      disk,
-      peers: member.peers,
-      log,
-      addresses: () => member.network.addresses,
-      newCluster,
+    let started = false
+    undo.push(() => (started ? data.release() : data.discard()))
+    const { member, manager } = await startRole(options, data, undo)
+    // From here on the others may have taken it in: its identity must not be lost.
+    started = true
+    let stopping = false
+    const joined = manager.joined.then(() => {
+      if (stopping) throw new SwarmdiskError('aborted', 'The manager was stopped meanwhile.')
+      return serveOperators(options.data, manager, undo)
     })
-    await manager.start()
-    undo.push(() => manager.stop())
-    undo.push(() => member.stop())
-    await member.start()
-    served = true
-    const control = await serveControl(socketPath(options.data), {
-      '/ping': () => Promise.resolve({ role: 'manager', pid: process.pid }),
-      '/admin': command => manager.admin(JSON.stringify(command)).then(parseJson),
-    })
-    undo.push(() => control.close())
-    return {
-      id: member.id,
-      epoch: manager.configuration.epoch,
-      stop: () => undoAll(undo),
+    // Whoever does not wait for it must not be ended by it.
+    joined.catch(() => undefined)
+    const stop = (): Promise<void> => {
+      stopping = true
+      return undoAll(undo)
     }
+    return { id: member.id, fresh: data.fresh, joined, stop }
   } catch (error) {
     await undoAll(undo)
     throw error
   }
 }
 
-function parseJson(text: string): unknown {
-  return JSON.parse(text)
+async function startRole(
+  options: ManagerProcessOptions,
+  data: DataDirectory,
+  undo: Undo[],
+): Promise<{ readonly member: SwarmMember; readonly manager: Manager }> {
+  const { access, log, newCluster, port } = options
+  const { keyPair, incarnation } = data
+  const member = createMember({
+    ...{ access, log, port, keyPair, incarnation },
+    name: `manager ${options.data}`,
+    roles: ['manager'],
+  })
+  const manager = new Manager({
+    clock: systemClock,
+    random: systemRandom,
+    disk: new NodeDisk({ root: data.roleFolder }),
+    peers: member.peers,
+    log,
+    addresses: () => member.network.addresses,
+    newCluster,
+  })
+  await manager.start()
+  undo.push(() => manager.stop())
+  undo.push(() => member.stop())
+  await member.start()
+  return { member, manager }
+}
+
+async function serveOperators(
+  data: string,
+  manager: Manager,
+  undo: Undo[],
+): Promise<JoinedManager> {
+  const ask = (command: AdminCommand): Promise<AdminResult> =>
+    untilLed({
+      clock: systemClock,
+      deadline: LOCAL_COMMAND_DEADLINE_MS,
+      ask: async () => JSON.parse(await manager.admin(JSON.stringify(command))) as AdminResult,
+    })
+  const control = await serveControl(socketPath(data), {
+    '/ping': () => Promise.resolve({ role: 'manager', pid: process.pid }),
+    '/admin': adminRoute(ask),
+  })
+  undo.push(() => control.close())
+  const { epoch, managers } = manager.configuration
+  return { epoch, managers: managers.length }
 }

@@ -4,16 +4,16 @@ import { hostname } from 'node:os'
 import { byteCount } from '../../base/brands.js'
 import { systemClock } from '../../base/clock.js'
 import { SwarmdiskError } from '../../base/errors.js'
-import { COMMAND_DEADLINE_MS } from '../../base/limits.js'
+import { LOCAL_COMMAND_DEADLINE_MS } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
 import { systemRandom } from '../../base/random.js'
 import { askManager } from '../../client/admin-client.js'
 import { NodeDisk } from '../../disk/node-disk.js'
 import { nameProblem } from '../../layout/names.js'
-import type { AdminCommand } from '../../net/admin.js'
 import { ConfigurationWatch } from '../../net/configuration-watch.js'
 import { StorageServer } from '../../storage/storage-server.js'
 import { FileBlockStore } from '../../storage/store/file-block-store.js'
+import { adminRoute } from './admin-channel.js'
 import type { ClusterAccess } from './cluster-access.js'
 import { serveControl } from './control-socket.js'
 import { openDataDirectory, type DataDirectory } from './data-directory.js'
@@ -54,13 +54,14 @@ export async function startStorage(options: StorageProcessOptions): Promise<Stor
     joined = true
     const control = await serveControl(socketPath(options.data), {
       '/ping': () => Promise.resolve({ role: 'storage', pid: process.pid }),
-      '/admin': command =>
+      '/admin': adminRoute(command =>
         askManager({
           peers: started.member.peers,
-          command: command as AdminCommand,
-          deadline: COMMAND_DEADLINE_MS,
+          command,
+          deadline: LOCAL_COMMAND_DEADLINE_MS,
           clock: systemClock,
         }),
+      ),
     })
     undo.push(() => control.close())
     log.info('storage server runs', { name: started.name })

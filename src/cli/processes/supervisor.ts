@@ -14,12 +14,13 @@ export class Supervisor {
     this.#say = say
   }
 
-  async start(specification: ChildSpecification): Promise<Child> {
-    const child = await startChild(specification)
+  /** `again`: how it is started when it has ended, if not the same way. */
+  async start(first: ChildSpecification, again = first): Promise<Child> {
+    const child = await startChild(first)
     this.#running.set(child.title, child)
     void child.ended.then(how => {
       this.#running.delete(child.title)
-      if (!this.#stopping) this.#restartLater(specification, how)
+      if (!this.#stopping) this.#restartLater(again, how)
     })
     return child
   }

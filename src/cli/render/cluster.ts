@@ -8,6 +8,7 @@ import type {
   VolumeResult,
 } from '../../net/admin.js'
 import { formatSize } from '../size.js'
+import { renderManagers } from './managers.js'
 import { renderTable } from './table.js'
 
 const VERDICTS: Readonly<Record<StatusResult['health'], string>> = {
@@ -19,13 +20,7 @@ const VERDICTS: Readonly<Record<StatusResult['health'], string>> = {
 export function renderStatus(status: StatusResult): string {
   const parts = [`${VERDICTS[status.health]} (epoch ${status.epoch})`]
   if (status.problems.length > 0) parts.push(status.problems.map(line => `  ! ${line}`).join('\n'))
-  parts.push(
-    renderTable(status.managers, [
-      { title: 'MANAGER', cell: manager => manager.id.slice(0, 16) },
-      { title: 'ROLE', cell: manager => (manager.leader ? 'leader' : 'follower') },
-      { title: 'REACHABLE', cell: manager => (manager.reachable ? 'yes' : 'no') },
-    ]),
-  )
+  parts.push(renderManagers(status.managers))
   if (status.servers.length > 0) parts.push(renderServers(status.servers))
   if (status.volumes.length > 0) parts.push(renderVolumes(status.volumes))
   if (status.clients.length > 0) parts.push(renderClients(status.clients))
@@ -97,9 +92,9 @@ export function renderEpochs(epochs: readonly EpochResult[]): string {
 
 export function renderEpoch(record: EpochResult): string {
   const votes = renderTable(record.votes, [
-    { title: 'VOTER', cell: vote => vote.voter },
+    { title: 'VOTER', cell: vote => vote.name },
     { title: 'ROLE', cell: vote => vote.role },
-    { title: 'VOTE', cell: vote => (vote.approve ? 'yes' : 'no') },
+    { title: 'VOTE', cell: voteWord },
     { title: 'REASON', cell: vote => vote.reason },
   ])
   const head = [
@@ -108,4 +103,9 @@ export function renderEpoch(record: EpochResult): string {
     `proposed by ${record.proposer}`,
   ].join('\n')
   return record.votes.length > 0 ? `${head}\n\n${votes}` : head
+}
+
+function voteWord({ approve, policy }: EpochResult['votes'][number]): string {
+  if (approve) return 'approve'
+  return policy ? 'refuse (overridden by --force)' : 'refuse'
 }

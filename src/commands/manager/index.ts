@@ -1,5 +1,7 @@
 // swarmdisk manager --data DIR [--key K] [--bootstrap H:P] [--new] [--host ADDR]
 import { Flags } from '@oclif/core'
+import { systemClock } from '../../base/clock.js'
+import { JOIN_NOTICE_MS } from '../../base/limits.js'
 import { SwarmdiskCommand } from '../../cli/base-command.js'
 import {
   clusterFlags,
@@ -10,14 +12,22 @@ import {
 } from '../../cli/flags.js'
 import { createLog } from '../../cli/log.js'
 import { clusterAccess } from '../../cli/processes/cluster-access.js'
-import { startManager } from '../../cli/processes/manager-process.js'
+import {
+  startManager,
+  type JoinedManager,
+  type ManagerProcess,
+} from '../../cli/processes/manager-process.js'
+import { toleranceNote } from '../../cli/render/managers.js'
 import { untilSignal } from '../../cli/signals.js'
 
 export default class ManagerCommand extends SwarmdiskCommand<undefined> {
-  static override readonly summary = 'Run a manager: it decides the configuration of the cluster.'
+  static override readonly summary =
+    'Run a manager: with the others it decides the configuration of the cluster.'
   static override readonly description =
-    'With --new it starts a cluster in an empty data directory; without, it goes on with the one ' +
-    'that the directory holds. This release has one manager for each cluster.'
+    'With --new it starts a cluster in an empty data directory. Without, it goes on as what the ' +
+    'directory says, or joins the cluster of its key if that is empty. It is ready when it is a ' +
+    'member. Run three of them, or five, each on a host of its own: a majority must be up for ' +
+    'the configuration to change.'
   static override readonly examples = [
     '<%= config.bin %> manager --data /srv/swarmdisk/manager --new',
     '<%= config.bin %> manager --data /srv/swarmdisk/manager',
@@ -39,13 +49,41 @@ export default class ManagerCommand extends SwarmdiskCommand<undefined> {
       port: parsePort(flags.port, '--port'),
       log: createLog(flags['log-level'], 'manager'),
     })
-    const { id, epoch } = manager
-    this.announce(`manager ${id.slice(0, 16)} at epoch ${epoch}`, { id, epoch, data: flags.data })
-    await untilSignal()
-    await manager.stop()
+    const { id } = manager
+    const stopped = untilSignal()
+    try {
+      const joined = await Promise.race([this.#membership(manager), stopped])
+      if (!joined) return
+      const { epoch, managers } = joined
+      this.announce(`manager ${id.slice(0, 16)} at epoch ${epoch}`, { id, epoch, data: flags.data })
+      const note = flags.new || manager.fresh ? toleranceNote(managers) : null
+      if (note !== null) this.logToStderr(note)
+      await stopped
+    } finally {
+      await manager.stop()
+    }
+  }
+
+  /** A member is one at once; whoever else waits says for what. */
+  async #membership(manager: ManagerProcess): Promise<JoinedManager> {
+    const notice = systemClock.after(JOIN_NOTICE_MS, () => this.logToStderr(waiting(manager)))
+    try {
+      return await manager.joined
+    } finally {
+      notice.cancel()
+    }
   }
 
   protected override show(): void {
     // Its ready line is all there is to show.
   }
+}
+
+function waiting({ id, fresh }: ManagerProcess): string {
+  const what = 'waiting to be taken in: check that a manager of the cluster runs with this key'
+  if (fresh) return `This manager is ${what}.`
+  return (
+    `This manager is no member of its cluster, or no longer one, and is ${what}; ` +
+    `"swarmdisk manager add ${id.slice(0, 16)}" takes back one that was removed.`
+  )
 }

@@ -1,8 +1,8 @@
-// swarmdisk volume create NAME --size 10G [--replicas 3] [--min-in-sync N]
+// swarmdisk volume create NAME --size 10G [--replicas 3] [--min-in-sync N] [--force]
 import { Args, Flags } from '@oclif/core'
 import { ClusterCommand } from '../../cli/cluster-command.js'
 import { renderVolumes } from '../../cli/render/cluster.js'
-import { wholeNumber } from '../../cli/flags.js'
+import { forceFlag, wholeNumber } from '../../cli/flags.js'
 import { formatSize, parseSize } from '../../cli/size.js'
 import type { VolumeResult } from '../../net/admin.js'
 
@@ -25,6 +25,7 @@ export default class VolumeCreate extends ClusterCommand<VolumeResult> {
     'min-in-sync': Flags.string({
       description: 'writes wait while fewer copies are in-sync; default: a majority',
     }),
+    force: forceFlag,
   }
 
   protected override async execute(): Promise<VolumeResult> {
@@ -36,6 +37,7 @@ export default class VolumeCreate extends ClusterCommand<VolumeResult> {
       size: parseSize(flags.size, '--size'),
       replicas: wholeNumber(flags.replicas, '--replicas'),
       minInSync: minInSync === undefined ? null : wholeNumber(minInSync, '--min-in-sync'),
+      force: flags.force,
     })
   }
 

@@ -1,0 +1,78 @@
+// Managers and votes as people read them.
+import test from 'tape'
+import { renderEpoch } from '../../../src/cli/render/cluster.js'
+import { renderManagerList, toleranceNote } from '../../../src/cli/render/managers.js'
+import type { EpochResult, ManagerListResult } from '../../../src/net/admin.js'
+
+const A = 'a'.repeat(64)
+const B = 'b'.repeat(64)
+const C = 'c'.repeat(64)
+
+function lines(text: string): string[] {
+  return text.split('\n').map(line => line.replaceAll(/ {2,}/g, ' | '))
+}
+
+test('managers: leader, reachable, candidates, and what the cluster survives', t => {
+  const member = (id: string, leader: boolean, reachable: boolean) => {
+    return { id, leader, reachable, addresses: [`10.0.0.${id.charCodeAt(0)}:7000`] }
+  }
+  const list: ManagerListResult = {
+    managers: [member(A, true, true), member(B, false, false)],
+    candidates: [{ id: C, addresses: ['10.0.0.9:7000'] }],
+  }
+  t.deepEqual(lines(renderManagerList(list)), [
+    'MANAGER | ROLE | REACHABLE | ADDRESS',
+    'aaaaaaaaaaaaaaaa | leader | yes | 10.0.0.97:7000',
+    'bbbbbbbbbbbbbbbb | follower | no | 10.0.0.98:7000',
+    '',
+    'No members, but running ("manager add" takes one in):',
+    'CANDIDATE | ADDRESS',
+    'cccccccccccccccc | 10.0.0.9:7000',
+    '',
+    toleranceNote(2) ?? '',
+  ])
+  t.match(toleranceNote(1) ?? '', /One manager does not survive.*start two more on other hosts/)
+  t.match(toleranceNote(2) ?? '', /Two managers do not survive.*start one more on another host/)
+  t.equal(toleranceNote(3), null)
+  t.end()
+})
+
+test('votes: who, how and why; overridden refusals say so', t => {
+  const record: EpochResult = {
+    epoch: 12,
+    at: '2026-01-01T00:00:00.000Z',
+    change: 'storage server c removed',
+    kind: 'server-removed',
+    proposer: 'operator at client 3f2a91c0',
+    votes: [
+      { voter: A, name: 'a', role: 'storage', approve: true, policy: false, reason: '' },
+      {
+        voter: B,
+        name: B.slice(0, 8),
+        role: 'manager',
+        approve: false,
+        policy: true,
+        reason: 'Volume data would have 2 of 3 replicas.',
+      },
+      {
+        voter: C,
+        name: C.slice(0, 8),
+        role: 'manager',
+        approve: false,
+        policy: false,
+        reason: 'x',
+      },
+    ],
+  }
+  t.deepEqual(lines(renderEpoch(record)), [
+    'epoch 12, 2026-01-01T00:00:00.000Z',
+    'storage server c removed',
+    'proposed by operator at client 3f2a91c0',
+    '',
+    'VOTER | ROLE | VOTE | REASON',
+    'a | storage | approve',
+    'bbbbbbbb | manager | refuse (overridden by --force) | Volume data would have 2 of 3 replicas.',
+    'cccccccc | manager | refuse | x',
+  ])
+  t.end()
+})
