@@ -1,28 +1,17 @@
 // The only way from one configuration to the next: a pure function of the configuration and a
 // change, which gives the configuration of the next epoch or a refusal with its reason. The changes
-// are in apply/ and apply-shards.ts; what none may ever break is asserted in invariants.ts.
+// are in apply/; what none may ever break is asserted in invariants.ts.
 import { exhaustive } from '../base/assert.js'
-import {
-  epoch as toEpoch,
-  EPOCH_LIMIT,
-  generation,
-  volumeId,
-  type Epoch,
-  type VolumeId,
-} from '../base/brands.js'
-import { DELETED_VOLUMES_REMEMBERED, SHARDS_MAX, SHARDS_MIN, VOLUMES_MAX } from '../base/limits.js'
-import { caughtUp, reallocated } from './apply-shards.js'
+import { epoch as toEpoch, EPOCH_LIMIT, volumeId, type Epoch } from '../base/brands.js'
 import { addressesProblem } from './apply/addresses.js'
 import { managerAdded, managerRemoved, managerUpdated } from './apply/managers.js'
 import { serverDown, serverRegistered, serverRemoved } from './apply/servers.js'
-import type { Change, ChangeOf } from './change.js'
-import type { Configuration, ShardAllocation, VolumeRecord } from './configuration.js'
+import { caughtUp, reallocated } from './apply/shards.js'
+import { volumeCreated, volumeDeleted } from './apply/volumes.js'
+import type { Change } from './change.js'
+import type { Configuration } from './configuration.js'
 import { checkConfiguration } from './invariants.js'
-import { minInSyncProblem, nameProblem, replicasProblem, sizeProblem } from './names.js'
 import { isRefusal, refuse, type Outcome, type Refusal } from './outcome.js'
-
-/** The layer that a new volume starts with, its head. */
-export const FIRST_LAYER = 1
 
 /** `configuration` is null only before 'cluster-created', which makes epoch 1. */
 export function apply(configuration: Configuration | null, change: Change): Outcome {
@@ -82,103 +71,4 @@ function changed(before: Configuration, change: Change, epoch: Epoch): Configura
     default:
       return exhaustive(change)
   }
-}
-
-function volumeCreated(
-  before: Configuration,
-  change: ChangeOf<'volume-created'>,
-  epoch: Epoch,
-): Configuration | Refusal {
-  const problem = volumeProblem(before, change) ?? placementProblem(before, change)
-  if (problem !== null) return problem
-  const { name, size, replicas, minInSync, placement } = change
-  const id = before.nextVolume
-  const shards = placement.map((servers): ShardAllocation => ({
-    epoch,
-    generation: generation(0),
-    replicas: servers.map(server => ({
-      server,
-      state: 'in-sync',
-      incarnation: before.servers.get(server)!.incarnation,
-    })),
-    stale: [],
-  }))
-  const layers = [{ id: FIRST_LAYER }]
-  const volume: VolumeRecord = {
-    ...{ id, name, size, replicas, minInSync },
-    ...{ created: epoch, layers, shards },
-  }
-  const volumes = new Map(before.volumes).set(id, volume)
-  return { ...before, epoch, volumes, nextVolume: volumeId(id + 1) }
-}
-
-/** What is wrong with a new volume but for its placement; the planner asks this before it plans. */
-export function volumeProblem(
-  before: Configuration,
-  wish: Pick<VolumeRecord, 'name' | 'replicas' | 'minInSync'> & { readonly size: number },
-): Refusal | null {
-  const { name, size, replicas, minInSync } = wish
-  const named = nameProblem('volume name', name)
-  if (named !== null) return refuse('bad-name', named)
-  const sized = sizeProblem(size)
-  if (sized !== null) return refuse('bad-size', sized)
-  const replicated = replicasProblem(replicas)
-  if (replicated !== null) return refuse('bad-replicas', replicated)
-  const kept = minInSyncProblem(minInSync, replicas)
-  if (kept !== null) return refuse('bad-min-in-sync', kept)
-  for (const volume of before.volumes.values()) {
-    if (volume.name !== name) continue
-    return refuse('name-taken', `There is a volume "${name}" already: choose another name.`)
-  }
-  if (before.volumes.size >= VOLUMES_MAX) {
-    return refuse('too-many', `The cluster has ${VOLUMES_MAX} volumes: delete one first.`)
-  }
-  const up = [...before.servers.values()].filter(server => server.state === 'up').length
-  if (up >= replicas) return null
-  return refuse(
-    'too-few-servers',
-    `${replicas} replicas need ${replicas} storage servers that are up, and there are ` +
-      `${up}: start more or ask for fewer replicas.`,
-  )
-}
-
-function placementProblem(
-  before: Configuration,
-  { placement, replicas }: ChangeOf<'volume-created'>,
-): Refusal | null {
-  const fits = placement.length >= SHARDS_MIN && placement.length <= SHARDS_MAX
-  const wellFormed = placement.every(
-    servers =>
-      servers.length === replicas &&
-      new Set(servers).size === replicas &&
-      servers.every(server => before.servers.get(server)?.state === 'up'),
-  )
-  if (fits && wellFormed) return null
-  return refuse(
-    'bad-allocation',
-    'The volume was planned for servers that are not (or no longer) up, or for other ' +
-      `numbers: plan it again with ${SHARDS_MIN} to ${SHARDS_MAX} shards of ${replicas} ` +
-      'different servers each.',
-  )
-}
-
-function volumeDeleted(
-  before: Configuration,
-  { volume }: ChangeOf<'volume-deleted'>,
-  epoch: Epoch,
-): Configuration | Refusal {
-  if (!before.volumes.has(volume)) {
-    return refuse('no-such-volume', `There is no volume number ${volume}: it may be deleted.`)
-  }
-  const volumes = new Map(before.volumes)
-  volumes.delete(volume)
-  return { ...before, epoch, volumes, deletedVolumes: remember(before.deletedVolumes, [volume]) }
-}
-
-/** The newest deletions, oldest first. */
-export function remember(
-  known: readonly VolumeId[],
-  added: readonly VolumeId[],
-): readonly VolumeId[] {
-  return [...known, ...added].slice(-DELETED_VOLUMES_REMEMBERED)
 }

@@ -1,18 +1,21 @@
 // What a shard can do right now, given who is connected, and what it waits for: for `status`.
 import type { PeerId } from '../base/brands.js'
-import { inSyncOf, keepsMemory } from './apply-shards.js'
 import type { Configuration, Replica, ShardAllocation, VolumeRecord } from './configuration.js'
-import type { Connected } from './planner.js'
+import { inSyncOf, isDown, isHere, keepsMemory, type Connected, type Observed } from './replicas.js'
 
 export type ShardCondition =
   /** All replicas are in-sync and connected. */
   | { readonly kind: 'ok' }
   /** Reads and writes go on with fewer copies than wanted. */
   | { readonly kind: 'degraded' }
-  /** Reads go on; writes wait for these in-sync servers, which are away. */
+  /** Reads go on; writes wait for these in-sync servers, until they answer or are declared down. */
   | { readonly kind: 'writes-wait'; readonly servers: readonly PeerId[] }
-  /** Reads go on; writes wait until these have caught up or come back: too few are in-sync. */
-  | { readonly kind: 'too-few-in-sync'; readonly servers: readonly PeerId[] }
+  /** Reads go on; writes wait until as many of these as are missing have caught up. */
+  | {
+      readonly kind: 'too-few-in-sync'
+      readonly servers: readonly PeerId[]
+      readonly missing: number
+    }
   /** Everything waits for these servers, which may hold the newest writes. */
   | { readonly kind: 'newest-away'; readonly servers: readonly PeerId[] }
   /** Everything waits for any of these servers: all have restarted, none is connected. */
@@ -20,26 +23,20 @@ export type ShardCondition =
   /** The next configuration brings it back: the managers are about to resume it. */
   | { readonly kind: 'resuming' }
 
-export interface Observed {
-  readonly configuration: Configuration
-  readonly connected: Connected
-}
-
 export function conditionOf(
   shard: ShardAllocation,
   volume: VolumeRecord,
-  { configuration, connected }: Observed,
+  observed: Observed,
 ): ShardCondition {
   const inSync = inSyncOf(shard)
   const names = (replicas: readonly Replica[]): readonly PeerId[] =>
     replicas.map(({ server }) => server)
-  const isHere = ({ server }: Replica): boolean =>
-    connected.get(server) === configuration.servers.get(server)?.incarnation
-  const kept = inSync.filter(replica => keepsMemory(configuration, replica))
-  const serving = kept.filter(isHere)
+  const here = ({ server }: Replica): boolean => isHere(observed, server)
+  const kept = inSync.filter(replica => keepsMemory(observed.configuration, replica))
+  const serving = kept.filter(here)
   if (serving.length === 0) {
     if (kept.length > 0) return { kind: 'newest-away', servers: names(kept) }
-    return inSync.some(isHere)
+    return inSync.some(here)
       ? { kind: 'resuming' }
       : { kind: 'all-restarted', servers: names(inSync) }
   }
@@ -47,7 +44,8 @@ export function conditionOf(
   if (away.length > 0) return { kind: 'writes-wait', servers: names(away) }
   if (serving.length < volume.minInSync) {
     const others = names(shard.replicas).slice(inSync.length)
-    return { kind: 'too-few-in-sync', servers: [...others, ...shard.stale] }
+    const missing = volume.minInSync - serving.length
+    return { kind: 'too-few-in-sync', servers: [...others, ...shard.stale], missing }
   }
   return { kind: serving.length < volume.replicas ? 'degraded' : 'ok' }
 }
@@ -85,33 +83,44 @@ function reasonOf(condition: ShardCondition, configuration: Configuration): stri
       return '{shards} {wait} for the managers to resume'
     case 'writes-wait':
       return (
-        `writes to {shards} wait for ${named(condition.servers, configuration, 'and')}, ` +
-        'which must be reached or replaced; reads go on'
+        `writes to {shards} wait for ${named(condition.servers, configuration, 'and')} to answer, ` +
+        'or for the managers to go on without; reads go on'
       )
     case 'too-few-in-sync':
-      return condition.servers.length === 0
-        ? 'writes to {shards} wait for more replicas; reads go on'
-        : `writes to {shards} wait until ${named(condition.servers, configuration, 'or')} ` +
-            'has caught up; reads go on'
+      return `writes to {shards} wait ${untilEnough(condition, configuration)}; reads go on`
     case 'newest-away':
       return (
         `{shards} {wait} for ${named(condition.servers, configuration, 'or')}, ` +
         'which may hold the newest writes'
       )
     case 'all-restarted':
-      return (
-        `{shards} {wait} for ${named(condition.servers, configuration, 'or')}; ` + 'start it again'
-      )
+      return `{shards} {wait} for ${named(condition.servers, configuration, 'or')}; start it again`
   }
 }
 
+function untilEnough(
+  { servers, missing }: Extract<ShardCondition, { kind: 'too-few-in-sync' }>,
+  configuration: Configuration,
+): string {
+  if (servers.length < missing) return 'for more replicas'
+  if (servers.length === 1 || missing === 1) {
+    return `until ${named(servers, configuration, 'or')} has caught up`
+  }
+  const some = servers.length === missing ? '' : `${missing} of `
+  return `until ${some}${named(servers, configuration, 'and')} have caught up`
+}
+
+/** Those that are recorded as down are marked: they must be started first. */
 function named(
   servers: readonly PeerId[],
   configuration: Configuration,
   joiner: 'and' | 'or',
 ): string {
   const names = servers
-    .map(server => configuration.servers.get(server)?.name ?? server.slice(0, 8))
+    .map(server => {
+      const name = configuration.servers.get(server)?.name ?? server.slice(0, 8)
+      return isDown(configuration, server) ? `${name} (down)` : name
+    })
     .sort()
   if (names.length === 1) return `storage server ${names[0]!}`
   return `storage servers ${names.slice(0, -1).join(', ')} ${joiner} ${names.at(-1)!}`

@@ -9,7 +9,7 @@ import {
   type ShardIndex,
   type VolumeId,
 } from '../base/brands.js'
-import { remember } from './apply.js'
+import { remember } from './apply/volumes.js'
 import type {
   Configuration,
   ManagerRecord,

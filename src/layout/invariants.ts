@@ -6,6 +6,7 @@ import {
   ALLOCATION_SERVERS_MAX,
   DELETED_VOLUMES_REMEMBERED,
   MANAGERS_MAX,
+  REPLICAS_MAX,
   SERVERS_MAX,
   SHARDS_MAX,
   SHARDS_MIN,
@@ -13,6 +14,7 @@ import {
 } from '../base/limits.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from './configuration.js'
 import { minInSyncProblem, nameProblem, replicasProblem, sizeProblem } from './names.js'
+import { inSyncFirst, isDown } from './replicas.js'
 
 /** Asserts a configuration; parts shared with `before`, which was checked, are not looked at. */
 export function checkConfiguration(
@@ -82,23 +84,37 @@ function checkVolume(
 
 function checkShard(configuration: Configuration, shard: ShardAllocation): void {
   assert(shard.epoch <= configuration.epoch, 'an allocation is not newer than its configuration')
+  assert(shard.replicas.length <= REPLICAS_MAX, 'the replicas of a shard are bounded')
   assert(shard.replicas[0]?.state === 'in-sync', 'the first replica is the primary, in-sync')
   assert(inSyncFirst(shard), 'in-sync replicas come first')
   const holders = [...shard.replicas.map(replica => replica.server), ...shard.stale]
   assert(new Set(holders).size === holders.length, 'a server holds a shard once')
   assert(holders.length <= ALLOCATION_SERVERS_MAX, 'the holders of a shard are bounded')
-  for (const replica of shard.replicas) {
+  checkHolders(configuration, shard)
+}
+
+function checkHolders(configuration: Configuration, { replicas, stale }: ShardAllocation): void {
+  for (const replica of replicas) {
     const server = configuration.servers.get(replica.server)
     assert(server !== undefined, 'replicas are on servers of the cluster')
     assert(replica.incarnation <= server.incarnation, 'no replica is of a start yet to come')
+    // An in-sync one stays where nobody else has the newest writes: the shard waits for it.
+    assert(replica.state === 'in-sync' || server.state !== 'down', 'nobody syncs who is down')
+  }
+  for (const server of stale) {
+    assert(configuration.servers.has(server), 'stale copies are on servers of the cluster')
   }
 }
 
-/** Whether no in-sync replica stands behind a syncing one. */
-export function inSyncFirst({ replicas }: Pick<ShardAllocation, 'replicas'>): boolean {
-  return replicas.every(
-    (replica, i) => i === 0 || replica.state === 'syncing' || replicas[i - 1]?.state === 'in-sync',
+/** Shards that did not change are looked at again when a server on which they may be did. */
+function checkWhereServersWent(after: Configuration, before: Configuration): void {
+  const went = [...before.servers.keys()].some(
+    id => !after.servers.has(id) || (isDown(after, id) && !isDown(before, id)),
   )
+  if (!went) return
+  for (const { shards } of after.volumes.values()) {
+    for (const shard of shards) checkHolders(after, shard)
+  }
 }
 
 /** What only grows from one configuration to the next. */
@@ -106,6 +122,7 @@ function checkStep(after: Configuration, before: Configuration): void {
   assert(after.cluster === before.cluster, 'a cluster stays itself')
   assert(after.epoch === before.epoch + 1, 'every change makes the next epoch')
   assert(after.nextVolume >= before.nextVolume, 'volume numbers are never reused')
+  assert(managersDiffering(after, before) <= 1, 'managers come and go one at a time')
   for (const [id, volume] of after.volumes) {
     const known = before.volumes.get(id)
     if (known === undefined || known === volume) continue
@@ -117,8 +134,16 @@ function checkStep(after: Configuration, before: Configuration): void {
     })
   }
   if (after.servers === before.servers) return
+  checkWhereServersWent(after, before)
   for (const [id, server] of after.servers) {
     const known = before.servers.get(id)
     assert(known === undefined || server.incarnation >= known.incarnation, 'incarnations grow')
   }
+}
+
+/** How many come and go: the majorities of both lists must overlap. */
+function managersDiffering(after: Configuration, before: Configuration): number {
+  const ids = new Set(before.managers.map(({ id }) => id))
+  const added = after.managers.filter(({ id }) => !ids.delete(id))
+  return added.length + ids.size
 }

@@ -1,22 +1,27 @@
 // What the manager proposes: pure plans from a configuration and what is connected. A plan is a
 // change for `apply`, which checks it once more; nothing here decides.
 import { assert } from '../base/assert.js'
-import { byteCount, generation, shardIndex, type Incarnation, type PeerId } from '../base/brands.js'
+import { byteCount, generation, shardIndex, type PeerId } from '../base/brands.js'
 import { REALLOCATIONS_PER_CHANGE } from '../base/limits.js'
-import { inSyncOf, keepsMemory } from './apply-shards.js'
-import { volumeProblem } from './apply.js'
-import type { Change, ShardReallocation } from './change.js'
+import { volumeProblem } from './apply/volumes.js'
+import type { ChangeOf, ShardReallocation } from './change.js'
 import type { Configuration, Replica, ShardAllocation, VolumeRecord } from './configuration.js'
 import { equal } from './equal.js'
 import { shardCountFor } from './geometry.js'
 import type { Refusal } from './outcome.js'
 import { placeVolume, type Load } from './placement/place.js'
+import {
+  inSyncOf,
+  isConnected,
+  isDown,
+  isHere,
+  keepsMemory,
+  type Connected,
+  type Observed,
+} from './replicas.js'
 
-export type VolumeCreated = Extract<Change, { kind: 'volume-created' }>
-export type ShardsReallocated = Extract<Change, { kind: 'shards-reallocated' }>
-
-/** The servers that talk to the managers now, each with the start that it says it is. */
-export type Connected = ReadonlyMap<PeerId, Incarnation>
+export type VolumeCreated = ChangeOf<'volume-created'>
+export type ShardsReallocated = ChangeOf<'shards-reallocated'>
 
 export interface VolumeWish {
   readonly name: string
@@ -59,73 +64,77 @@ export function loadsOf(configuration: Configuration): ReadonlyMap<PeerId, Load>
 }
 
 /**
- * What follows from servers having restarted or come back, for all shards in one change (for the
- * first REALLOCATIONS_PER_CHANGE of them; ask again after it is applied). For each shard, of its
+ * What follows from servers having restarted, come back or gone, for all shards in one change (for
+ * the first REALLOCATIONS_PER_CHANGE of them; ask again after it is applied). For each shard, of its
  * in-sync replicas:
- * - one kept its memory and is connected: those that restarted start syncing, or are stale while
- *   they are not connected; stale ones that are connected start syncing;
+ * - one kept its memory and is connected: the shard goes on with it. Those that restarted start
+ *   syncing, or are stale while they are not connected; those on servers that are down are stale;
+ *   stale ones that are connected start syncing;
  * - all have restarted: the shard resumes from the first that is connected, in a new generation;
  * - else somebody who is not connected may hold the newest writes: the shard waits for it.
+ * Nothing is given to a server that is recorded as down, or whose present start is not on record.
  * Null if nothing follows.
  */
 export function planReturn(
   configuration: Configuration,
   connected: Connected,
 ): ShardsReallocated | null {
+  const observed = { configuration, connected }
   const shards: ShardReallocation[] = []
-  let resumed = 0
+  const news = { back: 0, left: 0, resumed: 0 }
   for (const volume of configuration.volumes.values()) {
     for (const [i, shard] of volume.shards.entries()) {
       if (shards.length === REALLOCATIONS_PER_CHANGE) break
-      const planned = new Returning({ configuration, connected, volume, shard }).plan()
+      const planned = new Returning(observed, volume, shard).plan()
       if (planned === null) continue
-      if (planned.generation !== shard.generation) resumed++
+      news[newsOf(planned, shard)]++
       const place = { volume: volume.id, shard: shardIndex(i), expected: shard.epoch }
       shards.push({ ...place, ...planned })
     }
   }
-  if (shards.length === 0) return null
-  const reason =
-    resumed === 0
-      ? 'storage servers came back and catch up'
-      : `storage servers came back; all in-sync copies of ${resumed} shards had restarted, ` +
-        'these resume'
-  return { kind: 'shards-reallocated', reason, shards }
+  return shards.length === 0 ? null : { kind: 'shards-reallocated', reason: told(news), shards }
 }
 
 type Planned = Pick<ShardReallocation, 'replicas' | 'stale' | 'generation'>
+/** In how many shards a copy is back, is only left behind, or is where the shard resumes from. */
+type News = Record<'back' | 'left' | 'resumed', number>
+
+function newsOf(planned: Planned, shard: ShardAllocation): keyof News {
+  if (planned.generation !== shard.generation) return 'resumed'
+  const syncing = planned.replicas.filter(replica => replica.state === 'syncing')
+  return syncing.every(replica => shard.replicas.includes(replica)) ? 'left' : 'back'
+}
+
+function told({ back, left, resumed }: News): string {
+  const shards = (n: number): string => (n === 1 ? '1 shard' : `${n} shards`)
+  const sentences: string[] = []
+  if (back > 0) sentences.push('storage servers came back and catch up')
+  if (left > 0) sentences.push(`servers that are away are left behind in ${shards(left)}`)
+  if (resumed > 0) sentences.push(`all in-sync copies of ${shards(resumed)} had restarted: resumed`)
+  return sentences.join('; ')
+}
 
 /** The plan for one shard. */
 class Returning {
-  readonly #configuration: Configuration
-  readonly #connected: Connected
+  readonly #observed: Observed
   readonly #volume: VolumeRecord
   readonly #shard: ShardAllocation
 
-  constructor(where: {
-    readonly configuration: Configuration
-    readonly connected: Connected
-    readonly volume: VolumeRecord
-    readonly shard: ShardAllocation
-  }) {
-    this.#configuration = where.configuration
-    this.#connected = where.connected
-    this.#volume = where.volume
-    this.#shard = where.shard
+  constructor(observed: Observed, volume: VolumeRecord, shard: ShardAllocation) {
+    this.#observed = observed
+    this.#volume = volume
+    this.#shard = shard
   }
 
   plan(): Planned | null {
     const inSync = inSyncOf(this.#shard)
-    const kept = inSync.filter(replica => keepsMemory(this.#configuration, replica))
+    const kept = inSync.filter(replica => keepsMemory(this.#observed.configuration, replica))
     if (kept.some(({ server }) => this.#isHere(server))) return this.#resync()
     return kept.length === 0 ? this.#resume(inSync) : null
   }
 
-  /** Connected with the start that is on record; one not yet registered does not count. */
   #isHere(server: PeerId): boolean {
-    const incarnation = this.#connected.get(server)
-    const recorded = this.#configuration.servers.get(server)?.incarnation
-    return incarnation !== undefined && incarnation === recorded
+    return isHere(this.#observed, server)
   }
 
   #resync(): Planned | null {
@@ -133,13 +142,10 @@ class Returning {
     const behind: Replica[] = []
     const stale: PeerId[] = []
     for (const replica of this.#shard.replicas) {
-      const keeps = keepsMemory(this.#configuration, replica)
-      if (replica.state === 'in-sync' && keeps) stays.push(replica)
-      // One that was syncing and is away stays as it is: nobody waits for it.
-      else if (keeps || (replica.state === 'syncing' && !this.#isHere(replica.server)))
-        behind.push(replica)
-      else if (this.#isHere(replica.server)) behind.push(this.#syncing(replica.server))
-      else stale.push(replica.server)
+      const now = this.#carriedOn(replica)
+      if (now === null) stale.push(replica.server)
+      else if (now.state === 'in-sync') stays.push(now)
+      else behind.push(now)
     }
     for (const server of this.#shard.stale) {
       const wanted = stays.length + behind.length < this.#volume.replicas
@@ -148,6 +154,18 @@ class Returning {
     }
     const { generation } = this.#shard
     return this.#unlessSame({ replicas: [...stays, ...behind], stale, generation })
+  }
+
+  /** The replica in a shard that goes on with another one; null if it is stale from now on. */
+  #carriedOn(replica: Replica): Replica | null {
+    const { server, state } = replica
+    const { configuration } = this.#observed
+    // One that is down and connected is about to register: it has missed nothing yet.
+    if (isDown(configuration, server) && !isConnected(this.#observed, server)) return null
+    if (keepsMemory(configuration, replica)) return replica
+    if (this.#isHere(server)) return this.#syncing(server)
+    // One that was syncing and is away stays as it is: nobody waits for it.
+    return state === 'syncing' ? replica : null
   }
 
   #resume(inSync: readonly Replica[]): Planned | null {
@@ -168,7 +186,7 @@ class Returning {
   }
 
   #syncing(server: PeerId): Replica {
-    const record = this.#configuration.servers.get(server)
+    const record = this.#observed.configuration.servers.get(server)
     assert(record !== undefined, 'holders of shards are on record')
     return { server, state: 'syncing', incarnation: record.incarnation }
   }

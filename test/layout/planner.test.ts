@@ -3,7 +3,8 @@ import { incarnation, shardIndex, type PeerId } from '../../src/base/brands.js'
 import { explainUnavailable } from '../../src/layout/condition.js'
 import type { Configuration, Replica } from '../../src/layout/configuration.js'
 import { isRefusal } from '../../src/layout/outcome.js'
-import { planReturn, planVolume, type Connected } from '../../src/layout/planner.js'
+import { planReturn, planVolume } from '../../src/layout/planner.js'
+import type { Connected } from '../../src/layout/replicas.js'
 import { SeededRandom } from '../simulator/seeded-random.js'
 import {
   cluster,
@@ -158,7 +159,7 @@ test('sentences for what waits', t => {
   t.deepEqual(explainUnavailable(start, connected(start)), [])
   t.match(
     explainUnavailable(start, connected(start, C))[0]!,
-    /^volume data: writes to 9 shards wait for storage server s\d, .*; reads go on$/,
+    /^volume data: writes to 9 shards wait for storage server s\d to answer, .*; reads go on$/,
   )
   const [a, b, c] = shardOf(start).replicas as [Replica, Replica, Replica]
   const one = must(

@@ -2,7 +2,6 @@
 // invariant I5: no change gives up an acknowledged write.
 import type { Epoch, PeerId, VolumeId } from '../../base/brands.js'
 import { SERVERS_MAX, WEIGHT_MAX } from '../../base/limits.js'
-import { inSyncOf, keepsMemory } from '../apply-shards.js'
 import type { ChangeOf } from '../change.js'
 import type {
   Configuration,
@@ -13,6 +12,7 @@ import type {
 import { equal } from '../equal.js'
 import { nameProblem } from '../names.js'
 import { refuse, type Refusal } from '../outcome.js'
+import { inSyncOf, isDown, keepsMemory } from '../replicas.js'
 import { addressesProblem } from './addresses.js'
 
 /** Registering says that a server is up, but does not end the draining that an operator began. */
@@ -99,9 +99,7 @@ function withoutDown(
   const others = shard.replicas.filter(replica => replica !== gone)
   const goesOn = inSyncOf({ replicas: others }).some(
     replica =>
-      keepsMemory(before, replica) &&
-      live.has(replica.server) &&
-      before.servers.get(replica.server)?.state !== 'down',
+      keepsMemory(before, replica) && live.has(replica.server) && !isDown(before, replica.server),
   )
   if (gone.state === 'in-sync' && !goesOn) return null
   return { ...shard, replicas: others, stale: [...shard.stale, server] }

@@ -1,8 +1,8 @@
 // The guard of I5: which reallocations are refused, and with which code.
 import test from 'tape'
-import { epoch, generation, incarnation, shardIndex, volumeId } from '../../src/base/brands.js'
-import type { CaughtUpReplica, Change } from '../../src/layout/change.js'
-import type { Configuration, Replica } from '../../src/layout/configuration.js'
+import { epoch, generation, incarnation, shardIndex, volumeId } from '../../../src/base/brands.js'
+import type { CaughtUpReplica, Change } from '../../../src/layout/change.js'
+import type { Configuration, Replica } from '../../../src/layout/configuration.js'
 import {
   clusterWithVolume,
   must,
@@ -13,7 +13,7 @@ import {
   server,
   shardOf,
   VOLUME,
-} from './clusters.js'
+} from '../clusters.js'
 
 const start = clusterWithVolume()
 const [A, B, C] = shardOf(start).replicas.map(r => r.server) as [

@@ -1,24 +1,16 @@
 // The two changes of allocations, and with them the guard of invariant I5: no change gives up an
 // acknowledged write, and no copy becomes in-sync but one that has caught up.
-//
-// An in-sync replica *keeps its memory* while its server has not restarted since: the replica's
-// incarnation is the server's recorded one. A restarted one may have lost what was not flushed.
-import { generation, type Epoch, type VolumeId } from '../base/brands.js'
-import { ALLOCATION_SERVERS_MAX, REALLOCATIONS_PER_CHANGE } from '../base/limits.js'
-import type { CaughtUpReplica, ShardReallocation } from './change.js'
-import type { Configuration, Replica, ShardAllocation, VolumeRecord } from './configuration.js'
-import { equal } from './equal.js'
-import { inSyncFirst } from './invariants.js'
-import { isRefusal, refuse, type Refusal } from './outcome.js'
-
-/** Whether the server has not restarted since this replica was given its state. */
-export function keepsMemory(configuration: Configuration, replica: Replica): boolean {
-  return configuration.servers.get(replica.server)?.incarnation === replica.incarnation
-}
-
-export function inSyncOf(shard: Pick<ShardAllocation, 'replicas'>): readonly Replica[] {
-  return shard.replicas.filter(replica => replica.state === 'in-sync')
-}
+import { generation, type Epoch, type VolumeId } from '../../base/brands.js'
+import {
+  ALLOCATION_SERVERS_MAX,
+  REALLOCATIONS_PER_CHANGE,
+  REPLICAS_MAX,
+} from '../../base/limits.js'
+import type { CaughtUpReplica, ShardReallocation } from '../change.js'
+import type { Configuration, Replica, ShardAllocation, VolumeRecord } from '../configuration.js'
+import { equal } from '../equal.js'
+import { isRefusal, refuse, type Refusal } from '../outcome.js'
+import { inSyncFirst, inSyncOf, isDown, keepsMemory } from '../replicas.js'
 
 /** A configuration under change: each volume's list of shards is copied once. */
 class Draft {
@@ -115,6 +107,7 @@ function shapeProblem(
   const wellFormed =
     replicas[0]?.state === 'in-sync' &&
     inSyncFirst(item) &&
+    replicas.length <= REPLICAS_MAX &&
     new Set(holders).size === holders.length &&
     holders.length <= ALLOCATION_SERVERS_MAX &&
     holders.every(server => before.servers.has(server))
@@ -125,10 +118,16 @@ function shapeProblem(
         'servers, the in-sync ones first: plan again.',
     )
   }
-  const invented = replicas.find(
-    replica => !keepsMemory(before, replica) && !old.replicas.some(known => equal(known, replica)),
-  )
-  if (invented === undefined) return null
+  const added = replicas.filter(replica => !old.replicas.some(known => equal(known, replica)))
+  const down = added.find(replica => isDown(before, replica.server))
+  if (down !== undefined) {
+    const { name } = before.servers.get(down.server)!
+    return refuse(
+      'outdated',
+      `Shard ${item.shard} was planned for storage server "${name}", which is down: plan again.`,
+    )
+  }
+  if (added.every(replica => keepsMemory(before, replica))) return null
   return refuse(
     'bad-allocation',
     `The new allocation of shard ${item.shard} names a start of a server that is not ` +

@@ -1,0 +1,46 @@
+// What a list of replicas says, together with the servers they are on.
+//
+// An in-sync replica *keeps its memory* while its server has not restarted since: the replica's
+// incarnation is the server's recorded one. A restarted one may have lost what was not flushed.
+import type { Incarnation, PeerId } from '../base/brands.js'
+import type { Configuration, Replica, ShardAllocation } from './configuration.js'
+
+/** The servers that talk to the managers now, each with the start that it says it is. */
+export type Connected = ReadonlyMap<PeerId, Incarnation>
+
+export interface Observed {
+  readonly configuration: Configuration
+  readonly connected: Connected
+}
+
+/** Whether the server has not restarted since this replica was given its state. */
+export function keepsMemory(configuration: Configuration, replica: Replica): boolean {
+  return configuration.servers.get(replica.server)?.incarnation === replica.incarnation
+}
+
+export function inSyncOf({ replicas }: Pick<ShardAllocation, 'replicas'>): readonly Replica[] {
+  return replicas.filter(replica => replica.state === 'in-sync')
+}
+
+/** Whether no in-sync replica stands behind a syncing one. */
+export function inSyncFirst({ replicas }: Pick<ShardAllocation, 'replicas'>): boolean {
+  return replicas.every(
+    (replica, i) => i === 0 || replica.state === 'syncing' || replicas[i - 1]?.state === 'in-sync',
+  )
+}
+
+export function isDown(configuration: Configuration, server: PeerId): boolean {
+  return configuration.servers.get(server)?.state === 'down'
+}
+
+/** Connected with the start that is on record, whatever the managers decided about it. */
+export function isConnected({ configuration, connected }: Observed, server: PeerId): boolean {
+  const incarnation = connected.get(server)
+  const recorded = configuration.servers.get(server)?.incarnation
+  return incarnation !== undefined && incarnation === recorded
+}
+
+/** One that has not registered its present start, or not since it was down, does not count. */
+export function isHere(observed: Observed, server: PeerId): boolean {
+  return isConnected(observed, server) && !isDown(observed.configuration, server)
+}
