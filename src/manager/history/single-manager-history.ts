@@ -24,9 +24,9 @@ import type {
   ProposalResult,
 } from './configuration-history.js'
 import { describeChange } from '../describe-change.js'
-import { HistoryLog } from './history-log.js'
+import { HistoryLog } from './version-1/history-log.js'
 import { encodeRecord } from './history-record.js'
-import { readSnapshot, writeSnapshot } from './history-snapshot.js'
+import { readSnapshot, writeSnapshot } from './version-1/snapshot.js'
 
 const FOLDER = 'manager'
 

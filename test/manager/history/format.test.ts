@@ -6,7 +6,7 @@ import { byteCount, epoch, volumeId } from '../../../src/base/brands.js'
 import { isSwarmdiskError } from '../../../src/base/errors.js'
 import type { HistoryRecord } from '../../../src/manager/history/configuration-history.js'
 import { decodeRecord, encodeRecord } from '../../../src/manager/history/history-record.js'
-import { writeSnapshot } from '../../../src/manager/history/history-snapshot.js'
+import { writeSnapshot } from '../../../src/manager/history/version-1/snapshot.js'
 import { testPeer } from '../../helpers/scripted-peers.js'
 import {
   CREATED,

@@ -13,7 +13,7 @@ export const CLUSTER = clusterId('c'.repeat(32))
 export const SELF = testPeer(1)
 export const ORIGIN = {
   proposer: 'operator at client 0000beef',
-  votes: [{ voter: SELF, role: 'manager', approve: true, reason: '' }],
+  votes: [{ voter: SELF, role: 'manager', approve: true, policy: false, reason: '' }],
 } as const
 export const FIRST_SEGMENT = 'manager/log-0000000001'
 

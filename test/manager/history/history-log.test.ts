@@ -3,7 +3,7 @@
 import test from 'tape'
 import { epoch } from '../../../src/base/brands.js'
 import { isSwarmdiskError, SwarmdiskError } from '../../../src/base/errors.js'
-import { scanFrames } from '../../../src/manager/history/history-frame.js'
+import { scanFrames } from '../../../src/manager/history/version-1/frames.js'
 import { testPeer } from '../../helpers/scripted-peers.js'
 import { everyOutcome } from '../../simulator/outcomes.js'
 import {

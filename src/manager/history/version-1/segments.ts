@@ -1,6 +1,6 @@
 // Reading whole segments of the history log: names, frames, and what is wrong with them.
-import { SwarmdiskError } from '../../base/errors.js'
-import type { DiskFile } from '../../disk/disk.js'
+import { SwarmdiskError } from '../../../base/errors.js'
+import type { DiskFile } from '../../../disk/disk.js'
 import {
   decodeSegmentHeader,
   recordsOfFrame,
@@ -8,7 +8,7 @@ import {
   SEGMENT_HEADER_BYTES,
   SEGMENT_VERSION,
   type FrameReference,
-} from './history-frame.js'
+} from './frames.js'
 
 const NAME = /^log-(\d{10})$/
 

@@ -2,18 +2,18 @@
 // A record counts when append() resolves: it is synced by then. Opening cuts a frame that a crash
 // has torn, and refuses, with a sentence, what can only be damage. Segments behind a snapshot are
 // kept for reading, up to a limit. What the records mean is the business of the history above.
-import { assert } from '../../base/assert.js'
-import type { ClusterId, Epoch } from '../../base/brands.js'
-import { SwarmdiskError, isSwarmdiskError } from '../../base/errors.js'
+import { assert } from '../../../base/assert.js'
+import type { ClusterId, Epoch } from '../../../base/brands.js'
+import { SwarmdiskError, isSwarmdiskError } from '../../../base/errors.js'
 import {
   HISTORY_BYTES_KEPT,
   HISTORY_RECORDS_KEPT,
   HISTORY_SEGMENT_BYTES,
   HISTORY_SEGMENT_RECORDS,
-} from '../../base/limits.js'
-import type { Log } from '../../base/log.js'
-import type { Disk, DiskFile } from '../../disk/disk.js'
-import type { HistoryRecord } from './configuration-history.js'
+} from '../../../base/limits.js'
+import type { Log } from '../../../base/log.js'
+import type { Disk, DiskFile } from '../../../disk/disk.js'
+import type { HistoryRecord } from '../configuration-history.js'
 import {
   encodeFrame,
   encodeSegmentHeader,
@@ -21,9 +21,9 @@ import {
   recordsOfFrame,
   SEGMENT_HEADER_BYTES,
   type FrameReference,
-} from './history-frame.js'
-import { decodeRecord } from './history-record.js'
-import { damagedSegment, loadSegment, segmentName, segmentsIn } from './history-segments.js'
+} from './frames.js'
+import { decodeRecord } from '../history-record.js'
+import { damagedSegment, loadSegment, segmentName, segmentsIn } from './segments.js'
 
 export interface HistoryLogOptions {
   readonly disk: Disk

@@ -1,10 +1,10 @@
 // The snapshot of the history: the whole configuration at one epoch, in the encoding it also has on
 // the wire, as a durable metadata file. Records up to that epoch need not be replayed.
-import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
-import type { Disk } from '../../disk/disk.js'
-import { readDurableFile, writeDurableFile, type DurableFormat } from '../../disk/durable-file.js'
-import type { Configuration } from '../../layout/configuration.js'
-import { decodeConfiguration, encodeConfiguration } from '../../net/codecs/configuration.js'
+import { isSwarmdiskError, SwarmdiskError } from '../../../base/errors.js'
+import type { Disk } from '../../../disk/disk.js'
+import { readDurableFile, writeDurableFile, type DurableFormat } from '../../../disk/durable-file.js'
+import type { Configuration } from '../../../layout/configuration.js'
+import { decodeConfiguration, encodeConfiguration } from '../../../net/codecs/configuration.js'
 
 const FORMAT: DurableFormat = { magic: 'SDSNAPCF', version: 1 }
 

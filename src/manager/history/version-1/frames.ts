@@ -3,7 +3,7 @@
 // crash tears at most the last frame of the last segment, since each is synced before the next.
 // Pure: bytes in, values out. Little endian throughout.
 import { crc32 } from 'node:zlib'
-import { assert } from '../../base/assert.js'
+import { assert } from '../../../base/assert.js'
 
 export const SEGMENT_VERSION = 1
 export const SEGMENT_HEADER_BYTES = 48
