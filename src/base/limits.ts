@@ -242,6 +242,10 @@ export const VOTE_ROUNDS_MAX = 8
 export const RELAY_DEADLINE_MS = 4_000
 /** A change whose leader lost its place is called undecided after this: two elections and more. */
 export const UNDECIDED_AFTER_MS = 5_000
+/** An operator's change waits this long for a leader: an election, and a second one. */
+export const ADMIN_PATIENCE_MS = 4_000
+/** The leader carries it out within this: several rounds of votes. */
+export const ADMIN_LEADER_MS = 10_000
 /** A join: copying the history (again, if it takes longer), then the vote of the others. */
 export const JOIN_COPY_MS = 3_000
 export const JOIN_DEADLINE_MS = 12_000

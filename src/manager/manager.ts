@@ -1,29 +1,34 @@
-// The manager role: owns the history of the configuration, and is where everything that changes it
-// comes together: servers that register, replicas that caught up, servers that are back, operators.
-// It answers nobody before the change is durable, and tells every connected peer afterwards.
+// The manager role: keeps the history of the configuration together with the other managers, and is
+// where everything that changes it comes together. Any manager can be asked anything; what only the
+// leader can do is passed on to it. Nobody is answered before a change is on the disks of a
+// majority, and every manager tells the peers that are connected to it.
 // start() comes before the start of the peers, since it says what they announce and serve.
 import { assert } from '../base/assert.js'
-import { clusterId, type Incarnation, type PeerId } from '../base/brands.js'
+import type { Incarnation, PeerId } from '../base/brands.js'
 import type { Clock } from '../base/clock.js'
-import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
+import { isSwarmdiskError } from '../base/errors.js'
 import type { Log } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Disk } from '../disk/disk.js'
 import type { Change } from '../layout/change.js'
 import type { Address, Configuration } from '../layout/configuration.js'
-import { equal } from '../layout/equal.js'
-import type { MismatchReport, RegisterReply } from '../net/messages.js'
-import type { OperationName } from '../net/operations.js'
+import type { RelayedPeer } from '../net/manager-messages.js'
+import type { MismatchReport } from '../net/messages.js'
+import type { OperationName, Reply } from '../net/operations.js'
 import type { OperationHandler, PeerInfo, Peers } from '../net/peers.js'
 import { AdminDesk } from './admin/admin.js'
-import { CaughtUpBatch } from './caught-up-batch.js'
 import { ConfigurationPush } from './configuration-push.js'
-import { serverName, shortId } from './describe-change.js'
+import { LeaderDesk } from './council/leader-desk.js'
+import { Membership } from './council/membership.js'
+import { joined, openHistory } from './council/open-history.js'
+import { Relay, type Relayed } from './council/relay.js'
+import { relayedOperations, type RelayedOperations } from './council/relayed-operations.js'
 import type { ProposalResult } from './history/configuration-history.js'
-import { SingleManagerHistory } from './history/single-manager-history.js'
-import { serverRecordOf } from './registration.js'
+import type { RaftHistory } from './history/raft-history.js'
+import { FailureDetection } from './leases/failure-detection.js'
+import { Proposals } from './proposals/proposals.js'
+import { VotingDesk } from './proposals/voting-desk.js'
 import { Reports } from './reports.js'
-import { ReturningServers } from './returning-servers.js'
 
 export interface ManagerOptions {
   readonly clock: Clock
@@ -33,46 +38,57 @@ export interface ManagerOptions {
   readonly log: Log
   /** Where peers reach this manager directly; asked again now and then. */
   readonly addresses: () => readonly Address[]
-  /** Start a new cluster; else there must be one in the data directory. */
+  /** Start a new cluster; else go on with the one in the data directory, or join one. */
   readonly newCluster: boolean
+  /** Called with the reason whenever it is another one why this manager is not taken in yet. */
+  readonly onWaiting?: (reason: string) => void
+}
+
+/** What start() makes; all of it lives until stop(). */
+interface Parts {
+  readonly history: RaftHistory
+  readonly push: ConfigurationPush
+  readonly relay: Relay
+  readonly membership: Membership
+  readonly proposals: Proposals
+  readonly detection: FailureDetection
+  readonly desk: LeaderDesk
+  readonly admin: AdminDesk
+  readonly relayed: RelayedOperations
 }
 
 export class Manager {
   readonly #options: ManagerOptions
   readonly #reports = new Reports()
   readonly #tasks = new Set<Promise<void>>()
-  readonly #returning: ReturningServers
-  readonly #caughtUp: CaughtUpBatch
   readonly #leave: (() => void)[] = []
-  #history: SingleManagerHistory | null = null
-  #push: ConfigurationPush | null = null
-  #desk: AdminDesk | null = null
-  // The newest epoch a peer of this cluster knows, if it is newer than ours: then this data
-  // directory is an old copy, and committing anything would make two configurations of one epoch.
-  #newerElsewhere = 0
+  #parts: Parts | null = null
+  #joined: Promise<void> = Promise.resolve()
+  // The newest epoch that any peer of this cluster knows. A leader knows all that is committed: if
+  // this is newer, its data directory is an old copy, and committing anything would make two
+  // configurations of one epoch.
+  #newestElsewhere = 0
   #stopped = false
 
   constructor(options: ManagerOptions) {
     this.#options = options
-    const { log } = options
-    const current = (): Configuration | null => this.#history?.current() ?? null
-    const connected = (): ReadonlyMap<PeerId, Incarnation> => this.#connectedServers()
-    this.#returning = new ReturningServers({
-      ...{ log, current, connected },
-      propose: change => this.#propose(change, this.#myself),
-    })
-    this.#caughtUp = new CaughtUpBatch({
-      ...{ log, current },
-      propose: (change, primaries) =>
-        this.#propose(change, primaries.map(id => this.#nameOf(id)).join(', ')),
-    })
   }
 
-  /** The newest configuration; there is one as soon as start() has resolved. */
+  /** The newest committed configuration that this manager knows; a member always has one. */
   get configuration(): Configuration {
-    const configuration = this.#history?.current()
-    assert(configuration, 'a started manager has a configuration')
+    const configuration = this.#parts?.history.current()
+    assert(configuration, 'a member has a configuration')
     return configuration
+  }
+
+  /** Whether this manager leads. */
+  get leads(): boolean {
+    return this.#parts?.history.leads ?? false
+  }
+
+  /** Resolves when this manager is a member of the cluster; rejects with 'refused'. */
+  get joined(): Promise<void> {
+    return this.#joined
   }
 
   /** Requests that somebody has seen from another epoch, since the start. */
@@ -81,79 +97,120 @@ export class Manager {
   }
 
   async start(): Promise<void> {
-    const { clock, disk, log, peers } = this.#options
-    const history = await SingleManagerHistory.open({ disk, clock, log })
-    try {
-      await this.#settleWhoseCluster(history)
-    } catch (error) {
-      await history.close()
-      throw error
-    }
-    this.#history = history
-    this.#push = new ConfigurationPush({ clock, peers, history })
-    this.#committed(this.configuration)
-    this.#serve(history, this.#push)
+    const { log, peers, addresses } = this.#options
+    const opened = await openHistory({
+      ...this.#options,
+      self: peers.self,
+      send: (to, message) => void peers.notify(to, 'raft', message),
+      addresses,
+    })
+    const parts = (this.#parts = this.#make(opened.history))
+    if (opened.history.current()) this.#committed(this.configuration)
+    this.#serve(parts)
     this.#leave.push(
-      history.subscribe(configuration => this.#committed(configuration)),
+      opened.history.subscribe(configuration => this.#committed(configuration)),
+      opened.history.onLeadership(() => this.#leadership(parts)),
+      parts.detection.subscribe(() => parts.desk.consider()),
       peers.subscribe({
         connected: peer => this.#connected(peer),
         disconnected: peer => this.#disconnected(peer),
       }),
     )
     for (const peer of peers.list()) this.#connected(peer)
-    log.info('manager serves', { epoch: this.configuration.epoch })
+    opened.history.start()
+    this.#join(parts, opened.joining)
+    log.info('manager serves', { epoch: opened.history.current()?.epoch ?? 0 })
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
+    const parts = this.#parts
     for (const leave of this.#leave) leave()
-    this.#push?.stop()
-    await Promise.all([this.#returning.stop(), this.#caughtUp.stop()])
+    parts?.push.stop()
+    parts?.membership.stop()
+    parts?.detection.stop()
+    await parts?.desk.stop()
+    // What is still under way is decided by whoever leads next; closing ends the waiting for it.
+    await parts?.history.close()
     await Promise.all(this.#tasks)
-    await this.#history?.close()
   }
 
   /** Carries out an AdminCommand for an operator on this host; JSON like the operation `admin`. */
-  admin(json: string): Promise<string> {
-    const desk = this.#desk
-    assert(desk, 'only a started manager is asked')
-    return desk.carryOut(json, { id: this.#options.peers.self, roles: ['manager'] })
+  async admin(json: string): Promise<string> {
+    const parts = this.#parts
+    assert(parts, 'only a started manager is asked')
+    const reply = await this.#ask(parts, 'admin', { json }, this.#self)
+    return reply.json
   }
 
-  async #settleWhoseCluster(history: SingleManagerHistory): Promise<void> {
-    const { addresses, newCluster, peers, random } = this.#options
-    const configuration = history.current()
-    if (!configuration) {
-      if (!newCluster) throw noHistory()
-      const cluster = clusterId(Buffer.from(random.bytes(16)).toString('hex'))
-      const manager = { id: peers.self, addresses: addresses() }
-      const change: Change = { kind: 'cluster-created', cluster, manager }
-      const votes = [this.#ownVote()]
-      const result = await history.propose(change, { proposer: this.#myself, votes })
-      assert(result.kind === 'committed', 'the first change of a cluster is valid')
-      return
+  #make(history: RaftHistory): Parts {
+    const { clock, log, peers, addresses } = this.#options
+    const { self } = peers
+    const common = { clock, log, peers, history, self }
+    const proposals = new Proposals({
+      ...common,
+      leaseOver: server => detection.leaseOver(server),
+    })
+    const propose = (
+      change: Change,
+      how: { readonly proposer: string; readonly force: boolean },
+    ): Promise<ProposalResult> => this.#oldCopy(history) ?? proposals.propose(change, how)
+    const detection: FailureDetection = new FailureDetection({
+      ...common,
+      propose: (change, proposer) => propose(change, { proposer, force: false }),
+      underWay: base => proposals.underWay(base),
+    })
+    const membership = new Membership({ ...common, addresses, propose })
+    const desk = new LeaderDesk({
+      ...common,
+      propose,
+      live: () => detection.live(),
+      registered: server => detection.registered(server),
+    })
+    const admin = new AdminDesk({
+      ...common,
+      propose,
+      reports: this.#reports,
+      connected: () => this.#connectedServers(),
+      addManager: (manager, how) => membership.add(manager, how),
+      newerElsewhere: () => (this.#oldCopy(history) ? this.#newestElsewhere : 0),
+    })
+    const parts = { desk, admin, detection, membership }
+    return {
+      ...{ history, proposals, ...parts },
+      push: new ConfigurationPush({ clock, peers, history }),
+      relay: new Relay({ peers, clock, history, log }),
+      relayed: relayedOperations(parts),
     }
-    if (newCluster) throw otherHistory(configuration)
-    if (!configuration.managers.some(({ id }) => id === peers.self)) throw otherIdentity()
   }
 
-  #serve(history: SingleManagerHistory, push: ConfigurationPush): void {
-    const { log, peers } = this.#options
+  #serve(parts: Parts): void {
+    const { peers } = this.#options
+    const { history, push, relay, relayed } = parts
     const serve = <O extends OperationName>(operation: O, handler: OperationHandler<O>): void =>
       peers.serve(operation, (request, from, answer) => {
         if (!this.#stopped) handler(request, from, answer)
       })
-    const desk = (this.#desk = new AdminDesk({
-      ...{ self: peers.self, history, log, reports: this.#reports },
-      connected: () => this.#connectedServers(),
-      propose: (change, proposer) => this.#propose(change, proposer),
-      newerElsewhere: () => this.#newerElsewhere,
-    }))
-    serve('register', (request, from, answer) =>
-      this.#run(async () => {
-        const server = serverRecordOf(request, from, this.configuration)
-        answer(await this.#register(server, from))
-      }),
+    for (const operation of relayed.names) {
+      relay.add(operation, relayed.of(operation))
+      serve(operation, (request, from, answer) =>
+        this.#run(async () =>
+          answer(await this.#ask(parts, operation, request, relayedPeer(from))),
+        ),
+      )
+    }
+    serve('relay', ({ operation, payload, from }, _manager, answer) =>
+      this.#run(async () => answer(await relay.take(operation, payload, from))),
+    )
+    serve('raft', (message, from) => {
+      if (!this.#isOfAnotherCluster(from)) history.receive(from.id, message)
+    })
+    const voting = new VotingDesk({
+      ...this.#options,
+      ...{ self: peers.self, history },
+    })
+    serve('manager-vote', (request, _leader, answer) =>
+      this.#run(async () => answer(await voting.vote(request))),
     )
     serve('storage-report', (report, from) => {
       this.#reports.storage(from.id, report)
@@ -164,69 +221,79 @@ export class Manager {
       push.seenAt(from.id, report.epoch)
     })
     serve('mismatch', (report, from) => this.#mismatch(report, from))
-    serve('caught-up-proposal', (proposal, from) => this.#caughtUp.add(from.id, proposal))
     serve('fetch-configuration', ({ have }, _from, answer) => answer(push.updateFrom(have)))
-    serve('admin', ({ json }, from, answer) =>
-      this.#run(async () => answer({ json: await desk.carryOut(json, from) })),
+  }
+
+  #ask<O extends OperationName>(
+    { relay, relayed }: Parts,
+    operation: O,
+    request: Parameters<Relayed<O>['handler']>[0],
+    from: RelayedPeer,
+  ): Promise<Reply<O>> {
+    const how = relayed.limits(operation, request)
+    return relay.ask(operation, relayed.of(operation), { request, from, ...how })
+  }
+
+  #join(parts: Parts, joining: boolean): void {
+    const { membership } = parts
+    if (membership.isMember) {
+      if (joining) this.#run(() => joined(this.#options))
+      return
+    }
+    const { onWaiting, log } = this.#options
+    const say = onWaiting ?? ((): void => undefined)
+    const work = joining ? membership.ask(say) : membership.untilAdded(say)
+    this.#joined = work.then(() => joined(this.#options))
+    // Whoever does not wait for it must not be ended by it.
+    this.#joined.catch((error: unknown) => log.error('not taken in', { error: String(error) }))
+  }
+
+  #leadership({ desk, history, membership, relay, relayed }: Parts): void {
+    const { log } = this.#options
+    if (history.leads) log.info('leads the managers', { epoch: this.configuration.epoch })
+    desk.consider()
+    this.#updateAddresses({ membership, relay, relayed })
+  }
+
+  #updateAddresses({
+    membership,
+    relay,
+    relayed,
+  }: Pick<Parts, 'membership' | 'relay' | 'relayed'>): void {
+    this.#run(() =>
+      membership.updateAddresses(request =>
+        relay.ask('manager-join', relayed.of('manager-join'), { request, from: this.#self }),
+      ),
     )
   }
 
-  async #register(
-    server: ReturnType<typeof serverRecordOf>,
-    from: PeerInfo,
-  ): Promise<RegisterReply> {
-    if (this.#isOfAnotherCluster(from)) return { kind: 'refused', reason: OTHER_CLUSTER }
-    const known = this.configuration.servers.get(server.id)
-    if (!equal(known, server)) {
-      try {
-        const change: Change = { kind: 'server-registered', server }
-        const result = await this.#propose(change, `storage server ${server.name}`)
-        if (result.kind === 'refused' && result.code !== 'no-change') {
-          const { name } = server
-          this.#options.log.warn('registration refused', { name, reason: result.reason })
-          return { kind: 'refused', reason: result.reason }
-        }
-      } catch (error) {
-        if (!isSwarmdiskError(error)) throw error
-        return { kind: 'refused', reason: error.message }
-      }
-    }
-    this.#returning.consider()
-    return { kind: 'registered', epoch: this.configuration.epoch }
-  }
-
   #mismatch(report: MismatchReport, from: PeerInfo): void {
-    const { epoch } = this.configuration
+    const epoch = this.#parts?.history.current()?.epoch ?? 0
     this.#reports.mismatch()
     this.#options.log.debug('a request came from another epoch', {
       ...{ epoch, seen: report.seen, reporter: report.own, from: report.from },
     })
-    this.#push?.seenAt(from.id, report.own)
-    this.#push?.seenAt(report.from, report.seen)
+    this.#parts?.push.seenAt(from.id, report.own)
+    this.#parts?.push.seenAt(report.from, report.seen)
   }
 
   #connected(peer: PeerInfo): void {
-    const { log } = this.#options
+    const parts = this.#parts
+    if (!parts) return
     if (this.#isOfAnotherCluster(peer)) {
+      const { log } = this.#options
       log.warn('a peer has the data directory of another cluster', { peer: peer.id })
       return
     }
-    const { epoch } = this.configuration
-    if (peer.epoch > epoch && peer.cluster !== null) {
-      this.#newerElsewhere = Math.max(this.#newerElsewhere, peer.epoch)
-      log.error('a peer knows a newer epoch: the data directory of this manager is an old copy', {
-        ...{ epoch, newer: peer.epoch, peer: peer.id },
-      })
-    }
-    this.#push?.connected(peer.id, peer.cluster === null ? 0 : peer.epoch)
-    this.#run(() => this.#updateAddresses())
-    this.#returning.consider()
+    if (peer.cluster !== null) this.#newestElsewhere = Math.max(this.#newestElsewhere, peer.epoch)
+    parts.push.connected(peer.id, peer.cluster === null ? 0 : peer.epoch)
+    if (peer.roles.includes('manager')) parts.history.reconnected(peer.id)
+    this.#updateAddresses(parts)
   }
 
   #disconnected(peer: PeerInfo): void {
-    this.#push?.disconnected(peer.id)
+    this.#parts?.push.disconnected(peer.id)
     this.#reports.disconnected(peer.id)
-    this.#returning.consider()
   }
 
   #committed(configuration: Configuration): void {
@@ -235,59 +302,39 @@ export class Manager {
     peers.describe({ cluster, epoch })
     const others = managers.filter(({ id }) => id !== peers.self)
     peers.remember([...others, ...servers.values()])
-    this.#push?.committed()
-    this.#returning.consider()
+    this.#parts?.push.committed()
+    this.#parts?.desk.consider()
   }
 
-  /** The port may have changed since the last start; only known once the network has started. */
-  async #updateAddresses(): Promise<void> {
-    const { addresses, peers } = this.#options
-    const manager = { id: peers.self, addresses: addresses() }
-    const known = this.configuration.managers.find(({ id }) => id === peers.self)
-    if (equal(known, manager)) return
-    await this.#propose({ kind: 'manager-updated', manager }, this.#myself)
-  }
-
-  #propose(change: Change, proposer: string): Promise<ProposalResult> {
-    const history = this.#history
-    assert(history, 'only a started manager proposes')
-    if (this.#newerElsewhere > 0) {
-      return Promise.resolve({
-        kind: 'refused',
-        code: 'old-copy',
-        reason:
-          `The data directory of the manager is an old copy: a peer knows epoch ` +
-          `${this.#newerElsewhere}. Start the manager with the newest copy.`,
-      })
-    }
-    return history.propose(change, { proposer, votes: [this.#ownVote()] })
+  #oldCopy(history: RaftHistory): Promise<ProposalResult> | null {
+    const newest = this.#newestElsewhere
+    if (!history.leads || newest <= (history.current()?.epoch ?? 0)) return null
+    const reason =
+      `The data directories of the managers are old copies: a peer knows epoch ${newest}. ` +
+      'Start the managers with the newest ones.'
+    return Promise.resolve({ kind: 'refused', code: 'old-copy', reason })
   }
 
   #connectedServers(): ReadonlyMap<PeerId, Incarnation> {
-    const servers = this.#history?.current()?.servers
+    const configuration = this.#parts?.history.current()
     const connected = new Map<PeerId, Incarnation>()
     for (const { id, incarnation, cluster } of this.#options.peers.list()) {
       // Another incarnation than the recorded one has yet to register, and may be refused.
-      if (servers?.get(id)?.incarnation !== incarnation) continue
-      if (cluster === null || cluster === this.configuration.cluster) connected.set(id, incarnation)
+      if (configuration?.servers.get(id)?.incarnation !== incarnation) continue
+      if (cluster === null || cluster === configuration.cluster) connected.set(id, incarnation)
     }
     return connected
   }
 
   #isOfAnotherCluster({ cluster }: PeerInfo): boolean {
-    return cluster !== null && cluster !== this.configuration.cluster
+    const own = this.#parts?.history.current()?.cluster
+    return cluster !== null && own !== undefined && cluster !== own
   }
 
-  get #myself(): string {
-    return `manager ${shortId(this.#options.peers.self)}`
-  }
-
-  #nameOf(server: PeerId): string {
-    return `storage server ${serverName(this.configuration, server)}`
-  }
-
-  #ownVote(): { voter: string; role: 'manager'; approve: boolean; reason: string } {
-    return { voter: this.#options.peers.self, role: 'manager', approve: true, reason: '' }
+  get #self(): RelayedPeer {
+    const { self } = this.#options.peers
+    const cluster = this.#parts?.history.current()?.cluster ?? null
+    return { id: self, roles: ['manager'], incarnation: 0 as Incarnation, cluster }
   }
 
   /** Work that outlives its message handler; stop() waits for it. */
@@ -303,27 +350,6 @@ export class Manager {
   }
 }
 
-const OTHER_CLUSTER =
-  'The data directory of this storage server belongs to another cluster: ' +
-  'start it with an empty one.'
-
-function noHistory(): SwarmdiskError {
-  const message =
-    'This data directory holds no cluster: start the manager with --new to make one ' +
-    '(this release has one manager per cluster, so there is none to join)'
-  return new SwarmdiskError('data-directory', message)
-}
-
-function otherHistory({ cluster, epoch }: Configuration): SwarmdiskError {
-  const message =
-    `This data directory already holds cluster ${cluster} at epoch ${epoch}: start the manager ` +
-    'without --new, or give an empty directory to --data'
-  return new SwarmdiskError('data-directory', message)
-}
-
-function otherIdentity(): SwarmdiskError {
-  const message =
-    'the identity in this data directory is not the manager of the cluster it holds: ' +
-    'restore the whole directory from one copy'
-  return new SwarmdiskError('data-directory', message)
+function relayedPeer({ id, roles, incarnation, cluster }: PeerInfo): RelayedPeer {
+  return { id, roles, incarnation, cluster }
 }

@@ -6,7 +6,7 @@ import type { PeerInfo } from '../net/peers.js'
 
 export function serverRecordOf(
   request: RegisterRequest,
-  from: PeerInfo,
+  from: Pick<PeerInfo, 'id'>,
   configuration: Configuration,
 ): ServerRecord {
   const { name, domain, addresses, capacity, weight, incarnation } = request

@@ -115,6 +115,22 @@ export class Membership {
     }
   }
 
+  /** Resolves when an operator has taken this manager in again, which was removed. */
+  untilAdded(waiting: (reason: string) => void): Promise<void> {
+    const { history, peers } = this.#o
+    waiting(
+      'This manager was removed from the cluster: "swarmdisk manager add ' +
+        `${shortId(peers.self)}" takes it in again.`,
+    )
+    return new Promise(resolve => {
+      const stop = history.subscribe(() => {
+        if (!this.isMember) return
+        stop()
+        resolve()
+      })
+    })
+  }
+
   async #askOnce(): Promise<JoinReply> {
     const { peers, addresses } = this.#o
     const managers = peers.list().filter(peer => peer.roles.includes('manager') && peer.cluster)

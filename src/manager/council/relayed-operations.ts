@@ -1,0 +1,70 @@
+// The operations that only the leader can carry out and that any manager takes: what the leader
+// does, what a manager answers that reaches no leader, and how long each may take.
+import { ADMIN_LEADER_MS, ADMIN_PATIENCE_MS } from '../../base/limits.js'
+import type { OperationName, Request } from '../../net/operations.js'
+import type { AdminDesk } from '../admin/admin.js'
+import type { FailureDetection } from '../leases/failure-detection.js'
+import type { LeaderDesk } from './leader-desk.js'
+import type { Membership } from './membership.js'
+import type { Asked, Relayed } from './relay.js'
+
+const NAMES = ['register', 'heartbeat', 'caught-up-proposal', 'manager-join', 'admin'] as const
+type Name = (typeof NAMES)[number]
+
+export interface RelayedOperations {
+  readonly names: readonly Name[]
+  of<O extends OperationName>(operation: O): Relayed<O>
+  limits<O extends OperationName>(
+    operation: O,
+    request: Request<O>,
+  ): Pick<Asked<O>, 'patience' | 'deadline'>
+}
+
+type Table = { readonly [N in Name]: Relayed<N> }
+
+export function relayedOperations(parts: {
+  readonly desk: LeaderDesk
+  readonly admin: AdminDesk
+  readonly detection: FailureDetection
+  readonly membership: Membership
+}): RelayedOperations {
+  const { desk, admin, detection, membership } = parts
+  const table: Table = {
+    register: {
+      handler: (request, from) => desk.register(request, from),
+      otherwise: () => ({ kind: 'wait' }),
+    },
+    heartbeat: {
+      handler: (request, from) => Promise.resolve(detection.heartbeat(request, from)),
+      otherwise: () => ({ kind: 'no-leader' }),
+    },
+    'caught-up-proposal': {
+      handler(request, from) {
+        desk.caughtUp(request, from)
+        return Promise.resolve(null)
+      },
+      // It is said again with the next report.
+      otherwise: () => null,
+    },
+    'manager-join': {
+      handler: (request, from) => membership.join(request, from),
+      otherwise: () => ({ kind: 'wait', reason: 'The managers have no leader at present.' }),
+    },
+    admin: {
+      handler: async ({ json }, from) => ({ json: await admin.carryOut(json, from) }),
+      otherwise: async ({ json }, why) => ({ json: await admin.withoutLeader(json, why) }),
+    },
+  }
+  return {
+    names: NAMES,
+    of<O extends OperationName>(operation: O): Relayed<O> {
+      return (table as unknown as { readonly [K in OperationName]: Relayed<K> })[operation]
+    },
+    limits(operation, request) {
+      if (operation !== 'admin') return {}
+      const changes = admin.isChange((request as Request<'admin'>).json)
+      // A question is answered by any manager; a change is worth waiting for an election.
+      return { patience: changes ? ADMIN_PATIENCE_MS : 0, deadline: ADMIN_LEADER_MS }
+    },
+  }
+}
