@@ -9,7 +9,7 @@ import {
   type PeerId,
 } from '../../src/base/brands.js'
 import { apply } from '../../src/layout/apply.js'
-import type { Change, ShardReallocation } from '../../src/layout/change.js'
+import type { Change, ChangeOf, ShardReallocation } from '../../src/layout/change.js'
 import type {
   Configuration,
   Replica,
@@ -91,7 +91,7 @@ export function shardOf(configuration: Configuration, shard = 0): ShardAllocatio
 export function reallocate(
   configuration: Configuration,
   fields: Partial<ShardReallocation>,
-): Extract<Change, { kind: 'shards-reallocated' }> {
+): ChangeOf<'shards-reallocated'> {
   const { epoch, replicas, stale, generation } = shardOf(configuration)
   const item: ShardReallocation = {
     volume: VOLUME,
@@ -108,8 +108,24 @@ export function restart(configuration: Configuration, id: PeerId): Configuration
   const next = incarnation(record.incarnation + 1)
   return must(configuration, {
     kind: 'server-registered',
-    server: { ...record, incarnation: next },
+    server: { ...record, incarnation: next, state: 'up' },
   })
+}
+
+/** The lease of a server has run out while those of `live` were valid. */
+export function downOf(
+  configuration: Configuration,
+  server: PeerId,
+  ...live: readonly PeerId[]
+): ChangeOf<'server-down'> {
+  const { incarnation } = configuration.servers.get(server)!
+  return { kind: 'server-down', server, incarnation, live, reason: 'silent for 3.3 s' }
+}
+
+/** It is back with what it had in memory. */
+export function backUp(configuration: Configuration, id: PeerId): Configuration {
+  const record = configuration.servers.get(id)!
+  return must(configuration, { kind: 'server-registered', server: { ...record, state: 'up' } })
 }
 
 export function replica(configuration: Configuration, id: PeerId): Replica {
