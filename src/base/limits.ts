@@ -232,6 +232,8 @@ export const RAFT_APPEND_BYTES_MAX = 1 * MiB
 export const RAFT_APPENDS_IN_FLIGHT = 16
 /** A message with entries or a snapshot that stays unanswered is sent again after this. */
 export const RAFT_RESEND_MS = 1_000
+/** Managers that get a copy of the log before they vote, or while they learn of their removal. */
+export const RAFT_LEARNERS_MAX = MANAGERS_MAX
 /** A manager that joins is made a voter when it lacks at most this many entries. */
 export const LEARNER_GAP_MAX = 64
 /** Votes of a proposal; whoever is silent for this long has no vote. */
@@ -262,6 +264,10 @@ export const LEASE_MARGIN_MS = 300
 export const HEARTBEAT_INTERVAL_MS = 500
 /** A heartbeat unanswered for this long goes to another manager. */
 export const HEARTBEAT_DEADLINE_MS = 800
+/** After a second heartbeat in vain: elections take longer than this, and all servers ask. */
+export const HEARTBEAT_RETRY_MS = 200
+/** A manager that left a request unanswered is not chosen for so long, whoever calls it leader. */
+export const MANAGER_DOUBTED_MS = 3_000
 
 // ---- a server's own disk and its block store --------------------------------------------------
 
@@ -350,6 +356,11 @@ export const PARKED_FOR_EPOCH_MAX = 4096
 export const REPLICA_REQUEST_MS = 10_000
 export const REPLICA_RETRY_MIN_MS = 50
 export const REPLICA_RETRY_MAX_MS = 1_000
+/**
+ * A replica without a lease asks the others whether its allocation still stands. A client waits for
+ * it; a replica that is silent for this long is taken for one that has left.
+ */
+export const STILL_CURRENT_MS = 1_000
 /** Page summaries asked for at once: 512 pages are 1 GiB of a shard. */
 export const SUMMARY_PAGES = 512
 /** Blocks fetched in one request: 256 KiB, a bite that delays no client for long. */

@@ -35,11 +35,15 @@ export interface LogSnapshot {
 }
 
 export type RaftMessage =
-  /** `pre`: would you vote for me (nothing changes at the receiver). */
+  /**
+   * `pre`: would you vote for me (nothing changes at the receiver). `takeOver`: the leader wants it
+   * and has given up its lease, so being in touch with that leader is no reason to refuse.
+   */
   | {
       readonly kind: 'vote-request'
       readonly term: Term
       readonly pre: boolean
+      readonly takeOver: boolean
       readonly lastIndex: LogIndex
       readonly lastTerm: Term
     }

@@ -12,7 +12,13 @@
 // membership changes by one server at a time (4.1, with the correction that a leader changes it
 // only after an entry of its own term is committed).
 import type { PeerId } from '../../base/brands.js'
-import type { LogEntry, LogIndex, LogSnapshot, RaftMessage, Term } from '../../net/manager-messages.js'
+import type {
+  LogEntry,
+  LogIndex,
+  LogSnapshot,
+  RaftMessage,
+  Term,
+} from '../../net/manager-messages.js'
 
 /** What a manager must not forget: the newest term it has seen, and whom it voted for in it. */
 export interface HardState {
@@ -47,18 +53,23 @@ export interface Moment {
   readonly jitter: number
 }
 
+export type ProposedEntry = Pick<LogEntry, 'members' | 'data'>
+
 export type RaftEvent =
   /** The deadline has come (`RaftCore.deadline`); at any other time nothing happens. */
   | { readonly kind: 'tick' }
   | { readonly kind: 'message'; readonly from: PeerId; readonly message: RaftMessage }
-  /** Only for a leader. Entries with `members` need `RaftCore.mayChangeMembers`. */
-  | {
-      readonly kind: 'propose'
-      readonly entries: readonly Pick<LogEntry, 'members' | 'data'>[]
-    }
+  /**
+   * Only for a leader. An entry with `members` needs `RaftCore.mayChangeMembers`, and `mayAdd` for
+   * whom it adds.
+   */
+  | { readonly kind: 'propose'; readonly entries: readonly ProposedEntry[] }
   /** The entry of this index and term, and all before it, are durable here. */
   | { readonly kind: 'persisted'; readonly index: LogIndex; readonly term: Term }
-  /** Replicate to somebody who does not vote (yet). Forgotten when the leader changes. */
+  /**
+   * Replicate to somebody who does not vote (yet). Forgotten when the leader changes; nothing
+   * happens if there are too many (`RaftCore.match` is null then).
+   */
   | { readonly kind: 'add-learner'; readonly peer: PeerId }
   | { readonly kind: 'remove-learner'; readonly peer: PeerId }
   /** Let this follower lead, if it has everything. */
@@ -78,7 +89,11 @@ export interface RaftSend {
    * (its newest snapshot; index, term and members too).
    */
   readonly message: RaftMessage
-  /** Says nothing about this manager's log: may overtake entries that are being made durable. */
+  /**
+   * Says nothing about what this manager's log holds: may overtake entries and snapshots that are
+   * being made durable, but never a hardState, neither that of its own step nor an earlier one.
+   * Heartbeats, their answers, and a leader's entries (its own copy counts by `persisted`).
+   */
   readonly urgent: boolean
 }
 

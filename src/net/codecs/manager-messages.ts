@@ -47,7 +47,13 @@ export const logSnapshot: Codec<m.LogSnapshot> = record<m.LogSnapshot>({
 
 export const raft = plainMessage<m.RaftMessage>(
   union<m.RaftMessage>({
-    'vote-request': record({ term, pre: boolean, lastIndex: index, lastTerm: term }),
+    'vote-request': record({
+      term,
+      pre: boolean,
+      takeOver: boolean,
+      lastIndex: index,
+      lastTerm: term,
+    }),
     'vote-reply': record({ term, pre: boolean, granted: boolean }),
     append: record({
       term,
