@@ -10,7 +10,6 @@ import {
   CLOCK_DRIFT_MARGIN_MS,
   ELECTION_TIMEOUT_MAX_MS,
   ELECTION_TIMEOUT_MIN_MS,
-  LEARNER_GAP_MAX,
   PROPOSALS_WAITING_MAX,
   RAFT_HEARTBEAT_MS,
   RAFT_RESEND_MS,
@@ -203,7 +202,7 @@ export class RaftHistory implements ReplicatedHistory {
     if (this.#leads) this.#driver.step({ kind: 'remove-learner', peer })
   }
 
-  /** Whether this learner or member has nearly everything by then, milliseconds from now. */
+  /** Whether this learner has nearly everything by then, milliseconds from now. */
   caughtUp(peer: PeerId, deadline: number): Promise<boolean> {
     return new Promise(resolve => {
       const end = (result: boolean): void => {
@@ -213,8 +212,7 @@ export class RaftHistory implements ReplicatedHistory {
       }
       const look = (): void => {
         if (!this.#leads) return end(false)
-        const gap = this.#core.lastIndex - (this.#core.match(peer) ?? 0)
-        if (gap <= LEARNER_GAP_MAX) end(true)
+        if (this.#core.mayAdd(peer)) end(true)
       }
       const timer = this.#clock.after(deadline, () => end(false))
       this.#progressListeners.add(look)
@@ -239,6 +237,9 @@ export class RaftHistory implements ReplicatedHistory {
     const { configuration } = outcome
     const changesMembers = change.kind === 'manager-added' || change.kind === 'manager-removed'
     if (changesMembers && !this.#core.mayChangeMembers) return Promise.resolve(MEMBERS_BUSY)
+    if (change.kind === 'manager-added' && !this.#core.mayAdd(change.manager.id)) {
+      return Promise.resolve(NOT_COPIED)
+    }
     const members = changesMembers ? configuration.managers.map(({ id }) => id) : null
     const clock = this.#clock
     const record = recordOf({ change, origin, clock, configuration, before: tip })
@@ -348,6 +349,10 @@ const NO_LEADER = refused(
 )
 const BUSY = refused('busy', 'Too many changes are waiting for the managers: try again.')
 const OUTDATED = refused('outdated', 'Another change came first: plan again.')
+const NOT_COPIED = refused(
+  'not-copied',
+  'The history is still being copied to the new manager: try again in a moment.',
+)
 const MEMBERS_BUSY = refused(
   'busy',
   'Another change of the managers is under way: try again in a moment.',
