@@ -218,6 +218,8 @@ export interface RegisterRequest {
 export type RegisterReply =
   | { readonly kind: 'registered'; readonly epoch: Epoch }
   | { readonly kind: 'refused'; readonly reason: string }
+  /** No manager leads at the moment: ask again. */
+  | { readonly kind: 'wait' }
 
 /** Regularly, and when something changed: not configuration, only for `status`. */
 export interface StorageReport {

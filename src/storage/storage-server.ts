@@ -247,6 +247,7 @@ export class StorageServer {
 
   #registered(reply: m.RegisterReply): void {
     if (reply.kind === 'refused') return this.#o.onRefused?.(reply.reason)
+    if (reply.kind === 'wait') return
     this.#o.watch.wanted(reply.epoch)
     this.#o.onRegistered?.()
   }

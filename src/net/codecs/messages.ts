@@ -187,6 +187,7 @@ export const registerReply = plainMessage<m.RegisterReply>(
   union<m.RegisterReply>({
     registered: record({ epoch: f.epochField }),
     refused: record({ reason: sentence(SENTENCE_BYTES_MAX) }),
+    wait: record({}),
   }),
 )
 const syncProgress = record<m.SyncProgress>({ ...shardName, bytesLeft: f.bytesField })

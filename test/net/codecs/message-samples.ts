@@ -242,9 +242,11 @@ const reports = {
       addresses: s.addresses(r),
     }),
     reply: r =>
-      bool(r)
-        ? { kind: 'registered', epoch: s.epoch(r) }
-        : { kind: 'refused', reason: sentence(r) },
+      r.pick<() => m.RegisterReply>([
+        () => ({ kind: 'registered', epoch: s.epoch(r) }),
+        () => ({ kind: 'refused', reason: sentence(r) }),
+        () => ({ kind: 'wait' }),
+      ])(),
   } satisfies MessageSample<'register'>,
   'storage-report': {
     request: r => ({
