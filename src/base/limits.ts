@@ -260,6 +260,8 @@ export const JOIN_RETRY_MS = 500
 export const LEASE_MS = 3_000
 /** The leader waits this much longer than the lease: clocks differ, and a busy host is slow. */
 export const LEASE_MARGIN_MS = 300
+/** A server that could not be declared down is looked at again after this. */
+export const DOWN_RETRY_MS = 1_000
 /** Six heartbeats in a lease: several may be lost, and the leader may change meanwhile. */
 export const HEARTBEAT_INTERVAL_MS = 500
 /** A heartbeat unanswered for this long goes to another manager. */
