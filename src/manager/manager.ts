@@ -123,8 +123,9 @@ export class Manager {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
     const parts = this.#parts
+    await parts?.history.handOver()
+    this.#stopped = true
     for (const leave of this.#leave) leave()
     parts?.push.stop()
     parts?.membership.stop()

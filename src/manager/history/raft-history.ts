@@ -10,6 +10,7 @@ import {
   CLOCK_DRIFT_MARGIN_MS,
   ELECTION_TIMEOUT_MAX_MS,
   ELECTION_TIMEOUT_MIN_MS,
+  HAND_OVER_MS,
   PROPOSALS_WAITING_MAX,
   RAFT_HEARTBEAT_MS,
   RAFT_RESEND_MS,
@@ -220,6 +221,26 @@ export class RaftHistory implements ReplicatedHistory {
     })
   }
 
+  /** Before a clean stop: whoever has most of the log leads next, without an election timeout. */
+  async handOver(): Promise<void> {
+    const others = this.#core.members.filter(peer => this.#core.match(peer) !== null)
+    const [next] = others.sort((a, b) => this.#core.match(b)! - this.#core.match(a)!)
+    if (!this.#leads || next === undefined || this.#driver.failure) return
+    this.#driver.step({ kind: 'transfer', to: next })
+    await new Promise<void>(resolve => {
+      const end = (): void => {
+        timer.cancel()
+        this.#progressListeners.delete(look)
+        resolve()
+      }
+      const look = (): void => {
+        if (!this.#core.isLeading) end()
+      }
+      const timer = this.#clock.after(HAND_OVER_MS, end)
+      this.#progressListeners.add(look)
+    })
+  }
+
   // ---- changing -------------------------------------------------------------------------------
 
   propose(change: Change, origin: ProposalOrigin, base?: Epoch): Promise<ProposalResult> {
@@ -229,7 +250,7 @@ export class RaftHistory implements ReplicatedHistory {
     const { failure } = this.#driver
     if (failure) return Promise.reject(failure)
     const tip = this.#tip
-    if (!this.#leads || !tip) return Promise.resolve(NO_LEADER)
+    if (!this.#leads || !tip || this.#core.transferring) return Promise.resolve(NO_LEADER)
     if (this.#pending.size >= PROPOSALS_WAITING_MAX) return Promise.resolve(BUSY)
     if (base !== undefined && tip.epoch !== base) return Promise.resolve(OUTDATED)
     const outcome = apply(tip, change)
