@@ -2,7 +2,11 @@
 // the wire, as a durable metadata file. Records up to that epoch need not be replayed.
 import { isSwarmdiskError, SwarmdiskError } from '../../../base/errors.js'
 import type { Disk } from '../../../disk/disk.js'
-import { readDurableFile, writeDurableFile, type DurableFormat } from '../../../disk/durable-file.js'
+import {
+  readDurableFile,
+  writeDurableFile,
+  type DurableFormat,
+} from '../../../disk/durable-file.js'
 import type { Configuration } from '../../../layout/configuration.js'
 import { decodeConfiguration, encodeConfiguration } from '../../../net/codecs/configuration.js'
 
