@@ -134,12 +134,16 @@ export class Membership {
   async #askOnce(): Promise<JoinReply> {
     const { peers, addresses } = this.#o
     const managers = peers.list().filter(peer => peer.roles.includes('manager') && peer.cluster)
+    let answer: JoinReply | null = null
     for (const { id } of managers) {
       const request = { addresses: addresses() }
       const reply = await peers.request(id, 'manager-join', request, { deadline: JOIN_DEADLINE_MS })
-      if (reply !== LOST) return reply
+      // One that reaches no leader says so; another one may.
+      if (reply !== LOST) answer = reply
+      if (answer && answer.kind !== 'wait') return answer
       if (this.isMember) break
     }
+    if (answer) return answer
     const reason =
       managers.length === 0
         ? 'No manager of the cluster can be reached: is one running with this key and bootstrap?'
