@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startChild } from '../src/cli/processes/child.js'
 import { renderTable } from '../src/cli/render/table.js'
-import { mustRun } from '../test/e2e/cluster.js'
+import { mustRun } from '../test/e2e/tools.js'
 import { fill, JOBS, measure, median, type Measurement, type Target } from './jobs.js'
 
 interface Row {

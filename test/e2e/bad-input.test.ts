@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import test from 'tape'
 import { EXIT_CODES } from '../../src/cli/exit-codes.js'
 import type { ErrorCode } from '../../src/base/errors.js'
-import { TestCluster, type Outcome } from './cluster.js'
+import { TestCluster } from './cluster.js'
+import type { Outcome } from './tools.js'
 
 interface Case {
   readonly words: readonly string[]

@@ -1,25 +1,25 @@
-// A real cluster for a test: separate processes of the built binary on loopback, a private
-// bootstrap node, data in a temporary folder. Whatever is made is registered for teardown where it
-// is made, and undone newest first, also when the test fails.
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+// A real cluster for a test: separate processes of the built binary on loopback (or on the hosts of
+// a test network), a private bootstrap node, data in a temporary folder. Whatever is made is
+// registered for teardown where it is made, and undone newest first, also when the test fails.
+// Processes are named: managers m1, m2…; storage servers a, b, c…; mounts, `mount` by default.
+import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tape'
+import { COMMAND_DEADLINE_MS } from '../../src/base/limits.js'
+import { askControl } from '../../src/cli/processes/control-socket.js'
+import { socketPath } from '../../src/cli/processes/run-folder.js'
+import type { AdminCommand, AdminResult, EpochResult, StatusResult } from '../../src/net/admin.js'
+import { delay, eventually, runTool, within, type Outcome } from './tools.js'
 
 const ENTRY = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
 const READY_LIMIT_MS = 120_000
-const COMMAND_LIMIT_MS = 300_000
-const CONDITION_LIMIT_MS = 120_000
-const CONDITION_STEP_MS = 100
-
-export interface Outcome {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
+const UNMOUNT_LIMIT_MS = 15_000
+/** What uses a mount is stopped first; if it does not stop, the mount goes away under it. */
+const USER_LIMIT_MS = 5_000
 
 interface Running {
   readonly process: ChildProcess
@@ -27,40 +27,67 @@ interface Running {
   readonly log: string[]
 }
 
+/** Where processes run, if not all on loopback. */
+export interface TestHosts {
+  /** The address on which the named process listens. */
+  addressOf(name: string): string
+  /** The whole command that runs this one on the host of the named process. */
+  commandAt(name: string, command: readonly string[]): readonly string[]
+}
+
 export interface ClusterOptions {
   readonly servers?: number
+  readonly managers?: number
   readonly mountFlags?: readonly string[]
+  readonly hosts?: TestHosts
 }
 
 export class TestCluster {
   readonly folder: string
   readonly mountPoint: string
+  readonly managers: readonly string[]
+  readonly servers: readonly string[]
   readonly #t: Test
   readonly #environment: Record<string, string> = {}
   readonly #running = new Map<string, Running>()
+  /** The beginning of each manager's identity. */
+  readonly #ids = new Map<string, string>()
   readonly #mountFlags: readonly string[]
+  readonly #hosts: TestHosts | null
+  readonly #users: (() => unknown)[] = []
   #undo: (() => unknown)[] = []
 
   private constructor(t: Test, options: ClusterOptions) {
     this.#t = t
     this.folder = mkdtempSync(join(tmpdir(), 'swarmdisk-test-'))
-    this.mountPoint = join(this.folder, 'mount')
+    this.mountPoint = this.mountPointOf('mount')
+    this.managers = Array.from({ length: options.managers ?? 1 }, (_, i) => `m${i + 1}`)
+    this.servers = Array.from({ length: options.servers ?? 3 }, (_, i) =>
+      String.fromCharCode(97 + i),
+    )
     this.#mountFlags = options.mountFlags ?? []
-    mkdirSync(this.mountPoint)
+    this.#hosts = options.hosts ?? null
     this.undoLater(() => rmSync(this.folder, { recursive: true, force: true }))
     t.teardown(() => this.#teardown())
   }
 
-  /** Bootstrap, one manager, storage servers a, b, c…; no mount yet. */
+  /** Bootstrap, managers, storage servers; no mount yet. */
   static async start(t: Test, options: ClusterOptions = {}): Promise<TestCluster> {
+    const cluster = await TestCluster.bootstrapped(t, options)
+    const [first = 'm1', ...others] = cluster.managers
+    await cluster.startManager(first, ['--new'])
+    const joining = [...others, ...cluster.servers].map(name => cluster.startAgain(name))
+    await Promise.all(joining)
+    return cluster
+  }
+
+  /** A key and a bootstrap node; the test starts the rest. */
+  static async bootstrapped(t: Test, options: ClusterOptions = {}): Promise<TestCluster> {
     const cluster = new TestCluster(t, options)
     const { key } = (await cluster.json(['cluster', 'create'])) as { readonly key: string }
     cluster.#environment['SWARMDISK_KEY'] = key
     const address = await cluster.#launch('bootstrap', ['bootstrap', '--port', '0'])
     cluster.#environment['SWARMDISK_BOOTSTRAP'] = address
-    await cluster.startManager(['--new'])
-    const names = cluster.serverNames(options.servers ?? 3)
-    await Promise.all(names.map(name => cluster.startServer(name)))
     return cluster
   }
 
@@ -73,16 +100,9 @@ export class TestCluster {
     return this.#environment
   }
 
-  serverNames(count: number): string[] {
-    return Array.from({ length: count }, (_, i) => String.fromCharCode(97 + i))
-  }
-
-  async startManager(more: readonly string[] = []): Promise<void> {
-    await this.#launch('manager', ['manager', '--data', join(this.folder, 'manager'), ...more])
-  }
-
-  dataOf(name: string): string {
-    return join(this.folder, `storage-${name}`)
+  async startManager(name = 'm1', more: readonly string[] = []): Promise<void> {
+    const ready = await this.#launch(name, ['manager', '--data', this.dataOf(name), ...more])
+    this.#ids.set(name, ready.split(' ')[1] ?? '')
   }
 
   async startServer(name: string, more: readonly string[] = []): Promise<void> {
@@ -90,13 +110,35 @@ export class TestCluster {
     await this.#launch(name, [...words, ...more])
   }
 
-  async startMount(more: readonly string[] = []): Promise<void> {
-    this.undoLater(() => this.#forceUnmount())
-    await this.#launch('mount', ['mount', this.mountPoint, ...this.#mountFlags, ...more])
+  /** A manager or storage server, new or with what it has. */
+  startAgain(name: string): Promise<void> {
+    return this.managers.includes(name) ? this.startManager(name) : this.startServer(name)
   }
 
-  image(volume: string): string {
-    return join(this.mountPoint, `${volume}.img`)
+  async startMount(more: readonly string[] = [], name = 'mount'): Promise<void> {
+    const mountPoint = this.mountPointOf(name)
+    this.undoLater(() => runTool('umount', ['-l', mountPoint]))
+    mkdirSync(mountPoint, { recursive: true })
+    await this.#launch(name, ['mount', mountPoint, ...this.#mountFlags, ...more])
+  }
+
+  mountPointOf(mount: string): string {
+    return join(this.folder, mount)
+  }
+
+  image(volume: string, mount = 'mount'): string {
+    return join(this.mountPointOf(mount), `${volume}.img`)
+  }
+
+  dataOf(name: string): string {
+    return join(this.folder, `${this.managers.includes(name) ? 'manager' : 'storage'}-${name}`)
+  }
+
+  /** The beginning of a manager's identity, as `ready` gave it. */
+  idOf(manager: string): string {
+    const id = this.#ids.get(manager)
+    if (id === undefined) throw new Error(`${manager} was never ready`)
+    return id
   }
 
   pid(name: string): number {
@@ -105,13 +147,17 @@ export class TestCluster {
     return pid
   }
 
+  isRunning(name: string): boolean {
+    return this.#running.has(name)
+  }
+
   /** What the process wrote to its standard error so far. */
   log(name: string): string {
     return this.#running.get(name)?.log.join('') ?? ''
   }
 
   /** Waits until the process is gone. */
-  async kill(name: string, signal: NodeJS.Signals): Promise<void> {
+  async kill(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const running = this.#running.get(name)
     if (!running) throw new Error(`${name} does not run`)
     running.process.kill(signal)
@@ -125,8 +171,10 @@ export class TestCluster {
     }
   }
 
+  /** A command that joins the swarm. */
   run(words: readonly string[], environment: Record<string, string> = {}): Promise<Outcome> {
-    return runTool(process.execPath, [ENTRY, ...words], { ...this.#environment, ...environment })
+    const [program = '', ...command] = this.#at('command', [process.execPath, ENTRY, ...words])
+    return runTool(program, command, { ...this.#environment, ...environment })
   }
 
   /** The object that the command prints; fails the test if it does not exit with 0. */
@@ -138,12 +186,61 @@ export class TestCluster {
     return JSON.parse(outcome.stdout)
   }
 
+  /** What the process answers on its socket: without the cost of a command, for looking often. */
+  async admin(name: string, command: AdminCommand): Promise<unknown> {
+    const request = { path: '/admin', body: command, deadline: COMMAND_DEADLINE_MS }
+    const answer = (await askControl(socketPath(this.dataOf(name)), request)) as AdminResult | null
+    if (answer?.ok) return answer.result
+    throw new Error(`${command.command} at ${name}: ${answer?.message ?? 'nobody listens'}`)
+  }
+
+  /** As the first storage server that runs gets it, or as the named process does. */
+  async status(name = this.someServer()): Promise<StatusResult> {
+    return (await this.admin(name, { command: 'status' })) as StatusResult
+  }
+
+  /** All that this process knows, oldest first. */
+  async epochs(name: string): Promise<readonly EpochResult[]> {
+    const command = { command: 'epoch-list', from: 1, limit: 1_000 } as const
+    const { epochs } = (await this.admin(name, command)) as { readonly epochs: EpochResult[] }
+    return epochs
+  }
+
+  /** Waits until there is one. */
+  async leader(name = this.someServer()): Promise<string> {
+    let found: string | undefined
+    await eventually('there is a leader', async () => {
+      const { managers } = await this.status(name)
+      const id = managers.find(manager => manager.leader)?.id
+      found = this.managers.find(m => id?.startsWith(this.#ids.get(m) ?? 'none'))
+      return found !== undefined
+    })
+    return found ?? ''
+  }
+
+  someServer(): string {
+    const name = this.servers.find(server => this.#running.has(server))
+    if (name === undefined) throw new Error('no storage server runs')
+    return name
+  }
+
   undoLater(undo: () => unknown): void {
     this.#undo.push(undo)
   }
 
+  /** Ends whatever uses a mount of this cluster; first of all, and with a bound. */
+  stopFirst(stop: () => unknown): void {
+    this.#users.push(stop)
+  }
+
+  #at(name: string, command: readonly string[]): readonly string[] {
+    return this.#hosts?.commandAt(name, command) ?? command
+  }
+
   async #launch(name: string, words: readonly string[]): Promise<string> {
-    const child = spawn(process.execPath, [ENTRY, ...words], {
+    const host = this.#hosts ? ['--host', this.#hosts.addressOf(name)] : []
+    const command = this.#at(name, [process.execPath, ENTRY, ...words, ...host])
+    const child = spawn(command[0] ?? '', command.slice(1), {
       env: { ...process.env, ...this.#environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -164,16 +261,10 @@ export class TestCluster {
     return line
   }
 
-  async #forceUnmount(): Promise<void> {
-    await runTool('umount', ['-l', this.mountPoint])
-  }
-
   async #teardown(): Promise<void> {
-    for (const [name, running] of [...this.#running].reverse()) {
-      if (name !== 'mount') continue
-      running.process.kill('SIGTERM')
-      await Promise.race([running.ended, delay(15_000)])
-    }
+    const users = Promise.all(this.#users.map(stop => stop()))
+    await Promise.race([users.catch(() => undefined), delay(USER_LIMIT_MS)])
+    await Promise.all([...this.#running.keys()].map(name => this.#endMount(name)))
     for (const undo of this.#undo.slice(1).reverse()) await undo()
     for (const running of this.#running.values()) running.process.kill('SIGKILL')
     await Promise.all([...this.#running.values()].map(running => running.ended))
@@ -181,64 +272,14 @@ export class TestCluster {
     this.#undo = []
     this.#t.comment('cluster is down')
   }
-}
 
-/** Runs a program to its end; never throws for its exit code. */
-export function runTool(
-  program: string,
-  words: readonly string[],
-  environment: Readonly<Record<string, string>> = {},
-): Promise<Outcome> {
-  return new Promise(resolve => {
-    const options = {
-      env: { ...process.env, ...environment },
-      timeout: COMMAND_LIMIT_MS,
-      killSignal: 'SIGKILL' as const,
-      maxBuffer: 2 ** 26,
+  /** The second signal aborts what a failed test has left held. */
+  async #endMount(name: string): Promise<void> {
+    const running = this.#running.get(name)
+    if (!running || !name.startsWith('mount')) return
+    for (const limit of [UNMOUNT_LIMIT_MS / 3, UNMOUNT_LIMIT_MS]) {
+      running.process.kill('SIGTERM')
+      await Promise.race([running.ended, delay(limit)])
     }
-    const child = execFile(program, [...words], options, (error, stdout, stderr) => {
-      const code = error ? (child.exitCode ?? -1) : 0
-      resolve({ code, stdout, stderr: stderr || (error?.message ?? '') })
-    })
-  })
-}
-
-/** The program's output; throws if it fails. */
-export async function mustRun(program: string, words: readonly string[]): Promise<string> {
-  const outcome = await runTool(program, words)
-  if (outcome.code === 0) return outcome.stdout
-  throw new Error(`${program} ${words.join(' ')}: exit ${outcome.code}: ${outcome.stderr}`)
-}
-
-/** Looks again and again until it is true; fails loudly after a bound. */
-export async function eventually(
-  what: string,
-  condition: () => Promise<boolean>,
-  limit = CONDITION_LIMIT_MS,
-): Promise<void> {
-  const end = performance.now() + limit
-  while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`not within ${limit} ms: ${what}`)
-    await delay(CONDITION_STEP_MS)
   }
-}
-
-export async function within<T>(
-  what: string,
-  promise: Promise<T>,
-  limit = CONDITION_LIMIT_MS,
-): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${limit} ms: ${what}`)), limit)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-function delay(milliseconds: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, milliseconds))
 }

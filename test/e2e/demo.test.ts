@@ -1,6 +1,6 @@
 // `npm run demo -- --once`, less its setup: ends by itself, with the files compared equal.
 import test from 'tape'
-import { mustRun, runTool } from './cluster.js'
+import { mustRun, runTool } from './tools.js'
 
 test('the demo runs to its end and leaves nothing', async t => {
   const outcome = await runTool(process.execPath, ['bin/demo.js', '--once'])

@@ -3,7 +3,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'tape'
-import { eventually, mustRun, runTool, TestCluster, within } from './cluster.js'
+import { TestCluster } from './cluster.js'
+import { eventually, mustRun, runTool, within } from './tools.js'
 
 const NAMES = ['a', 'b', 'c'] as const
 

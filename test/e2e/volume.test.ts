@@ -4,7 +4,8 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'tape'
 import { differingBlocks } from '../helpers/compare-replicas.js'
-import { eventually, mustRun, runTool, TestCluster } from './cluster.js'
+import { TestCluster } from './cluster.js'
+import { eventually, mustRun, runTool } from './tools.js'
 
 const FIO = ['--name=verify', '--rw=randwrite', '--bs=4k', '--verify=crc32c', '--do_verify=1']
 

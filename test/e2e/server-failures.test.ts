@@ -1,0 +1,48 @@
+// A storage server dies under I/O: it is declared down when its lease is over, I/O goes on with the
+// other copies, and when it is back it catches up until all copies are equal.
+import test from 'tape'
+import { LEASE_MS } from '../../src/base/limits.js'
+import { differingBlocks } from '../helpers/compare-replicas.js'
+import { TestCluster } from './cluster.js'
+import { countOf } from './history.js'
+import { BlockProbe, FioVerify } from './image-load.js'
+import { eventually } from './tools.js'
+
+const MiB = 2 ** 20
+/** What is aimed at is twice the lease and a second; a busy machine gets much more. */
+const AIM_MS = 2 * LEASE_MS + 1_000
+const STALL_LIMIT_MS = 5 * AIM_MS
+
+test('a storage server is killed under I/O, and comes back', async t => {
+  const cluster = await TestCluster.start(t, { servers: 3 })
+  await cluster.json(['volume', 'create', 'data', '--size', '128M', '--replicas', '3'])
+  await cluster.startMount()
+  const image = cluster.image('data')
+  const fio = new FioVerify(cluster, { image, offset: 0, size: 6 * MiB })
+  const probe = new BlockProbe(cluster, { image, offset: 64 * MiB, size: 64 * MiB })
+  await eventually('I/O is under way', () => Promise.resolve(probe.operations > 20))
+  const dead = 'b'
+  await cluster.kill(dead)
+  probe.restart()
+  await eventually('it is declared down', async () => {
+    return countOf(await cluster.epochs('m1'), 'server-down') > 0
+  })
+  const before = probe.operations
+  await eventually('I/O goes on', () => Promise.resolve(probe.operations > before + 20))
+  const { longestStallMs } = probe.result
+  t.ok(longestStallMs < STALL_LIMIT_MS, `stalled for ${longestStallMs} ms (aim: ${AIM_MS} ms)`)
+  t.equal(await fio.stop(), null, 'fio wrote and verified without an error')
+  const down = await cluster.status()
+  t.equal(down.servers.find(({ name }) => name === dead)?.state, 'down', 'it is shown as down')
+  t.equal(down.health, 'degraded', 'copies are missing')
+
+  await cluster.startServer(dead)
+  await eventually('all copies are in-sync', async () => (await cluster.status()).health === 'ok')
+  const up = await cluster.status()
+  t.equal(up.servers.find(({ name }) => name === dead)?.state, 'up', 'it is up again')
+  const { failure, operations } = await probe.stop()
+  t.equal(failure, null, `${operations} operations without an error`)
+  await cluster.json(['unmount', cluster.mountPoint])
+  await cluster.stopAll()
+  t.deepEqual(await differingBlocks(cluster, cluster.servers), [], 'all copies are equal')
+})
