@@ -56,6 +56,11 @@ export function servePeers(options: StorageServerOptions, dispatch: PeerDispatch
   })
   peers.serve('sync', (request, _from, answer) => sync(request, answer))
 
+  const current = ask<m.ShardMessage, m.OkReply>({ ok: false }, (replica, request, answer) => {
+    void replica.confirmation.stillCurrent(request).then(answer)
+  })
+  peers.serve('still-current', (request, _from, answer) => current(request, answer))
+
   const noSummaries = { ok: false, summaries: [], pageCount: 0 }
   const summaries = ask<m.SummariesRequest, m.SummariesReply>(noSummaries, (replica, r, answer) => {
     later(replica.source.summaries(r), answer, noSummaries)

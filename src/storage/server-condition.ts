@@ -23,7 +23,7 @@ export interface ServerCondition {
 
 export function createHost(
   options: StorageServerOptions,
-  server: Pick<ReplicaHost, 'dispatch' | 'propose'>,
+  server: Pick<ReplicaHost, 'dispatch' | 'propose' | 'leaseValid' | 'fenced'>,
 ): ServerCondition {
   const { clock, peers, log, watch, disk, store, self } = options
   const corrupt = new Set<string>()
@@ -36,7 +36,6 @@ export function createHost(
     peers,
     log,
     catchUps: new Slots(CATCH_UPS_AT_ONCE),
-    leaseValid: options.leaseValid ?? (() => true),
     noRoom: () => full,
     wantEpoch: epoch => watch.wanted(epoch),
     ...server,

@@ -28,8 +28,6 @@ export interface StorageServerOptions {
   readonly store: BlockStore
   readonly log: Log
   readonly self: StorageSelf
-  /** Asked after data was read, just before the answer. Without leases it always holds. */
-  readonly leaseValid?: () => boolean
   readonly onRegistered?: () => void
   /** With a sentence for people: this server may not take part. */
   readonly onRefused?: (reason: string) => void

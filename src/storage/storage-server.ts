@@ -14,7 +14,9 @@ import { shardBytes } from '../layout/geometry.js'
 import type * as m from '../net/messages.js'
 import type { PeerInfo } from '../net/peers.js'
 import { KnownCluster } from './known-cluster.js'
-import { ManagerContact } from './manager-contact.js'
+import { LeaseState } from './managers/lease-state.js'
+import { ManagerContact } from './managers/manager-contact.js'
+import type { Answered } from './managers/registration.js'
 import { Parking } from './parking.js'
 import type { ClientCall, ClientRequest } from './replica/replica-context.js'
 import type { ShardReplica } from './replica/shard-replica.js'
@@ -22,16 +24,22 @@ import { createHost, type ServerCondition } from './server-condition.js'
 import { servePeers } from './serve-peers.js'
 import { ShardHoldings } from './shard-holdings.js'
 import type { StorageServerOptions } from './storage-server-options.js'
+import { FenceState } from './voting/fence-state.js'
+import { Voter } from './voting/voter.js'
 
 export type { StorageServerOptions } from './storage-server-options.js'
 
 const NOTHING = new Uint8Array(0)
+const REMOVED =
+  'this storage server was removed from the cluster: stop it, or start it again to have it back'
 
 export class StorageServer {
   readonly #o: StorageServerOptions
   readonly #condition: ServerCondition
   readonly #holdings: ShardHoldings
   readonly #contact: ManagerContact
+  readonly #lease = new LeaseState()
+  readonly #fence = new FenceState()
   /** Requests made under an epoch that this server does not know yet. */
   readonly #waiting: Parking
   readonly #unsubscribe: (() => void)[] = []
@@ -42,6 +50,8 @@ export class StorageServer {
   #openCalls = 0
   #adoption: Promise<void> = Promise.resolve()
   #refusal = ''
+  /** An operator took this server out of the cluster while it ran. */
+  #removed = false
   #stopped = false
 
   constructor(options: StorageServerOptions) {
@@ -51,18 +61,22 @@ export class StorageServer {
     this.#condition = createHost(options, {
       dispatch: call => this.#dispatch(call),
       propose: replica => this.#contact.propose([replica]),
+      leaseValid: () => this.#lease.valid({ now: clock.now(), known: this.#epoch }),
+      fenced: shard => this.#fence.holds(shard),
     })
     const { host } = this.#condition
     this.#holdings = new ShardHoldings({ self: peers.self, store, host, log })
     this.#contact = new ManagerContact({
-      peers,
-      clock,
-      log,
+      ...{ peers, clock, log, lease: this.#lease, fence: this.#fence },
+      incarnation: options.self.incarnation,
       configuration: () => this.#configuration,
-      registration: () => this.#registration(),
+      epoch: () => this.#epoch,
+      wanted: mentioned => options.watch.wanted(mentioned),
+      request: () => this.#registration(),
+      removed: () => this.#removed,
+      answered: reply => this.#registered(reply),
       report: () => this.#report(),
       proposals: () => [...this.#holdings.open()].flatMap(replica => replica.proposals()),
-      registered: reply => this.#registered(reply),
     })
   }
 
@@ -83,6 +97,10 @@ export class StorageServer {
     servePeers(this.#o, {
       find: name => this.#holdings.find(name),
       whenKnown: (message, run, refuse) => this.#whenKnown(message, run, refuse),
+    })
+    const voter = this.#voter()
+    peers.serve('storage-vote', (request, from, answer) => {
+      if (!this.#stopped) voter.vote(request, from, answer)
     })
     const path = (up: boolean) => (peer: PeerInfo) => {
       for (const replica of this.#holdings.open()) replica.pathChanged(peer.id, up)
@@ -145,12 +163,14 @@ export class StorageServer {
     await this.#holdings.prepare(configuration)
     if (this.#stopped) return
     this.#refusal = ''
+    this.#noticeRemoval(configuration)
     this.#configuration = configuration
     this.#holdings.adopt(configuration, ({ volume, shard }) => {
       const record = configuration.volumes.get(volume)
       if (!record) return byteCount(0)
       return shardBytes({ size: record.size, shardCount: record.shards.length, shard })
     })
+    this.#fence.learned(configuration.epoch)
     this.#waiting.resumeAll()
     // In the background: nothing waits for it but the reopening of the same shard.
     void this.#holdings.release(configuration)
@@ -245,11 +265,31 @@ export class StorageServer {
     return { name, domain, capacity, weight, incarnation, addresses }
   }
 
-  #registered(reply: m.RegisterReply): void {
+  #registered(reply: Answered): void {
     if (reply.kind === 'refused') return this.#o.onRefused?.(reply.reason)
-    if (reply.kind === 'wait') return
     this.#o.watch.wanted(reply.epoch)
     this.#o.onRegistered?.()
+  }
+
+  /** It must not come back by itself: whoever took it out would find it there again. */
+  #noticeRemoval(configuration: Configuration): void {
+    const { peers, log, onRefused } = this.#o
+    const wasMember = this.#configuration?.servers.has(peers.self) ?? false
+    if (!wasMember || configuration.servers.has(peers.self)) return
+    this.#removed = true
+    log.error(REMOVED)
+    onRefused?.(REMOVED)
+  }
+
+  #voter(): Voter {
+    const { clock, log, peers, watch, store, self } = this.#o
+    return new Voter({
+      ...{ clock, log, peers, store, incarnation: self.incarnation },
+      ...{ waiting: this.#waiting, holdings: this.#holdings, fence: this.#fence },
+      configuration: () => (this.#stopped ? null : this.#configuration),
+      wanted: epoch => watch.wanted(epoch),
+      noRoom: () => this.#condition.problem,
+    })
   }
 
   async #report(): Promise<m.StorageReport> {
@@ -267,7 +307,8 @@ export class StorageServer {
   }
 
   #problem(): string {
-    const own = this.#refusal || this.#holdings.problem || this.#condition.problem
+    const removed = this.#removed ? REMOVED : ''
+    const own = removed || this.#refusal || this.#holdings.problem || this.#condition.problem
     if (own) return own
     for (const { problem } of this.#holdings.open()) if (problem) return problem
     return ''

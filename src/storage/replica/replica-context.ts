@@ -43,7 +43,10 @@ export interface ReplicaHost {
   readonly log: Log
   /** Bounds how many shards of this server catch up at the same time. */
   readonly catchUps: Slots
+  /** Asked after data was read, just before the answer. */
   leaseValid(): boolean
+  /** By its vote this server has stopped serving reads of this shard. */
+  fenced(shard: ShardName): boolean
   noRoom(): boolean
   wantEpoch(epoch: Epoch): void
   propose(replica: CaughtUpProposal['replicas'][number]): void

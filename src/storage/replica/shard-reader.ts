@@ -1,16 +1,22 @@
 // Reads of clients, at any in-sync replica (design §5): not over a write whose fate is open, and
 // checked once more after the data was read, just before the answer, so that any pause in between
-// is harmless. What is corrupt is repaired first, or never shown.
+// is harmless. Without a lease the other replicas are asked instead (read-confirmation.ts). What is
+// corrupt is repaired first, or never shown.
 import { isSwarmdiskError } from '../../base/errors.js'
 import { BLOCK_BYTES, REPAIRS_PER_READ_MAX } from '../../base/limits.js'
 import { blockRange, bytesOfBlocks, offsetOfBlock } from '../../layout/geometry.js'
 import type { DataStatus } from '../../net/messages.js'
 import { repairBlocks } from './block-repair.js'
+import type { ReadConfirmation } from './read-confirmation.js'
 import type { ClientCall, ReplicaContext } from './replica-context.js'
 
 type ReadCall = Extract<ClientCall, { readonly kind: 'read' }>
 
-export async function serveRead(context: ReplicaContext, call: ReadCall): Promise<void> {
+export async function serveRead(
+  context: ReplicaContext,
+  confirmation: ReadConfirmation,
+  call: ReadCall,
+): Promise<void> {
   const { state, store, host } = context
   const { offset, length } = call.request
   const span = blockRange({ offset, length })
@@ -29,9 +35,10 @@ export async function serveRead(context: ReplicaContext, call: ReadCall): Promis
     host.log.error('a read of the disk failed', { ...context.name, error: String(error) })
     return call.finish(statusOf(error))
   }
-  // The shard may have got a new allocation while the disk was busy (I4).
+  const vouched = host.leaseValid() || (await confirmation.confirmed()) || host.leaseValid()
+  // The shard may have got a new allocation while the disk was busy, or the others (I4).
   if (state.epoch !== allocation) return host.dispatch(call)
-  if (!state.serving || !host.leaseValid()) return call.finish('not-serving')
+  if (!vouched || !state.serving || host.fenced(context.name)) return call.finish('not-serving')
   const start = offset - offsetOfBlock(span.block)
   call.finish('ok', whole.subarray(start, start + length))
 }

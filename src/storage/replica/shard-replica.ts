@@ -16,7 +16,9 @@ import { PrimaryDuties } from './primary-duties.js'
 import type { ClientCall, ReplicaContext, ReplicaHost } from './replica-context.js'
 import type { ReplicaEffect, ReplicaEvent, Token } from '../replication/replica-events.js'
 import { ReplicaState, type ReplicaRole } from '../replication/replica-state.js'
+import { ReadConfirmation } from './read-confirmation.js'
 import { serveRead } from './shard-reader.js'
+import type { HeldShard } from '../voting/own-view.js'
 import { WriteApplier } from './write-applier.js'
 import { WritePreparation } from './write-preparation.js'
 
@@ -50,6 +52,7 @@ export class ShardReplica {
   readonly #answersToCaughtUp: ((reply: m.CaughtUpReply) => void)[] = []
   readonly name: m.ShardName
   readonly source: CatchUpSource
+  readonly confirmation: ReadConfirmation
   #nextToken = 1
   #effects: ReplicaEffect[] = []
   #performing = false
@@ -87,6 +90,7 @@ export class ShardReplica {
     this.#duties = new PrimaryDuties(this.#context)
     this.#catchUp = new CatchUp(this.#context)
     this.source = new CatchUpSource(this.#context, this.#parking)
+    this.confirmation = new ReadConfirmation(this.#context)
   }
 
   get role(): ReplicaRole {
@@ -120,6 +124,13 @@ export class ShardReplica {
     return this.#state.proposed().map(server => ({ ...this.#context.here(), server }))
   }
 
+  /** What this server knows of it when it votes. */
+  held(): HeldShard {
+    const { role, primary, counted } = this.#state
+    const source = this.bytesLeft === null ? null : primary
+    return { role, failing: this.#state.failingOthers(), source, counted }
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     this.#catchUp.stop()
@@ -139,8 +150,8 @@ export class ShardReplica {
       case 'read':
         if (!this.#fits(call.request.offset, call.request.length))
           return call.finish('out-of-range')
-        if (!this.#state.serving) return call.finish('not-serving')
-        void serveRead(this.#context, call)
+        if (!this.#state.serving || this.#host.fenced(this.name)) return call.finish('not-serving')
+        void serveRead(this.#context, this.confirmation, call)
         return
       case 'write':
         return this.#write(call, this.#facts)

@@ -54,6 +54,7 @@ export class ReplicaState {
   #role: ReplicaRole = 'none'
   #primary: PrimaryState | null = null
   #follower: FollowerState | null = null
+  #counted = false
 
   constructor(identity: ReplicaIdentity, limits: ReplicationLimits = REPLICATION_LIMITS) {
     this.#identity = identity
@@ -108,6 +109,16 @@ export class ReplicaState {
 
   missing(): ReadonlySet<PeerId> {
     return this.#primary?.missing ?? new Set()
+  }
+
+  /** As the primary: in-sync others that refuse what they are sent, until their disk takes it. */
+  failingOthers(): readonly PeerId[] {
+    return this.#primary?.queue.failingInSync() ?? []
+  }
+
+  /** As a syncing replica: the primary has counted us in this allocation. */
+  get counted(): boolean {
+    return this.#counted
   }
 
   /** As the primary: proposals that the managers have not answered with a new allocation. */
@@ -191,6 +202,7 @@ export class ReplicaState {
       case 'caught-up':
         return this.#caughtUp(event.from, event.applied)
       case 'counted':
+        this.#counted = true
         return this.#once.merge(event.reply.executed)
       case 'proposed':
         return this.#primary?.queue.markProposed(event.server)
@@ -213,6 +225,7 @@ export class ReplicaState {
     this.#role = roleIn(allocation, this.#identity)
     this.#primary = null
     this.#follower = null
+    this.#counted = false
     this.#emit({ kind: 'stop-catch-up' })
     if (this.#role === 'none' || this.#role === 'syncing') this.#emit({ kind: 'discard-unapplied' })
     if (this.#role === 'syncing') {

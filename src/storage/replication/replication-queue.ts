@@ -103,6 +103,10 @@ export class ReplicationQueue {
     return [...this.#followers.values()].some(f => f.failing && required(f))
   }
 
+  failingInSync(): readonly PeerId[] {
+    return this.#ids(follower => follower.inSync && follower.failing)
+  }
+
   push(write: Ordered): void {
     assert(write.sequence === this.#last + 1, 'writes are ordered one after the other')
     this.#last = write.sequence

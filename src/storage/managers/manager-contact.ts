@@ -1,0 +1,101 @@
+// A storage server's side of the managers: it registers and sends heartbeats with one of them,
+// reports to all, and tells of mismatched epochs and of replicas that have caught up. All of it may
+// be repeated and may be lost: what is said once is said again with the next report.
+import type { PeerId } from '../../base/brands.js'
+import type { Timer } from '../../base/clock.js'
+import { MISMATCH_INTERVAL_MS, STORAGE_REPORT_INTERVAL_MS } from '../../base/limits.js'
+import type { CaughtUpProposal, MismatchReport, StorageReport } from '../../net/messages.js'
+import type { PeerInfo } from '../../net/peers.js'
+import { Heartbeats, type HeartbeatsOptions } from './heartbeats.js'
+import { ManagerChoice, type ManagerChoiceOptions } from './manager-choice.js'
+import { Registration, type RegistrationOptions } from './registration.js'
+
+export interface ManagerContactOptions
+  extends
+    ManagerChoiceOptions,
+    Omit<HeartbeatsOptions, 'choice' | 'unregistered'>,
+    Omit<RegistrationOptions, 'choice'> {
+  readonly report: () => Promise<StorageReport>
+  readonly proposals: () => CaughtUpProposal['replicas']
+}
+
+export class ManagerContact {
+  readonly #o: ManagerContactOptions
+  readonly #choice: ManagerChoice
+  readonly #registration: Registration
+  readonly #heartbeats: Heartbeats
+  #unsubscribe: (() => void) | null = null
+  #timer: Timer | null = null
+  #lastMismatch = ''
+  #lastMismatchAt = -Infinity
+  #stopped = false
+
+  constructor(options: ManagerContactOptions) {
+    this.#o = options
+    const choice = (this.#choice = new ManagerChoice(options))
+    this.#registration = new Registration({
+      ...options,
+      choice,
+      answered: reply => {
+        options.answered(reply)
+        if (reply.kind === 'refused') return
+        this.#heartbeats.now()
+        this.propose(options.proposals())
+      },
+    })
+    const unregistered = (): void => this.#registration.again()
+    this.#heartbeats = new Heartbeats({ ...options, choice, unregistered })
+  }
+
+  start(): void {
+    const connected = (peer: PeerInfo): void => this.#connected(peer.id)
+    this.#unsubscribe = this.#o.peers.subscribe({ connected })
+    this.#registration.ensure()
+    this.#heartbeats.now()
+    this.#tick()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#unsubscribe?.()
+    this.#timer?.cancel()
+    this.#registration.stop()
+    this.#heartbeats.stop()
+  }
+
+  propose(replicas: CaughtUpProposal['replicas']): void {
+    const manager = this.#choice.current()
+    if (manager === null || replicas.length === 0) return
+    this.#o.peers.notify(manager, 'caught-up-proposal', { replicas })
+  }
+
+  /** The same mismatch, seen for many requests at once, is told once in a while. */
+  mismatch(report: MismatchReport): void {
+    const key = `${report.volume}/${report.seen}/${report.own}/${report.from}`
+    const now = this.#o.clock.now()
+    if (key === this.#lastMismatch && now - this.#lastMismatchAt < MISMATCH_INTERVAL_MS) return
+    this.#lastMismatch = key
+    this.#lastMismatchAt = now
+    const manager = this.#choice.current()
+    if (manager !== null) this.#o.peers.notify(manager, 'mismatch', report)
+  }
+
+  #connected(peer: PeerId): void {
+    const managers = this.#choice.connected()
+    if (!managers.includes(peer)) return
+    // The only one: all were gone, and may have been told to forget us meanwhile.
+    if (managers.length === 1) this.#registration.renew()
+    this.#heartbeats.now()
+  }
+
+  #tick(): void {
+    if (this.#stopped) return
+    void this.#o.report().then(report => {
+      if (this.#stopped) return
+      for (const id of this.#choice.connected()) this.#o.peers.notify(id, 'storage-report', report)
+      this.#registration.ensure()
+      this.propose(this.#o.proposals())
+      this.#timer = this.#o.clock.after(STORAGE_REPORT_INTERVAL_MS, () => this.#tick())
+    })
+  }
+}

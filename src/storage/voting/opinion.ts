@@ -1,0 +1,161 @@
+// What a storage server thinks of a proposal, by what it really holds (design §4). Pure.
+//
+// Refusals for safety (an acknowledged write could be lost, a copy that is not in-sync would become
+// it) come first: nothing overrides them. Those of policy (room, a copy that is being taken) come
+// after, since --force overrides them and must not hide the others.
+import { shardIndex, type PeerId } from '../../base/brands.js'
+import { apply } from '../../layout/apply.js'
+import type { Change, ChangeOf } from '../../layout/change.js'
+import type { Configuration, Replica, ShardAllocation } from '../../layout/configuration.js'
+import type { ShardPlace } from '../../layout/effects-of-change.js'
+import { equal } from '../../layout/equal.js'
+import { inSyncOf, keepsMemory } from '../../layout/replicas.js'
+import type { ProposalVoteReply } from '../../net/manager-messages.js'
+import type { OwnView } from './own-view.js'
+
+export interface Opinion {
+  readonly reply: ProposalVoteReply
+  /** What the change would make of the configuration, if it is approved. */
+  readonly after: Configuration | null
+}
+
+interface Proposed {
+  readonly before: Configuration
+  readonly after: Configuration
+  readonly change: Change
+}
+
+interface Place extends ShardPlace {
+  readonly name: string
+  readonly allocation: ShardAllocation
+}
+
+export const ABSTENTION: ProposalVoteReply = { vote: 'abstain', policy: false, reason: '' }
+const APPROVAL: ProposalVoteReply = { vote: 'approve', policy: false, reason: '' }
+
+const unsafe = (reason: string): ProposalVoteReply => ({ vote: 'refuse', policy: false, reason })
+const unwise = (reason: string): ProposalVoteReply => ({ vote: 'refuse', policy: true, reason })
+
+export function opinionOf(before: Configuration, change: Change, view: OwnView): Opinion {
+  const leaves = change.kind === 'server-removed' && change.server === view.self
+  const lost = leaves ? lastCopies(before, view) : null
+  if (lost !== null) return { reply: lost, after: null }
+  const outcome = apply(before, change)
+  if (outcome.kind === 'refused') return { reply: unsafe(outcome.reason), after: null }
+  const after = outcome.configuration
+  const proposed = { before, after, change }
+  const reply = copyProblem(proposed, view) ?? volumeProblem(proposed, view)
+  if (reply !== null) return { reply, after: null }
+  const source = sourceProblem(proposed, view)
+  return source === null ? { reply: APPROVAL, after } : { reply: source, after: null }
+}
+
+// ---- safety ------------------------------------------------------------------------------------
+
+/** Copies here of which no other one is in-sync, by the configuration or as far as we can reach. */
+function lastCopies(before: Configuration, view: OwnView): ProposalVoteReply | null {
+  const only: string[] = []
+  const unreached: string[] = []
+  for (const place of places(before)) {
+    const inSync = inSyncOf(place.allocation)
+    if (!inSync.some(replica => replica.server === view.self)) continue
+    const others = inSync.filter(r => r.server !== view.self && keepsMemory(before, r))
+    if (others.length === 0) only.push(textOf(place))
+    else if (!others.some(replica => works(replica, place, view))) unreached.push(textOf(place))
+  }
+  const shards = only.length > 0 ? only : unreached
+  const [first, ...more] = shards
+  if (first === undefined) return null
+  const which = only.length > 0 ? first : `${first} that can be reached`
+  const others = more.length === 0 ? '' : ` (and ${more.length} more)`
+  return unsafe(
+    `${nameOf(before, view.self)} holds the last in-sync copy of ${which}${others}: ` +
+      'wait until another server has one',
+  )
+}
+
+/** A copy that is in-sync in reality too: its server is there, and stores what it is sent. */
+function works(replica: Replica, place: ShardPlace, view: OwnView): boolean {
+  const { server, incarnation } = replica
+  const failing = view.held(place)?.failing.includes(server) ?? false
+  return view.reaches(server, incarnation) && !failing
+}
+
+/** The change says that a copy here is in-sync, which it did not say before. */
+function copyProblem({ before, after, change }: Proposed, view: OwnView): ProposalVoteReply | null {
+  for (const place of places(after)) {
+    const old = before.volumes.get(place.volume)?.shards[place.shard]
+    if (old === place.allocation) continue
+    const own = inSyncOf(place.allocation).find(({ server }) => server === view.self)
+    if (!old || own === undefined || old.replicas.some(known => equal(known, own))) continue
+    if (own.incarnation !== view.incarnation) return ABSTENTION
+    const held = view.held(place)
+    if (held?.role === 'in-sync' || held?.role === 'primary') continue
+    if (change.kind === 'replicas-caught-up') {
+      if (held?.counted) continue
+      return ABSTENTION
+    }
+    // The shard goes on from what one of its in-sync copies has on disk after a restart.
+    const resumes = inSyncOf(old).some(({ server }) => server === view.self)
+    if (resumes && held !== undefined) continue
+    const problem = resumes ? 'cannot open its copy of' : 'holds no in-sync copy of'
+    return unsafe(`${nameOf(before, view.self)} ${problem} ${textOf(place)}`)
+  }
+  return null
+}
+
+// ---- new volumes -------------------------------------------------------------------------------
+
+function volumeProblem({ before, change }: Proposed, view: OwnView): ProposalVoteReply | null {
+  if (change.kind !== 'volume-created' || !isPlacedAt(change, view)) return null
+  const name = nameOf(before, view.self)
+  if (view.stored.has(before.nextVolume)) {
+    return unsafe(
+      `${name} holds data of an earlier volume number ${before.nextVolume}: the managers run ` +
+        'from an old copy of their data, restore the newest',
+    )
+  }
+  return view.noRoom === '' ? null : unwise(`${name} has no room for it: ${view.noRoom}`)
+}
+
+function isPlacedAt({ placement }: ChangeOf<'volume-created'>, { self }: OwnView): boolean {
+  return placement.some(servers => servers.includes(self))
+}
+
+// ---- copies under way --------------------------------------------------------------------------
+
+/** A copy of which we are taking ours would go. One that has restarted gives nothing anyway. */
+function sourceProblem(
+  { before, after, change }: Proposed,
+  view: OwnView,
+): ProposalVoteReply | null {
+  if (change.kind !== 'server-removed' && change.kind !== 'shards-reallocated') return null
+  for (const place of places(before)) {
+    const source = view.held(place)?.source ?? null
+    const now = after.volumes.get(place.volume)?.shards[place.shard]
+    if (source === null || now === undefined || now === place.allocation) continue
+    const given = inSyncOf(place.allocation).find(({ server }) => server === source)
+    const stays = inSyncOf(now).some(({ server }) => server === source)
+    const wanted = now.replicas.some(({ server }) => server === view.self)
+    if (given === undefined || stays || !wanted || !keepsMemory(before, given)) continue
+    const from = nameOf(before, source)
+    return unwise(`${textOf(place)} is being copied from ${from}: wait until that is done`)
+  }
+  return null
+}
+
+function* places(configuration: Configuration): Iterable<Place> {
+  for (const { id, name, shards } of configuration.volumes.values()) {
+    for (const [i, allocation] of shards.entries()) {
+      yield { volume: id, shard: shardIndex(i), name, allocation }
+    }
+  }
+}
+
+function textOf({ shard, name }: Place): string {
+  return `shard ${shard} of volume ${name}`
+}
+
+function nameOf({ servers }: Configuration, server: PeerId): string {
+  return `storage server ${servers.get(server)?.name ?? server.slice(0, 8)}`
+}
