@@ -1,7 +1,6 @@
 // The history of the configuration as the rest of the manager sees it: propose a change, learn what
 // became of it, read what was committed. What is committed is durable and never taken back; two
-// records never have the same epoch (I3). SingleManagerHistory keeps it on one disk; Raft will keep
-// it on several behind this same interface.
+// records never have the same epoch (I3). RaftHistory keeps it on the disks of all managers.
 import type { Epoch } from '../../base/brands.js'
 import type { Change } from '../../layout/change.js'
 import type { Configuration } from '../../layout/configuration.js'

@@ -22,13 +22,18 @@ export interface OpenedRaftStore {
 }
 
 export interface RaftStore {
-  /** Durable when it resolves; rejects with a SwarmdiskError, and then every later call does. */
+  /**
+   * Durable when it resolves. Rejects with 'disk-full' when it is as if nothing had been tried: the
+   * same batch may be tried again. Any other SwarmdiskError is the last word: nobody knows what is
+   * on the disk, and every later persist() or compact() rejects, too. Reading goes on.
+   */
   persist(batch: RaftBatch): Promise<void>
-  /** Time for a snapshot: what follows the last one is long. */
+  /** Time for a snapshot: what follows the last one is long, and some of it is committed. */
   readonly full: boolean
   /**
    * Keeps this snapshot, of something applied, and drops old snapshots and entries beyond what
-   * `epoch list` shows. Entries behind the snapshot stay readable up to that limit.
+   * `epoch list` shows. Entries behind the snapshot stay readable up to that limit. When it rejects,
+   * the log is as it was and goes on, if persist() does.
    */
   compact(snapshot: LogSnapshot): Promise<void>
   /** The newest snapshot, for a follower that is too far behind; null if there is none. */

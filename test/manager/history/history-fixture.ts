@@ -1,9 +1,7 @@
 // Small histories for tests, and disks made of the bytes of other disks.
 import { byteCount, clusterId, incarnation, type PeerId } from '../../../src/base/brands.js'
-import { silentLog } from '../../../src/base/log.js'
 import type { Disk } from '../../../src/disk/disk.js'
 import type { Change } from '../../../src/layout/change.js'
-import { SingleManagerHistory } from '../../../src/manager/history/single-manager-history.js'
 import { testPeer } from '../../helpers/scripted-peers.js'
 import { SeededRandom } from '../../simulator/seeded-random.js'
 import { NO_LATENCY, SimulatedDisk } from '../../simulator/simulated-disk.js'
@@ -15,7 +13,6 @@ export const ORIGIN = {
   proposer: 'operator at client 0000beef',
   votes: [{ voter: SELF, role: 'manager', approve: true, policy: false, reason: '' }],
 } as const
-export const FIRST_SEGMENT = 'manager/log-0000000001'
 
 export const CREATED: Change = {
   kind: 'cluster-created',
@@ -38,10 +35,6 @@ export function registered(id: PeerId, start = 1): Change {
 export function emptyDisk(seed = 1): SimulatedDisk {
   const random = new SeededRandom(seed)
   return new SimulatedDisk({ clock: new VirtualClock(), random, latency: NO_LATENCY })
-}
-
-export function openHistory(disk: Disk): Promise<SingleManagerHistory> {
-  return SingleManagerHistory.open({ disk, clock: new VirtualClock(), log: silentLog })
 }
 
 export type Files = ReadonlyMap<string, Uint8Array>

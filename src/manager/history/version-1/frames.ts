@@ -1,20 +1,19 @@
-// The bytes of the history log: segment header, frames, records (docs/on-disk-format-manager.md).
-// A frame is what was written and synced together: records proposed at the same time share one. A
-// crash tears at most the last frame of the last segment, since each is synced before the next.
+// The bytes of the history log of format version 1, for reading: segment header, frames, records
+// (docs/on-disk-format-manager.md). A frame is what was written and synced together. A crash tears
+// at most the last frame of the last segment, since each was synced before the next.
 // Pure: bytes in, values out. Little endian throughout.
 import { crc32 } from 'node:zlib'
-import { assert } from '../../../base/assert.js'
 
 export const SEGMENT_VERSION = 1
 export const SEGMENT_HEADER_BYTES = 48
-export const FRAME_HEADER_BYTES = 24
+const FRAME_HEADER_BYTES = 24
 
 const SEGMENT_MAGIC = Buffer.from('SDHISTRY', 'latin1')
 const FRAME_MAGIC = Buffer.from('SDFR', 'latin1')
 const CHECKED_OF_SEGMENT_HEADER = 44
 const CHECKED_OF_FRAME_HEADER = 20
 
-export interface SegmentHeader {
+interface SegmentHeader {
   readonly firstEpoch: number
   /** 32 hexadecimal digits. */
   readonly cluster: string
@@ -26,16 +25,6 @@ export interface FrameReference {
   readonly bytes: number
   readonly firstEpoch: number
   readonly count: number
-}
-
-export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
-  const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES)
-  SEGMENT_MAGIC.copy(bytes, 0)
-  bytes.writeUInt32LE(SEGMENT_VERSION, 8)
-  bytes.writeUInt32LE(header.firstEpoch, 12)
-  assert(bytes.write(header.cluster, 16, 'hex') === 16, 'a cluster id has 16 bytes')
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, CHECKED_OF_SEGMENT_HEADER)), 44)
-  return bytes
 }
 
 export type SegmentHeaderResult =
@@ -55,26 +44,8 @@ export function decodeSegmentHeader(file: Uint8Array): SegmentHeaderResult {
   return { kind: 'header', header }
 }
 
-export function encodeFrame(firstEpoch: number, records: readonly Uint8Array[]): Uint8Array {
-  const payloadBytes = records.reduce((sum, record) => sum + 4 + record.byteLength, 0)
-  const bytes = Buffer.alloc(FRAME_HEADER_BYTES + payloadBytes)
-  let position = FRAME_HEADER_BYTES
-  for (const record of records) {
-    bytes.writeUInt32LE(record.byteLength, position)
-    bytes.set(record, position + 4)
-    position += 4 + record.byteLength
-  }
-  FRAME_MAGIC.copy(bytes, 0)
-  bytes.writeUInt32LE(payloadBytes, 4)
-  bytes.writeUInt32LE(firstEpoch, 8)
-  bytes.writeUInt32LE(records.length, 12)
-  bytes.writeUInt32LE(crc32(bytes.subarray(FRAME_HEADER_BYTES)), 16)
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, CHECKED_OF_FRAME_HEADER)), 20)
-  return bytes
-}
-
 /** The frame at this position if it is whole and its checksums match. */
-export function frameAt(segment: Uint8Array, position: number): FrameReference | null {
+function frameAt(segment: Uint8Array, position: number): FrameReference | null {
   const bytes = asBuffer(segment)
   if (position + FRAME_HEADER_BYTES > bytes.byteLength) return null
   const header = bytes.subarray(position, position + FRAME_HEADER_BYTES)

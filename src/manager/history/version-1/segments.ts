@@ -1,4 +1,5 @@
-// Reading whole segments of the history log: names, frames, and what is wrong with them.
+// Reading whole segments of a history of format version 1: names, frames, and what is wrong with
+// them.
 import { SwarmdiskError } from '../../../base/errors.js'
 import type { DiskFile } from '../../../disk/disk.js'
 import {
@@ -20,17 +21,10 @@ export interface SegmentPlace {
 }
 
 export interface LoadedSegment {
-  readonly frames: readonly FrameReference[]
   /** Still encoded; the first has the segment's first epoch. */
   readonly records: readonly Uint8Array[]
-  /** One past the last good frame. */
-  readonly end: number
-  /** Bytes behind it that a crash has left. */
+  /** Bytes behind the last good frame that a crash has left. */
   readonly torn: number
-}
-
-export function segmentName(firstEpoch: number): string {
-  return `log-${String(firstEpoch).padStart(10, '0')}`
 }
 
 export function segmentsIn(
@@ -59,7 +53,7 @@ export async function loadSegment(file: DiskFile, place: SegmentPlace): Promise<
   if (result.kind === 'invalid') {
     // The header is synced before the first frame: so short a file never held a record.
     if (place.last && bytes.byteLength <= SEGMENT_HEADER_BYTES) {
-      return { frames: [], records: [], end: 0, torn: bytes.byteLength }
+      return { records: [], torn: bytes.byteLength }
     }
     throw damagedSegment(place.path, 'its header is not what was written')
   }
@@ -70,7 +64,7 @@ export async function loadSegment(file: DiskFile, place: SegmentPlace): Promise<
   if (tail === 'damaged' || (tail === 'torn' && !place.last)) {
     throw damagedSegment(place.path, `the frame at ${end} does not match its checksum`)
   }
-  return { frames, records: collect(bytes, frames, place), end, torn: bytes.byteLength - end }
+  return { records: collect(bytes, frames, place), torn: bytes.byteLength - end }
 }
 
 function collect(
