@@ -1,0 +1,49 @@
+// Facts and decisions, for every kind of change.
+import test from 'tape'
+import { epoch, incarnation } from '../../../src/base/brands.js'
+import { CREATED, server, serverId } from '../../layout/clusters.js'
+import { testConfiguration } from '../../helpers/configurations.js'
+import type { Change, ChangeKind } from '../../../src/layout/change.js'
+import { isVotedOn } from '../../../src/manager/proposals/vote-rules.js'
+import { C, D, DELETE, M2, M4, REMOVE_C } from './proposals-fixture.js'
+
+const before = testConfiguration()
+const known = before.servers.get(C)!
+const down: Change = {
+  ...{ kind: 'server-down', server: C, incarnation: incarnation(1), live: [], reason: 'x' },
+}
+const created: Change = {
+  ...{ kind: 'volume-created', name: 'v', size: known.capacity, replicas: 1, minInSync: 1 },
+  placement: [],
+}
+
+test('decisions are voted on, facts are not', t => {
+  const cases: Readonly<Record<ChangeKind, readonly [Change, boolean]>> = {
+    'cluster-created': [CREATED, false],
+    'manager-updated': [{ kind: 'manager-updated', manager: { id: M2, addresses: [] } }, false],
+    'manager-added': [{ kind: 'manager-added', manager: { id: M4, addresses: [] } }, true],
+    'manager-removed': [{ kind: 'manager-removed', manager: M2 }, true],
+    'server-registered': [{ kind: 'server-registered', server: server(1) }, true],
+    'server-down': [down, false],
+    'server-removed': [REMOVE_C, true],
+    'volume-created': [created, true],
+    'volume-deleted': [DELETE, true],
+    'shards-reallocated': [{ kind: 'shards-reallocated', reason: 'x', shards: [] }, false],
+    'replicas-caught-up': [{ kind: 'replicas-caught-up', replicas: [] }, false],
+  }
+  for (const [kind, [change, voted]] of Object.entries(cases)) {
+    t.equal(change.kind, kind)
+    t.equal(isVotedOn(before, change), voted, kind)
+  }
+  t.end()
+})
+
+test('that a known server registers again is a fact', t => {
+  t.notOk(before.servers.has(serverId(1)) || before.servers.has(D))
+  const again: Change = {
+    kind: 'server-registered',
+    server: { ...known, incarnation: incarnation(9) },
+  }
+  t.notOk(isVotedOn({ ...before, epoch: epoch(9) }, again))
+  t.end()
+})
