@@ -1,7 +1,7 @@
 // Load on the image of a volume while a test makes trouble. FioVerify: fio writes all blocks in
 // random order, reads them back and checks each, pass after pass. BlockProbe: one block after the
 // other is written and read back, past every cache, to see that I/O goes on and for how long it
-// did not.
+// did not. BlockReader: one block is read again and again, and what came when is kept.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
@@ -158,5 +158,52 @@ export class BlockProbe {
     this.#longest = Math.max(this.#longest, performance.now() - this.#last)
     this.#last = performance.now()
     this.#operations++
+  }
+}
+
+export interface BlockRead {
+  /** By performance.now(). */
+  readonly started: number
+  /** The first character of the block. */
+  readonly value: string
+}
+
+export class BlockReader {
+  readonly #reads: BlockRead[] = []
+  readonly #done: Promise<string | null>
+  #stopping = false
+
+  constructor(owner: LoadOwner, place: Pick<Place, 'image' | 'offset'>) {
+    this.#done = this.#work(place).then(
+      () => null,
+      (error: unknown) => String(error),
+    )
+    owner.stopFirst(() => this.stop())
+  }
+
+  /** Those that were answered, oldest first. */
+  get reads(): readonly BlockRead[] {
+    return this.#reads
+  }
+
+  /** The error of a read, or null. */
+  stop(): Promise<string | null> {
+    this.#stopping = true
+    return within('the read under way is answered', this.#done, HELD_LIMIT_MS)
+  }
+
+  async #work({ image, offset }: Pick<Place, 'image' | 'offset'>): Promise<void> {
+    const file = await open(image, constants.O_RDONLY | constants.O_DIRECT)
+    try {
+      const block = Buffer.alloc(BLOCK_BYTES)
+      while (!this.#stopping) {
+        const started = performance.now()
+        await file.read(block, 0, BLOCK_BYTES, offset)
+        this.#reads.push({ started, value: String.fromCharCode(block[0] ?? 0) })
+        await delay(PROBE_PACE_MS)
+      }
+    } finally {
+      await file.close()
+    }
   }
 }
