@@ -101,7 +101,7 @@ export class FailureDetection {
     return recorded.state === 'down' || this.#state.isCondemned(server)
   }
 
-  /** Called when a server has become live, or is no more. Returns the way out. */
+  /** Called when a server has become live, or a lease was over. Returns the way out. */
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
