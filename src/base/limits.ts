@@ -244,6 +244,8 @@ export const VOTE_ROUNDS_MAX = 8
 export const RELAY_DEADLINE_MS = 4_000
 /** A change whose leader lost its place is called undecided after this: two elections and more. */
 export const UNDECIDED_AFTER_MS = 5_000
+/** A question the leader does not answer by then is answered by the manager that was asked. */
+export const ADMIN_QUESTION_MS = 2_000
 /** A leader that stops waits this long for its successor; an election does it otherwise. */
 export const HAND_OVER_MS = 500
 /** An operator's change waits this long for a leader: an election, and a second one. */

@@ -38,7 +38,11 @@ export type LeaderHandler<O extends OperationName> = (
 export interface Relayed<O extends OperationName> {
   readonly handler: LeaderHandler<O>
   /** The answer of a manager that reaches no leader. */
-  readonly otherwise: (request: Request<O>, why: Unanswered) => Reply<O> | Promise<Reply<O>>
+  readonly otherwise: (
+    request: Request<O>,
+    why: Unanswered,
+    from: RelayedPeer,
+  ) => Reply<O> | Promise<Reply<O>>
 }
 
 export interface Asked<O extends OperationName> {
@@ -86,9 +90,10 @@ export class Relay {
       const { leader } = history
       const reply =
         leader === null || leader === peers.self ? null : await this.#pass(leader, operation, asked)
-      if (reply === LOST) return relayed.otherwise(asked.request, 'lost')
+      if (reply === LOST) return relayed.otherwise(asked.request, 'lost', asked.from)
       if (reply) return reply.value
-      if (!(await this.#change(end))) return relayed.otherwise(asked.request, 'no-leader')
+      if (!(await this.#change(end)))
+        return relayed.otherwise(asked.request, 'no-leader', asked.from)
     }
   }
 

@@ -1,12 +1,13 @@
 // The operations that only the leader can carry out and that any manager takes: what the leader
 // does, what a manager answers that reaches no leader, and how long each may take.
-import { ADMIN_LEADER_MS, ADMIN_PATIENCE_MS } from '../../base/limits.js'
+import { ADMIN_LEADER_MS, ADMIN_PATIENCE_MS, ADMIN_QUESTION_MS } from '../../base/limits.js'
 import type { OperationName, Request } from '../../net/operations.js'
 import type { AdminDesk } from '../admin/admin.js'
 import type { FailureDetection } from '../leases/failure-detection.js'
 import type { LeaderDesk } from './leader-desk.js'
 import type { Membership } from './membership.js'
 import type { Asked, Relayed } from './relay.js'
+import { changeWithoutLeader, isQuestion } from './without-leader.js'
 
 const NAMES = ['register', 'heartbeat', 'caught-up-proposal', 'manager-join', 'admin'] as const
 type Name = (typeof NAMES)[number]
@@ -52,7 +53,10 @@ export function relayedOperations(parts: {
     },
     admin: {
       handler: async ({ json }, from) => ({ json: await admin.carryOut(json, from) }),
-      otherwise: async ({ json }, why) => ({ json: await admin.withoutLeader(json, why) }),
+      otherwise: async ({ json }, why, from) => {
+        if (!isQuestion(json)) return { json: JSON.stringify(changeWithoutLeader(why)) }
+        return { json: await admin.carryOut(json, from) }
+      },
     },
   }
   return {
@@ -62,9 +66,10 @@ export function relayedOperations(parts: {
     },
     limits(operation, request) {
       if (operation !== 'admin') return {}
-      const changes = admin.isChange((request as Request<'admin'>).json)
       // A question is answered by any manager; a change is worth waiting for an election.
-      return { patience: changes ? ADMIN_PATIENCE_MS : 0, deadline: ADMIN_LEADER_MS }
+      return isQuestion((request as Request<'admin'>).json)
+        ? { deadline: ADMIN_QUESTION_MS }
+        : { deadline: ADMIN_LEADER_MS, patience: ADMIN_PATIENCE_MS }
     },
   }
 }
