@@ -250,7 +250,7 @@ test('refused, but heard of meanwhile', async t => {
 
 test('undecided: it stays without a lease until that is known', async t => {
   const bench = new Bench()
-  const { propose } = bench.history
+  const propose = bench.history.propose.bind(bench.history)
   bench.history.propose = () => Promise.reject(new SwarmdiskError('disk-full', 'no room'))
   await bench.beats([A, B, D], END)
   t.equal(bench.beat(C), 'unregistered')
