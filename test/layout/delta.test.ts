@@ -8,14 +8,24 @@ import { equal } from '../../src/layout/equal.js'
 import { checkConfiguration } from '../../src/layout/invariants.js'
 import { isRefusal } from '../../src/layout/outcome.js'
 import { planReturn, planVolume } from '../../src/layout/planner.js'
+import { testPeer } from '../helpers/scripted-peers.js'
 import { SeededRandom } from '../simulator/seeded-random.js'
-import { cluster, clusterWithVolume, MANAGER, must, restart, server, VOLUME } from './clusters.js'
+import {
+  downOf,
+  cluster,
+  clusterWithVolume,
+  MANAGER,
+  must,
+  restart,
+  server,
+  VOLUME,
+} from './clusters.js'
 
 /** Some change that may be applied or refused. */
 function someChange(configuration: Configuration, random: SeededRandom): Change | null {
   const volumes = [...configuration.volumes.values()]
   const servers = [...configuration.servers.values()]
-  switch (random.below(7)) {
+  switch (random.below(11)) {
     case 0:
       return { kind: 'server-registered', server: server(1 + random.below(12)) }
     case 1: {
@@ -27,6 +37,7 @@ function someChange(configuration: Configuration, random: SeededRandom): Change 
           ...record,
           incarnation: next as typeof record.incarnation,
           weight: 1 + random.below(9),
+          state: 'up',
         },
       }
     }
@@ -39,13 +50,25 @@ function someChange(configuration: Configuration, random: SeededRandom): Change 
     case 3:
       return volumes.length > 3 ? { kind: 'volume-deleted', volume: random.pick(volumes).id } : null
     case 4: {
-      const here = servers.filter(() => random.chance(0.8))
+      const here = servers.filter(({ state }) => state === 'up' && random.chance(0.8))
       return planReturn(configuration, new Map(here.map(record => [record.id, record.incarnation])))
     }
     case 5: {
       const addresses = [{ host: 'm', port: 1 + random.below(9) }]
       return { kind: 'manager-updated', manager: { id: MANAGER, addresses } }
     }
+    case 6: {
+      const live = servers.filter(({ state }) => state === 'up' && random.chance(0.7))
+      return downOf(configuration, random.pick(servers).id, ...live.map(({ id }) => id))
+    }
+    case 7:
+      return servers.length > 4 ? { kind: 'server-removed', server: random.pick(servers).id } : null
+    case 8: {
+      const id = testPeer(1 + random.below(9))
+      return { kind: 'manager-added', manager: { id, addresses: [] } }
+    }
+    case 9:
+      return { kind: 'manager-removed', manager: testPeer(1 + random.below(9)) }
     default: {
       const replicas = volumes.flatMap(volume =>
         volume.shards.flatMap(({ replicas, epoch: expected }, i) =>
@@ -84,7 +107,7 @@ test('patching with the difference gives what apply gave, over one epoch and ove
       }
     }
   }
-  t.equal(kinds.size, 6, `all kinds of change: ${JSON.stringify([...kinds])}`)
+  t.equal(kinds.size, 10, `all kinds of change: ${JSON.stringify([...kinds])}`)
   t.end()
 })
 
@@ -111,6 +134,19 @@ test('a delta says what changed and nothing else', t => {
   t.equal(delta.volumes.length, 0)
   t.equal(delta.shards.length, 9)
   t.equal(patch(after, delta)?.servers, after.servers, 'what did not change is shared')
+  t.end()
+})
+
+test('a server that was removed and joined again in between is as it joined', t => {
+  const before = clusterWithVolume()
+  const record = server(2)
+  const gone = must(before, { kind: 'server-removed', server: record.id })
+  const after = must(gone, { kind: 'server-registered', server: { ...record, weight: 7 } })
+  t.deepEqual(difference(before, gone).removedServers, [record.id])
+  const delta = difference(before, after)
+  t.deepEqual(delta.removedServers, [])
+  t.deepEqual(delta.servers, [after.servers.get(record.id)])
+  t.ok(equal(patch(before, delta), after))
   t.end()
 })
 

@@ -1,14 +1,15 @@
 import test from 'tape'
-import { incarnation, shardIndex, type PeerId } from '../../src/base/brands.js'
+import { incarnation, type PeerId } from '../../src/base/brands.js'
 import { explainUnavailable } from '../../src/layout/condition.js'
 import type { Configuration, Replica } from '../../src/layout/configuration.js'
 import { isRefusal } from '../../src/layout/outcome.js'
 import { planReturn, planVolume } from '../../src/layout/planner.js'
 import type { Connected } from '../../src/layout/replicas.js'
-import { SeededRandom } from '../simulator/seeded-random.js'
 import {
+  backUp,
   cluster,
   clusterWithVolume,
+  downOf,
   GiB,
   must,
   reallocate,
@@ -16,6 +17,7 @@ import {
   server,
   serverId,
   shardOf,
+  VOLUME,
 } from './clusters.js'
 
 const start = clusterWithVolume()
@@ -175,64 +177,96 @@ test('sentences for what waits', t => {
   t.end()
 })
 
-// Servers restart, come and go at random while the manager plans and replicas catch up. A write is
-// acknowledged whenever every in-sync server of shard 0 is there with its memory; as long as one
-// server that had the newest write in memory never restarts, nothing may be given up.
-test('at random: who resumes or stays in-sync holds what was acknowledged', t => {
-  let [resumes, caughtUps] = [0, 0]
-  for (let seed = 1; seed <= 150; seed++) {
-    const random = new SeededRandom(seed)
-    let configuration = clusterWithVolume()
-    let written = 0
-    let generation = 0
-    const memory = new Map<PeerId, number>([A, B, C].map(id => [id, 0]))
-    const away = new Set<PeerId>()
-    for (let step = 0; step < 60; step++) {
-      const id = random.pick([A, B, C])
-      const who = connected(configuration, ...away)
-      if (random.chance(0.2)) {
-        away.delete(id)
-        memory.set(id, -1) // what it had not flushed is gone
-        configuration = restart(configuration, id)
-      } else if (random.chance(0.3)) {
-        if (!away.delete(id)) away.add(id)
-      } else if (random.chance(0.5)) {
-        const plan = planReturn(configuration, who)
-        if (plan !== null) configuration = must(configuration, plan)
-      } else {
-        const { epoch, replicas } = shardOf(configuration)
-        const inSync = replicas.filter(replica => replica.state === 'in-sync')
-        const serves = (r: Replica): boolean => who.get(r.server) === r.incarnation
-        if (!inSync.every(serves)) continue
-        written++
-        for (const { server: holder } of inSync) memory.set(holder, written)
-        const behind = replicas.find(r => r.state === 'syncing' && serves(r))
-        if (behind !== undefined) {
-          memory.set(behind.server, written)
-          caughtUps++
-          const caught = { volume: start.volumes.keys().next().value!, shard: shardIndex(0) }
-          configuration = must(configuration, {
-            kind: 'replicas-caught-up',
-            replicas: [{ ...caught, server: behind.server, expected: epoch }],
-          })
-        }
-      }
-      const shard = shardOf(configuration)
-      if (shard.generation > generation) {
-        if ([...memory.values()].includes(written)) t.fail(`seed ${seed}: given up at ${step}`)
-        generation = shard.generation
-        resumes++
-        for (const [holder, value] of memory) if (value >= 0) memory.set(holder, -2)
-        memory.set(shard.replicas[0]!.server, written)
-      }
-      for (const r of shard.replicas) {
-        const valid = configuration.servers.get(r.server)!.incarnation === r.incarnation
-        if (r.state === 'in-sync' && valid && memory.get(r.server) !== written) {
-          t.fail(`seed ${seed}: in-sync without the newest write at step ${step}`)
-        }
-      }
-    }
-  }
-  t.ok(resumes > 20 && caughtUps > 200, `${resumes} resumes, ${caughtUps} caught up`)
+test('down while the shard went on: back, it catches up', t => {
+  const down = must(start, downOf(start, A, B, C))
+  t.deepEqual(states(down), ['B1 in-sync', 'C1 in-sync', 'A stale'])
+  t.equal(planReturn(down, connected(down, A)), null)
+  t.equal(planReturn(down, connected(down)), null, 'connected, but not registered yet')
+  const back = backUp(down, A)
+  const after = returned(back, connected(back))
+  t.deepEqual(states(after), ['B1 in-sync', 'C1 in-sync', 'A1 syncing'])
+  const early = new Map(connected(back)).set(A, incarnation(2))
+  t.equal(planReturn(back, early), null, 'nor when it has started anew since')
+  t.end()
+})
+
+test('down and in-sync: left behind as soon as another one is there', t => {
+  const down = [A, B, C].reduce((now, id) => must(now, downOf(now, id)), start)
+  t.deepEqual(states(down), ['A1 in-sync', 'B1 in-sync', 'C1 in-sync'], 'nobody was live')
+  t.equal(planReturn(down, new Map()), null)
+  t.equal(planReturn(down, connected(down)), null, 'nobody has registered yet')
+  const back = backUp(down, B)
+  const plan = planReturn(back, connected(back, A, C))
+  t.equal(plan?.reason, 'servers that are away are left behind in 9 shards')
+  t.deepEqual(states(returned(back, connected(back, A, C))), ['B1 in-sync', 'A stale', 'C stale'])
+  const waits = returned(back, connected(back, A))
+  t.deepEqual(states(waits), ['B1 in-sync', 'C1 in-sync', 'A stale'], 'C is about to register')
+  const newer = new Map(connected(back, A)).set(C, incarnation(2))
+  t.deepEqual(states(returned(back, newer)), ['B1 in-sync', 'A stale', 'C stale'], 'C restarted')
+  t.end()
+})
+
+test('down and restarted: the shard resumes without it, or waits for who kept its memory', t => {
+  const down = [A, B, C].reduce((now, id) => must(now, downOf(now, id)), start)
+  const one = restart(down, A)
+  t.equal(planReturn(one, connected(one, B, C)), null, 'B and C may have the newest writes')
+  const all = [B, C].reduce(restart, one)
+  const again = must(all, downOf(all, A))
+  const after = returned(again, connected(again, A))
+  t.deepEqual(states(after), ['B2 in-sync', 'C2 syncing', 'A stale'])
+  t.equal(planReturn(again, connected(again, B, C)), null, 'not from A, which is down')
+  t.end()
+})
+
+test('the reason of a plan says what it is about', t => {
+  const restarted = restart(start, A)
+  const reason = (configuration: Configuration, who: Connected): string | undefined =>
+    planReturn(configuration, who)?.reason
+  t.equal(reason(restarted, connected(restarted)), 'storage servers came back and catch up')
+  const all = [A, B, C].reduce(restart, start)
+  t.equal(reason(all, connected(all)), 'all in-sync copies of 9 shards had restarted: resumed')
+  t.end()
+})
+
+test('sentences stay true when servers are down', t => {
+  const sentences = (configuration: Configuration, ...except: readonly PeerId[]): string =>
+    explainUnavailable(configuration, connected(configuration, ...except)).join()
+  const [nameA, nameB, nameC] = [A, B, C].map(id => start.servers.get(id)!.name)
+  const down = must(start, downOf(start, A, B, C))
+  t.equal(sentences(down, A), '', 'degraded')
+  const two = must(down, downOf(down, B, C))
+  const names = [nameA, nameB].sort().map(name => `${name} (down)`)
+  t.equal(
+    sentences(two, A, B),
+    `volume data: writes to 9 shards wait until storage servers ${names.join(' or ')} ` +
+      'has caught up; reads go on',
+  )
+  const back = backUp(two, A)
+  const after = returned(back, connected(back, B))
+  const either = [nameA!, `${nameB} (down)`].sort().join(' or ')
+  t.match(sentences(after, B), new RegExp(either.replace(/[()]/g, '\\$&')), 'only B is down')
+  const all = must(two, downOf(two, C))
+  t.equal(
+    sentences(all, A, B, C),
+    `volume data: 9 shards wait for storage server ${nameC} (down), which may hold the newest writes`,
+  )
+  t.equal(sentences(all, A, B), sentences(all, A, B, C), 'connected, but not registered')
+  t.end()
+})
+
+test('sentences count what is missing', t => {
+  const [a, b, c] = shardOf(start).replicas as [Replica, Replica, Replica]
+  const behind = (r: Replica): Replica => ({ ...r, state: 'syncing' })
+  const volume = { ...start.volumes.get(VOLUME)!, minInSync: 3 }
+  const strict = { ...start, volumes: new Map([[VOLUME, volume]]) }
+  const one = must(strict, reallocate(strict, { replicas: [a, behind(b), behind(c)] }))
+  const sentence = (configuration: Configuration): string =>
+    explainUnavailable(configuration, connected(configuration)).join()
+  t.match(sentence(one), /until storage servers s\d and s\d have caught up; reads go on$/)
+  const gone = must(one, { kind: 'server-removed', server: C })
+  t.match(sentence(gone), /writes to 9 shards wait for more replicas; reads go on/)
+  const four = must(one, { kind: 'server-registered', server: server(4) })
+  const more = must(four, reallocate(four, { stale: [serverId(4)] }))
+  t.match(sentence(more), /until 2 of storage servers s\d, s\d and s4 have caught up; reads go on$/)
   t.end()
 })
