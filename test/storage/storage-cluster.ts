@@ -3,9 +3,13 @@
 import { byteCount, byteOffset, epoch, generation, incarnation } from '../../src/base/brands.js'
 import { requestNumber, shardIndex, type Epoch, type PeerId } from '../../src/base/brands.js'
 import type { Clock } from '../../src/base/clock.js'
+import { LEASE_MS } from '../../src/base/limits.js'
 import { silentLog } from '../../src/base/log.js'
 import type { Configuration, Replica, ShardAllocation } from '../../src/layout/configuration.js'
 import { ConfigurationWatch } from '../../src/net/configuration-watch.js'
+import type { Change } from '../../src/layout/change.js'
+import type { Heartbeat, HeartbeatReply } from '../../src/net/manager-messages.js'
+import type { ProposalVoteReply } from '../../src/net/manager-messages.js'
 import type * as m from '../../src/net/messages.js'
 import { PeerTable } from '../../src/net/peer-table.js'
 import { LOST, type Role } from '../../src/net/peers.js'
@@ -57,12 +61,17 @@ export class StorageCluster {
   readonly client: PeerTable
   configuration: Configuration
   readonly registrations: (m.RegisterRequest & { readonly from: PeerId })[] = []
+  /** The newest of each. */
+  readonly heartbeats = new Map<PeerId, Heartbeat>()
   readonly mismatches: m.MismatchReport[] = []
   readonly proposals: CaughtUp[] = []
   readonly reports = new Map<PeerId, m.StorageReport>()
   readonly refusals: string[] = []
   #request = 1
   registerReply: m.RegisterReply = { kind: 'registered', epoch: epoch(5) }
+  /** Null: the manager keeps silent. */
+  heartbeatReply: (from: PeerId, heartbeat: Heartbeat) => HeartbeatReply | null = () =>
+    this.granted()
 
   constructor(seed = 1) {
     this.random = new SeededRandom(seed)
@@ -153,12 +162,42 @@ export class StorageCluster {
       this.registrations.push({ ...request, from: from.id })
       answer(this.registerReply)
     })
+    manager.serve('heartbeat', (heartbeat, from, answer) => {
+      this.heartbeats.set(from.id, heartbeat)
+      const reply = this.heartbeatReply(from.id, heartbeat)
+      if (reply) answer(reply)
+    })
     manager.serve('storage-report', (report, from) => void this.reports.set(from.id, report))
     manager.serve('mismatch', report => void this.mismatches.push(report))
     manager.serve('caught-up-proposal', ({ replicas }) => void this.proposals.push(...replicas))
     manager.serve('fetch-configuration', (_request, _from, answer) => {
       answer({ kind: 'full', configuration: this.configuration })
     })
+  }
+
+  granted(released = 0): HeartbeatReply {
+    const { epoch: at } = this.configuration
+    return { kind: 'granted', epoch: at, leader: MANAGER, released: epoch(released) }
+  }
+
+  /** All leases run out; reads go on only if the replicas vouch for each other. */
+  async endLeases(): Promise<void> {
+    this.heartbeatReply = () => null
+    await this.clock.advance(LEASE_MS + 1)
+  }
+
+  /** Asks a server to vote on a change of the newest configuration. */
+  async vote(
+    id: PeerId,
+    change: Change,
+    base: Epoch = this.configuration.epoch,
+  ): Promise<ProposalVoteReply> {
+    const reply = await this.done(
+      'a vote',
+      this.manager.request(id, 'storage-vote', { base, change }),
+    )
+    if (reply === LOST) throw new Error('the vote was lost')
+    return reply
   }
 
   /** The next epoch, with this allocation of the shard; pushed only to those named. */
