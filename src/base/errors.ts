@@ -9,7 +9,8 @@ export const ERROR_CODES = [
   'in-use', // data directory, port, mount point or device used by somebody else
   'not-found', // volume, server, mount, device that does not exist
   'refused', // the cluster decided against it, and says why
-  'unreachable', // no manager answered in time
+  'unreachable', // no manager answered in time, or none leads: nothing was done
+  'undecided', // the managers may or may not have done it
   'environment', // libfuse, /dev/fuse, root rights, a tool that is missing
   'disk-full',
   'disk-error',

@@ -18,6 +18,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   corrupt: 14,
   'data-lost': 15,
   protocol: 16,
+  undecided: 17,
 }
 
 /** An assertion failed, or something was thrown that nobody expected: a bug in swarmdisk. */

@@ -14,6 +14,7 @@ const EXPECTED: Readonly<Record<ErrorCode, readonly [number, number]>> = {
   'not-found': [errno.EIO, errno.ENOENT],
   refused: [errno.EIO, errno.EACCES],
   unreachable: [errno.EIO, errno.EIO],
+  undecided: [errno.EIO, errno.EIO],
   environment: [errno.EIO, errno.EIO],
   'disk-full': [errno.ENOSPC, errno.ENOSPC],
   'disk-error': [errno.EIO, errno.EIO],

@@ -28,6 +28,14 @@ const COMMANDS: Readonly<Record<AdminCommand['command'], Parse>> = {
   'volume-show': fields => ({ command: 'volume-show', name: volumeName(fields) }),
   'volume-delete': fields => ({ command: 'volume-delete', name: volumeName(fields) }),
   'server-list': () => ({ command: 'server-list' }),
+  'server-remove': fields => ({
+    command: 'server-remove',
+    name: nameOf(fields, 'server name'),
+    force: forceOf(fields),
+  }),
+  'manager-list': () => ({ command: 'manager-list' }),
+  'manager-add': fields => ({ command: 'manager-add', ...managerOf(fields) }),
+  'manager-remove': fields => ({ command: 'manager-remove', ...managerOf(fields) }),
   'epoch-list': fields => ({
     command: 'epoch-list',
     from: fields['from'] === null ? null : epochOf(fields, 'from'),
@@ -79,13 +87,34 @@ function volumeCreate(fields: Fields): AdminCommand {
     throw new Wrong('The minimum of in-sync copies is neither a number nor null: give one of them.')
   }
   refuseIf(minInSyncProblem(minInSync ?? majority(replicas), replicas))
-  return { command: 'volume-create', name, size, replicas, minInSync }
+  return { command: 'volume-create', name, size, replicas, minInSync, force: forceOf(fields) }
 }
 
-function volumeName({ name }: Fields): string {
-  if (typeof name !== 'string') throw new Wrong('The volume name is missing: give one.')
-  refuseIf(nameProblem('volume name', name))
+function volumeName(fields: Fields): string {
+  return nameOf(fields, 'volume name')
+}
+
+function nameOf({ name }: Fields, what: string): string {
+  if (typeof name !== 'string') throw new Wrong(`The ${what} is missing: give one.`)
+  refuseIf(nameProblem(what, name))
   return name
+}
+
+/** Of older commands, which do not say it, false. */
+function forceOf({ force = false }: Fields): boolean {
+  if (typeof force === 'boolean') return force
+  throw new Wrong(`"force" is ${shown(force)}: use true or false.`)
+}
+
+function managerOf(fields: Fields): { readonly manager: string; readonly force: boolean } {
+  const { manager } = fields
+  if (typeof manager !== 'string' || !/^[0-9a-f]{1,64}$/i.test(manager)) {
+    throw new Wrong(
+      `${shown(manager)} is no manager: give its identity, or a beginning of it, in hexadecimal ` +
+        'digits (`swarmdisk manager list` shows them).',
+    )
+  }
+  return { manager: manager.toLowerCase(), force: forceOf(fields) }
 }
 
 function epochOf(fields: Fields, field: string): number {

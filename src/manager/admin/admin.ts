@@ -1,36 +1,40 @@
 // Carries out the commands of operators: reads the configuration, or plans a change and has it
 // committed. Every answer is an AdminResult as JSON; what goes wrong is a sentence in it.
-import { byteCount, epoch as toEpoch } from '../../base/brands.js'
 import { assert, exhaustive } from '../../base/assert.js'
-import { isSwarmdiskError, type ErrorCode } from '../../base/errors.js'
+import { byteCount, epoch as toEpoch, type Incarnation, type PeerId } from '../../base/brands.js'
+import { isSwarmdiskError } from '../../base/errors.js'
 import { ADMIN_JSON_BYTES_MAX } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
-import type { Incarnation, PeerId } from '../../base/brands.js'
 import type { Change } from '../../layout/change.js'
-import type { Configuration, VolumeRecord } from '../../layout/configuration.js'
+import type { Configuration, ManagerRecord, VolumeRecord } from '../../layout/configuration.js'
 import { majority } from '../../layout/names.js'
 import { isRefusal } from '../../layout/outcome.js'
 import { planVolume } from '../../layout/planner.js'
 import type { AdminCommand, AdminResult, EpochResult } from '../../net/admin.js'
-import type { PeerInfo } from '../../net/peers.js'
-import { shortId } from '../describe-change.js'
-import type {
-  ConfigurationHistory,
-  HistoryRecord,
-  ProposalResult,
-} from '../history/configuration-history.js'
+import type { PeerInfo, Peers } from '../../net/peers.js'
+import { serverName, shortId } from '../describe-change.js'
+import type { HistoryRecord, ProposalResult, Vote } from '../history/configuration-history.js'
+import type { ReplicatedHistory } from '../history/replicated-history.js'
+import { connectedPeers } from '../proposals/manager-view.js'
+import type { ProposalManner } from '../proposals/proposals.js'
 import type { Reports } from '../reports.js'
 import { parseCommand } from './admin-input.js'
+import { failure, refused, success } from './answers.js'
+import { beginningWith, candidatesOf, managerList } from './managers.js'
 import { serverResults, statusOf, volumeDetail, bytesLeft, type View } from './status.js'
 import { volumeResult } from './volume-health.js'
 
 export interface AdminDeskOptions {
   readonly self: PeerId
-  readonly history: ConfigurationHistory
+  readonly history: Pick<ReplicatedHistory, 'current' | 'records' | 'leader'>
+  readonly peers: Pick<Peers, 'list'>
   readonly log: Log
   readonly reports: Reports
+  /** Storage servers that are connected and registered, with the incarnation they run as. */
   readonly connected: () => ReadonlyMap<PeerId, Incarnation>
-  readonly propose: (change: Change, proposer: string) => Promise<ProposalResult>
+  readonly propose: (change: Change, manner: ProposalManner) => Promise<ProposalResult>
+  /** Copies the history to a manager that is connected, then proposes it. */
+  readonly addManager: (manager: ManagerRecord, manner: ProposalManner) => Promise<ProposalResult>
   readonly newerElsewhere: () => number
 }
 
@@ -57,12 +61,15 @@ export class AdminDesk {
     } catch (error) {
       if (!isSwarmdiskError(error)) throw error
       this.#options.log.error('a command was not carried out', { error: error.message })
-      return JSON.stringify(failure(error.code, error.message))
+      // No leader to finish it: that is not the 'unreachable' with which nothing was done.
+      const code = error.code === 'unreachable' ? 'undecided' : error.code
+      return JSON.stringify(failure(code, error.message))
     }
   }
 
   async #answer(command: AdminCommand, from: Asker): Promise<AdminResult> {
     const view = this.#view()
+    if (!view) return failure('unreachable', NO_MEMBER)
     switch (command.command) {
       case 'status':
         return success(statusOf(view))
@@ -73,23 +80,34 @@ export class AdminDesk {
       case 'volume-show':
         return onVolume(view, command.name, volume => success(volumeDetail(view, volume)))
       case 'volume-create':
-        return this.#createVolume(command, from)
+        return this.#createVolume(view, command, from)
       case 'volume-delete':
-        return this.#deleteVolume(command, from)
+        return this.#deleteVolume(view, command, from)
+      case 'server-remove':
+        return this.#removeServer(view, command, from)
+      case 'manager-list':
+        return success(managerList(view))
+      case 'manager-add':
+        return this.#addManager(view, command, from)
+      case 'manager-remove':
+        return this.#removeManager(view, command, from)
       case 'epoch-list':
-        return this.#listEpochs(command)
+        return this.#listEpochs(view, command)
       case 'epoch-show':
-        return this.#showEpoch(command.epoch)
+        return this.#showEpoch(view, command.epoch)
       default:
         return exhaustive(command)
     }
   }
 
-  async #createVolume(command: CommandOf<'volume-create'>, from: Asker): Promise<AdminResult> {
-    const { name, replicas } = command
+  async #createVolume(
+    { configuration, connected }: View,
+    command: CommandOf<'volume-create'>,
+    from: Asker,
+  ): Promise<AdminResult> {
+    const { name, replicas, force } = command
     const minInSync = command.minInSync ?? majority(replicas)
     const volume = { name, size: byteCount(command.size), replicas, minInSync }
-    const { configuration, connected } = this.#view()
     // A new copy on a server that is away would hold up the volume's first write.
     const plan = planVolume(onlyReachable(configuration, connected), volume)
     if (isRefusal(plan)) {
@@ -100,9 +118,10 @@ export class AdminDesk {
         'create the volume with fewer --replicas.'
       return failure('refused', message)
     }
-    const result = await this.#options.propose(plan, operator(from))
+    const result = await this.#options.propose(plan, { proposer: operator(from), force })
     if (result.kind === 'refused') return refused(result)
     const view = this.#view()
+    assert(view, 'what has committed a change has a configuration')
     return onVolume(view, name, made =>
       success({
         ...volumeResult(made, view.connected, bytesLeft(view)),
@@ -111,26 +130,90 @@ export class AdminDesk {
     )
   }
 
-  async #deleteVolume(command: CommandOf<'volume-delete'>, from: Asker): Promise<AdminResult> {
-    return onVolume(this.#view(), command.name, async ({ id, name }) => {
+  #deleteVolume(
+    view: View,
+    command: CommandOf<'volume-delete'>,
+    from: Asker,
+  ): Promise<AdminResult> | AdminResult {
+    return onVolume(view, command.name, ({ id, name }) => {
       const change: Change = { kind: 'volume-deleted', volume: id }
-      const result = await this.#options.propose(change, operator(from))
-      if (result.kind === 'refused') return refused(result)
-      return success({ name, id, epoch: result.record.epoch })
+      return this.#carryOut(change, { proposer: operator(from), force: false }, { name, id })
     })
   }
 
-  async #listEpochs({ from, limit }: CommandOf<'epoch-list'>): Promise<AdminResult> {
-    const newest = this.#view().configuration.epoch
-    const first = from ?? Math.max(1, newest - limit + 1)
-    const records = await this.#options.history.records(toEpoch(first), limit)
-    return success({ epochs: records.map(epochResult) })
+  #removeServer(
+    { configuration }: View,
+    { name, force }: CommandOf<'server-remove'>,
+    from: Asker,
+  ): Promise<AdminResult> | AdminResult {
+    for (const server of configuration.servers.values()) {
+      if (server.name !== name) continue
+      const { id } = server
+      const change: Change = { kind: 'server-removed', server: id }
+      return this.#carryOut(change, { proposer: operator(from), force }, { name, id })
+    }
+    const message = `There is no storage server "${name}": see \`swarmdisk server list\`.`
+    return failure('not-found', message)
   }
 
-  async #showEpoch(wanted: number): Promise<AdminResult> {
+  async #addManager(
+    view: View,
+    { manager, force }: CommandOf<'manager-add'>,
+    from: Asker,
+  ): Promise<AdminResult> {
+    const [found, ...others] = beginningWith(candidatesOf(view), manager)
+    if (others.length > 0) return ambiguous(manager)
+    if (found === undefined) {
+      const [member] = beginningWith(view.configuration.managers, manager)
+      return failure(
+        'not-found',
+        member === undefined
+          ? `No manager ${manager} is running that could be added: see \`swarmdisk manager list\`.`
+          : `Manager ${shortId(member.id)} is a member already.`,
+      )
+    }
+    const { id } = found
+    const result = await this.#options.addManager(found, { proposer: operator(from), force })
+    if (result.kind === 'refused') return refused(result)
+    return success({ id, epoch: result.record.epoch })
+  }
+
+  #removeManager(
+    { configuration }: View,
+    { manager, force }: CommandOf<'manager-remove'>,
+    from: Asker,
+  ): Promise<AdminResult> | AdminResult {
+    const [found, ...others] = beginningWith(configuration.managers, manager)
+    if (others.length > 0) return ambiguous(manager)
+    if (found === undefined) {
+      const message = `There is no manager ${manager}: see \`swarmdisk manager list\`.`
+      return failure('not-found', message)
+    }
+    const { id } = found
+    const change: Change = { kind: 'manager-removed', manager: id }
+    return this.#carryOut(change, { proposer: operator(from), force }, { id })
+  }
+
+  /** `result`: what the operator is told besides the epoch. */
+  async #carryOut(change: Change, manner: ProposalManner, result: object): Promise<AdminResult> {
+    const outcome = await this.#options.propose(change, manner)
+    if (outcome.kind === 'refused') return refused(outcome)
+    return success({ ...result, epoch: outcome.record.epoch })
+  }
+
+  async #listEpochs(
+    { configuration }: View,
+    { from, limit }: CommandOf<'epoch-list'>,
+  ): Promise<AdminResult> {
+    const first = from ?? Math.max(1, configuration.epoch - limit + 1)
+    const records = await this.#options.history.records(toEpoch(first), limit)
+    return success({ epochs: records.map(record => epochResult(record, configuration)) })
+  }
+
+  async #showEpoch({ configuration }: View, wanted: number): Promise<AdminResult> {
     const [record] = await this.#options.history.records(toEpoch(wanted), 1)
-    if (record?.epoch === wanted) return success(epochResult(record))
-    const newest = this.#view().configuration.epoch
+    if (record?.epoch === wanted) return success(epochResult(record, configuration))
+    const newest = configuration.epoch
     if (wanted > newest) {
       return failure('not-found', `There is no epoch ${wanted} yet: the newest one is ${newest}.`)
     }
@@ -138,12 +221,15 @@ export class AdminDesk {
     return failure('not-found', `Epoch ${wanted} is no longer kept: ${others}`)
   }
 
-  #view(): View {
-    const { self, history, reports, connected, newerElsewhere } = this.#options
+  /** Null at a manager that was not taken in yet. */
+  #view(): View | null {
+    const { self, history, peers, reports, connected, newerElsewhere } = this.#options
     const configuration = history.current()
-    assert(configuration, 'a serving manager has a configuration')
+    if (!configuration) return null
     return {
       ...{ configuration, self },
+      leader: history.leader,
+      managers: connectedPeers(peers, 'manager', configuration.cluster),
       connected: connected(),
       storageReports: reports.servers,
       clientReports: reports.clients,
@@ -172,35 +258,28 @@ function onVolume<R>(
   return failure('not-found', `There is no volume "${name}": see \`swarmdisk volume list\`.`)
 }
 
-function epochResult({ epoch, at, text, change, proposer, votes }: HistoryRecord): EpochResult {
-  return { epoch, at, change: text, kind: change.kind, proposer, votes }
+function epochResult(
+  { epoch, at, text, change, proposer, votes }: HistoryRecord,
+  configuration: Configuration,
+): EpochResult {
+  const named = votes.map(vote => ({ ...vote, name: voterName(vote, configuration) }))
+  return { epoch, at, change: text, kind: change.kind, proposer, votes: named }
+}
+
+/** A server that was removed since is no longer known by its name. */
+function voterName({ voter, role }: Vote, configuration: Configuration): string {
+  const id = voter as PeerId
+  return role === 'storage' ? serverName(configuration, id) : shortId(id)
 }
 
 function operator({ roles, id }: Asker): string {
   return `operator at ${roles[0] ?? 'peer'} ${shortId(id)}`
 }
 
-function success(result: unknown): AdminResult {
-  return { ok: true, result }
+function ambiguous(manager: string): AdminResult {
+  const message = `Several managers begin with ${manager}: give more of the identity.`
+  return failure('bad-input', message)
 }
 
-function failure(code: ErrorCode, message: string): AdminResult {
-  return { ok: false, code, message }
-}
-
-/** Refusals that say that the command itself cannot be right. */
-const BAD_INPUT = new Set([
-  ...['bad-name', 'name-taken', 'bad-size', 'bad-replicas', 'bad-min-in-sync'],
-  ...['too-few-servers', 'too-many'],
-])
-
-function refused({
-  code,
-  reason,
-}: {
-  readonly code: string
-  readonly reason: string
-}): AdminResult {
-  if (code === 'no-such-volume') return failure('not-found', reason)
-  return failure(BAD_INPUT.has(code) ? 'bad-input' : 'refused', reason)
-}
+const NO_MEMBER =
+  'This manager is not a member of a cluster yet, so it knows nothing: ask another one, or wait.'

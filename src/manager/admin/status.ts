@@ -1,16 +1,15 @@
 // What `status` and the lists answer: the configuration, seen together with who is connected and
 // what servers and clients have reported. Pure.
 import type { PeerId, VolumeId } from '../../base/brands.js'
-import type { Configuration, VolumeRecord } from '../../layout/configuration.js'
+import type { VolumeRecord } from '../../layout/configuration.js'
 import { explainUnavailable } from '../../layout/condition.js'
 import type { ClientResult, ServerResult, StatusResult, VolumeDetail } from '../../net/admin.js'
 import type { ClientReport, StorageReport } from '../../net/messages.js'
 import { formatAddress, formatBytes, serverName, shortId } from '../describe-change.js'
+import { managerProblems, managerResults, type ManagersView } from './managers.js'
 import { volumeResult, worst, type BytesLeft, type Connected } from './volume-health.js'
 
-export interface View {
-  readonly configuration: Configuration
-  readonly self: PeerId
+export interface View extends ManagersView {
   readonly connected: Connected
   readonly storageReports: ReadonlyMap<PeerId, StorageReport>
   readonly clientReports: ReadonlyMap<PeerId, ClientReport>
@@ -19,28 +18,30 @@ export interface View {
 }
 
 export function statusOf(view: View): StatusResult {
-  const { configuration, self } = view
+  const { configuration } = view
+  const managers = managerResults(view)
   const servers = serverResults(view)
   const left = bytesLeft(view)
   const volumes = [...configuration.volumes.values()]
     .map(volume => volumeResult(volume, view.connected, left))
     .sort(byName)
-  const hurt = servers.some(
-    ({ reachable, corruptBlocks, problem }) => !reachable || corruptBlocks > 0 || problem !== '',
-  )
-  const health = worst([...volumes.map(volume => volume.health), hurt ? 'degraded' : 'ok'])
+  const hurt = servers.some(isHurt)
+  const weak = view.leader === null || managers.some(({ reachable }) => !reachable)
+  const health = worst([...volumes.map(volume => volume.health), hurt || weak ? 'degraded' : 'ok'])
   return {
     epoch: configuration.epoch,
     cluster: configuration.cluster,
     health: view.newerElsewhere > 0 ? 'unavailable' : health,
     problems: problemsOf(view, servers),
-    managers: configuration.managers.map(({ id }) => {
-      return { id, leader: id === self, reachable: id === self }
-    }),
+    managers,
     servers,
     volumes,
     clients: clientResults(view),
   }
+}
+
+function isHurt({ state, reachable, corruptBlocks, problem }: ServerResult): boolean {
+  return state === 'down' || !reachable || corruptBlocks > 0 || problem !== ''
 }
 
 export function serverResults(view: View): readonly ServerResult[] {
@@ -107,8 +108,15 @@ function problemsOf(view: View, servers: readonly ServerResult[]): readonly stri
   if (servers.length === 0) {
     problems.push('The cluster has no storage server yet: start one with `swarmdisk storage`.')
   }
-  for (const { name, reachable } of servers) {
+  problems.push(...managerProblems(view))
+  for (const { name, reachable, state } of servers) {
     if (!reachable) problems.push(`Storage server ${name} is not reachable: start it again.`)
+    else if (state === 'down') {
+      problems.push(
+        `Storage server ${name} was declared down and is connected again: wait until it has ` +
+          'registered.',
+      )
+    }
   }
   problems.push(...explainUnavailable(configuration, connected).map(sentence))
   for (const volume of configuration.volumes.values()) problems.push(...ofVolume(view, volume))

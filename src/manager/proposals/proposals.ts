@@ -200,9 +200,10 @@ export class Proposals {
   }
 }
 
-/** Whoever has a copy, in whatever state, of a shard of which this server has one. */
+/** This server, and whoever has a copy, in whatever state, of a shard of which it has one. */
 function holdersBeside({ volumes }: Configuration, server: PeerId): readonly PeerId[] {
-  const holders = new Set<PeerId>()
+  // Itself first: its refusal is the one to be heard.
+  const holders = new Set<PeerId>([server])
   for (const { shards } of volumes.values()) {
     for (const { replicas, stale } of shards) {
       const all = [...replicas.map(replica => replica.server), ...stale]

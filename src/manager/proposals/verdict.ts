@@ -87,7 +87,9 @@ interface Refusal extends Cast {
 }
 
 function refusedBy(who: string, { reply: { policy, reason } }: Refusal): string {
-  const because = reason === '' ? 'it gave no reason' : reason
+  // Whoever gives a reason does not know in which sentence it will stand.
+  const own = reason.startsWith(`${who} `) ? `it${reason.slice(who.length)}` : reason
+  const because = own === '' ? 'it gave no reason' : own
   if (!policy) return `Refused by ${who}: ${sentence(because)}`
   return `Refused by ${who}: ${sentence(because).slice(0, -1)}; --force overrides this.`
 }

@@ -116,12 +116,14 @@ test('the last in-sync copy: the server that holds it says so by name', async t 
   for (const id of [A, B]) servers.set(id, { ...servers.get(id)!, incarnation: incarnation(2) })
   for (const id of [A, B]) bench.connectServer(id, 2)
   bench.history.adopt({ ...rest, servers, volumes: new Map([[volume.id, volume]]) })
-  bench.votes.set(C, refuse('it holds the last in-sync copy of 8 shards.'))
+  bench.votes.set(A, refuse('without c they would be gone'))
+  bench.votes.set(C, refuse('storage server c holds the last copy of 8 shards.'))
   t.equal(
     said(await bench.propose(REMOVE_C, true)),
-    'refused-by-server: Refused by storage server c: it holds the last in-sync copy of 8 shards.',
+    'refused-by-server: Refused by storage server c: it holds the last copy of 8 shards.',
   )
   t.deepEqual([...bench.asked].sort(), ALL_SERVERS)
+  bench.votes.clear()
   bench.votes.set(C, 'silent')
   t.match(said(await bench.propose(REMOVE_C)), /^data-loss: Without storage server "c", shard 0/)
   t.equal(bench.history.current().epoch, 5)

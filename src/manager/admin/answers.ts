@@ -1,0 +1,31 @@
+// What operators are answered: results, and refusals as the codes that scripts test for.
+import type { ErrorCode } from '../../base/errors.js'
+import type { AdminResult } from '../../net/admin.js'
+
+export function success(result: unknown): AdminResult {
+  return { ok: true, result }
+}
+
+export function failure(code: ErrorCode, message: string): AdminResult {
+  return { ok: false, code, message }
+}
+
+/** Codes of refusals that do not mean that the cluster decided against it. */
+const CODES: ReadonlyMap<string, ErrorCode> = new Map([
+  ...['bad-name', 'name-taken', 'bad-size', 'bad-replicas', 'bad-min-in-sync'].map(badInput),
+  ...['too-few-servers', 'too-many'].map(badInput),
+  ['no-such-volume', 'not-found'],
+  ['no-such-server', 'not-found'],
+  ['no-such-manager', 'not-found'],
+  // Nothing was done, so that it may be tried again; see `undecided` for the other case.
+  ['no-leader', 'unreachable'],
+])
+
+function badInput(code: string): readonly [string, ErrorCode] {
+  return [code, 'bad-input']
+}
+
+/** `code`: of the rule or the vote that refused it. */
+export function refused(refusal: { readonly code: string; readonly reason: string }): AdminResult {
+  return failure(CODES.get(refusal.code) ?? 'refused', refusal.reason)
+}
