@@ -333,6 +333,11 @@ export const CLOSE_FLUSH_MS = 5_000
 export const ADMIN_ATTEMPT_MS = 5_000
 /** A command that found no leader is tried again after this: an election takes a second or two. */
 export const ADMIN_RETRY_MS = 200
+/**
+ * But not with less time than this: a manager waits for a leader before it says that there is none,
+ * and a change whose answer does not come in time is one that may have been done.
+ */
+export const ADMIN_LAST_TRY_MS = ADMIN_PATIENCE_MS + 1_000
 
 // ---- storage: replication --------------------------------------------------------------------
 

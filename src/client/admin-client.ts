@@ -7,7 +7,7 @@
 import type { PeerId } from '../base/brands.js'
 import { wait, type Clock } from '../base/clock.js'
 import { SwarmdiskError, type ErrorCode } from '../base/errors.js'
-import { ADMIN_ATTEMPT_MS, ADMIN_RETRY_MS } from '../base/limits.js'
+import { ADMIN_ATTEMPT_MS, ADMIN_LAST_TRY_MS, ADMIN_RETRY_MS } from '../base/limits.js'
 import type { AdminCommand, AdminResult } from '../net/admin.js'
 import { LOST, type PeerInfo, type Peers } from '../net/peers.js'
 
@@ -43,7 +43,7 @@ export async function untilLed(options: {
   for (;;) {
     const answer = await ask()
     if (answer.ok || answer.code !== NO_LEADER) return answer
-    if (clock.now() + ADMIN_RETRY_MS >= end) return answer
+    if (clock.now() + ADMIN_RETRY_MS + ADMIN_LAST_TRY_MS > end) return answer
     await wait(clock, ADMIN_RETRY_MS)
   }
 }
@@ -76,7 +76,8 @@ async function askOnce(options: AskOptions, round: Round): Promise<AdminResult> 
   }
 }
 
-function isQuestion({ command }: AdminCommand): boolean {
+/** It changes nothing, and so can be asked again. */
+export function isQuestion({ command }: AdminCommand): boolean {
   switch (command) {
     case 'status':
     case 'volume-list':
@@ -137,9 +138,9 @@ function unreachable({ peers, deadline }: AskOptions, silent: number): Swarmdisk
 function undecided({ command }: AdminCommand, manager: PeerInfo): SwarmdiskError {
   const [noun = '', verb = ''] = command.split('-')
   return new SwarmdiskError(
-    'unreachable',
-    `Manager ${manager.id.slice(0, 8)} did not answer in time, so "${noun} ${verb}" may or may ` +
-      `not have been done: look with "${noun} list" before you repeat it.`,
+    'undecided',
+    `Manager ${manager.id.slice(0, 8)} did not answer, so "${noun} ${verb}" may or may not have ` +
+      `been done: look with "${noun} list" before you repeat it.`,
   )
 }
 

@@ -106,7 +106,7 @@ test('no leader until the end: its sentence is the answer, in time', async t => 
   peers.connect(MANAGER, ['manager'])
   peers.script = sent => sent.answer({ json: JSON.stringify(NO_LEADER) })
   t.deepEqual(await clock.settle('refusal', ask()), NO_LEADER)
-  t.ok(clock.now() <= 10_000 && clock.now() > 9_000, `after ${clock.now()} ms`)
+  t.ok(clock.now() < 10_000 && clock.now() > 4_000, `after ${clock.now()} ms`)
 })
 
 test('a change that was sent to a manager that fell silent is not sent to the next', async t => {
@@ -119,6 +119,7 @@ test('a change that was sent to a manager that fell silent is not sent to the ne
     if (asked.length === 1) sent.answer({ json: JSON.stringify(NO_LEADER) })
   }
   const error = await clock.settle('undecided', failure(ask()))
+  t.equal(error.code, 'undecided')
   t.match(error.message, /"volume delete" may or may not have been done: look with "volume list"/)
   t.deepEqual(asked, [MANAGER, OTHER])
 })

@@ -79,11 +79,9 @@ test('bad input without a cluster', async t => {
       code: 'bad-input',
       says: /name/,
     },
-    {
-      words: ['manager', '--data', join(folder, 'm'), ...local],
-      code: 'data-directory',
-      says: /--new/,
-    },
+    { words: ['dev', '--managers', '2', '--data', folder], code: 'bad-input', says: /1, 3, 5/ },
+    { words: ['manager', 'add', ...local], code: 'bad-input', says: /identity/ },
+    { words: ['manager', 'remove', 'x', '--forse'], code: 'bad-input', says: /--forse/ },
     { words: ['storage', '--data', '/proc/x', ...local], code: 'data-directory', says: /proc/ },
     { words: ['status', key], code: 'bad-input', says: /\(a key\)/ },
     { words: ['mount', join(folder, 'none'), ...local], code: 'not-found', says: /none/ },
@@ -95,10 +93,6 @@ test('bad input without a cluster', async t => {
   ]
   for (const one of cases) check(t, await cluster.run(one.words), one)
   t.notOk(existsSync(join(folder, 's')), 'no data directory was made for a wrong flag')
-  t.notOk(
-    existsSync(join(folder, 'm', 'swarmdisk.json')),
-    'a manager without a cluster left nothing',
-  )
   const both = await cluster.run(['status', '--key-file', join(folder, 'none')], {
     SWARMDISK_KEY: key,
   })
@@ -142,6 +136,10 @@ test('bad input to a cluster', async t => {
     },
     { words: ['volume', 'show', 'none'], code: 'not-found', says: /none/ },
     { words: ['volume', 'delete', 'none'], code: 'not-found', says: /none/ },
+    { words: ['server', 'remove', 'none'], code: 'not-found', says: /none/ },
+    { words: ['manager', 'remove', 'zz'], code: 'bad-input', says: /identity|hexadecimal/ },
+    { words: ['manager', 'add', '00000000'], code: 'not-found', says: /00000000/ },
+    { words: ['manager', 'remove', cluster.idOf('m1')], code: 'refused', says: /last|only/ },
     { words: ['epoch', 'show', '4711'], code: 'not-found', says: /4711/ },
     {
       words: ['manager', '--data', cluster.dataOf('a')],

@@ -3,7 +3,7 @@
 import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
 import { systemClock } from '../../base/clock.js'
 import type { Log } from '../../base/log.js'
-import { askManager } from '../../client/admin-client.js'
+import { askManager, isQuestion } from '../../client/admin-client.js'
 import type { AdminCommand, AdminResult } from '../../net/admin.js'
 import type { AskFlags } from '../cluster-command.js'
 import { clusterAccess } from './cluster-access.js'
@@ -50,10 +50,14 @@ async function openLocal(data: string, deadline: number): Promise<AdminChannel |
     async ask(command, limit) {
       const answer = await askControl(socket, { path: '/admin', body: command, deadline: limit })
       if (answer !== null) return answer as AdminResult
-      throw new SwarmdiskError(
-        'unreachable',
-        `The process of ${data} stopped meanwhile: start it again, or leave --data out.`,
-      )
+      const stopped = `The process of ${data} stopped meanwhile`
+      throw isQuestion(command)
+        ? new SwarmdiskError('unreachable', `${stopped}: start it again, or leave --data out.`)
+        : new SwarmdiskError(
+            'undecided',
+            `${stopped}, so this may or may not have been done: look with "epoch list" before ` +
+              'you repeat it.',
+          )
     },
     close: () => Promise.resolve(),
   }

@@ -62,6 +62,8 @@ function listen(server: Server, path: string): Promise<void> {
   })
 }
 
+const NOBODY = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'])
+
 export interface ControlRequest {
   readonly path: string
   readonly body: unknown
@@ -69,7 +71,7 @@ export interface ControlRequest {
   readonly deadline: number
 }
 
-/** Null if no process listens there. */
+/** Null if no process listens there, or it ends before it has answered. */
 export async function askControl(socket: string, ask: ControlRequest): Promise<unknown> {
   try {
     return await new Promise((resolve, reject) => {
@@ -88,7 +90,7 @@ export async function askControl(socket: string, ask: ControlRequest): Promise<u
     })
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') return null
+    if (code !== undefined && NOBODY.has(code)) return null
     throw error
   }
 }

@@ -25,14 +25,14 @@ export function changeWithoutLeader(why: Unanswered): AdminResult {
   return why === 'no-leader'
     ? {
         ok: false,
-        code: 'refused',
+        code: 'unreachable',
         message:
           'No manager leads, since no majority of the managers can be reached: nothing was done. ' +
           'See `swarmdisk status` for the managers to start again.',
       }
     : {
         ok: false,
-        code: 'unreachable',
+        code: 'undecided',
         message:
           'The leading manager did not answer in time, so this may or may not have been done: ' +
           'look with `swarmdisk epoch list` before you repeat it.',
