@@ -1,0 +1,225 @@
+// What a server says to a proposal, by the configuration and by what it really holds.
+import test from 'tape'
+import {
+  byteCount,
+  generation,
+  incarnation,
+  shardIndex,
+  volumeId,
+  type PeerId,
+} from '../../../src/base/brands.js'
+import type { Change, ShardReallocation } from '../../../src/layout/change.js'
+import type { Configuration, Replica } from '../../../src/layout/configuration.js'
+import { roleIn } from '../../../src/storage/replication/replica-state.js'
+import { opinionOf } from '../../../src/storage/voting/opinion.js'
+import type { HeldShard, OwnView } from '../../../src/storage/voting/own-view.js'
+import {
+  reallocated,
+  SERVER_A,
+  SERVER_B,
+  SERVER_C,
+  testConfiguration,
+} from '../../helpers/configurations.js'
+import { testPeer } from '../../helpers/scripted-peers.js'
+
+const FIVE = testConfiguration()
+const inSync = (server: PeerId, at = 1): Replica => {
+  return { server, state: 'in-sync', incarnation: incarnation(at) }
+}
+const syncing = (server: PeerId, at = 1): Replica => {
+  return { server, state: 'syncing', incarnation: incarnation(at) }
+}
+
+/** A server that holds just what the configuration says, and reaches everybody. */
+function viewOf(before: Configuration, self: PeerId, fields: Partial<OwnView> = {}): OwnView {
+  const at = before.servers.get(self)?.incarnation ?? incarnation(1)
+  return {
+    self,
+    incarnation: at,
+    noRoom: '',
+    stored: new Set(before.volumes.keys()),
+    held: ({ volume, shard }) => {
+      const allocation = before.volumes.get(volume)?.shards[shard]
+      return allocation && heldAs(roleIn(allocation, { self, incarnation: at }))
+    },
+    reaches: () => true,
+    ...fields,
+  }
+}
+
+function heldAs(role: HeldShard['role'], fields: Partial<HeldShard> = {}): HeldShard {
+  return { role, failing: [], source: null, counted: false, ...fields }
+}
+
+/** This server has restarted and registered since. */
+function restarted(before: Configuration, server: PeerId): Configuration {
+  const record = before.servers.get(server)!
+  const servers = new Map(before.servers).set(server, { ...record, incarnation: incarnation(2) })
+  return { ...before, servers }
+}
+
+const remove = (server: PeerId): Change => ({ kind: 'server-removed', server })
+
+function move(
+  before: Configuration,
+  fields: Pick<ShardReallocation, 'replicas'> & Partial<ShardReallocation>,
+): Change {
+  const shard = shardIndex(0)
+  const old = before.volumes.get(volumeId(1))!.shards[shard]!
+  const plan = { ...{ volume: volumeId(1), shard, expected: old.epoch }, stale: old.stale }
+  const item = { ...plan, generation: old.generation, ...fields }
+  return { kind: 'shards-reallocated', reason: 'a test', shards: [item] }
+}
+
+const create = (...servers: readonly PeerId[]): Change => ({
+  ...{ kind: 'volume-created', name: 'more', size: byteCount(2 ** 20), replicas: 2, minInSync: 1 },
+  placement: Array.from({ length: 8 }, () => servers),
+})
+
+const caughtUp = (before: Configuration, server: PeerId): Change => ({
+  kind: 'replicas-caught-up',
+  replicas: [{ volume: volumeId(1), shard: shardIndex(0), server, expected: before.epoch }],
+})
+
+/** 'approve', 'abstain', 'policy: …' or 'safety: …' */
+function say(before: Configuration, change: Change, view: OwnView): string {
+  const { reply, after } = opinionOf(before, change, view)
+  if ((after !== null) !== (reply.vote === 'approve')) return 'a result without an approval'
+  if (reply.vote !== 'refuse') return reply.vote
+  return `${reply.policy ? 'policy' : 'safety'}: ${reply.reason}`
+}
+
+const ALONE = reallocated(FIVE, 'all', { replicas: [inSync(SERVER_A)], stale: [SERVER_B] })
+const SYNCING = reallocated(FIVE, 0, { replicas: [inSync(SERVER_B), syncing(SERVER_A)] })
+
+test('leaving: not with the last in-sync copy', t => {
+  const leave = remove(SERVER_A)
+  t.equal(say(FIVE, leave, viewOf(FIVE, SERVER_A)), 'approve', 'others are in-sync')
+  t.equal(
+    say(ALONE, leave, viewOf(ALONE, SERVER_A)),
+    'safety: storage server a holds the last in-sync copy of shard 0 of volume data ' +
+      '(and 7 more): wait until another server has one',
+  )
+  const one = reallocated(FIVE, 3, { replicas: [inSync(SERVER_A), syncing(SERVER_B)] })
+  t.equal(
+    say(one, leave, viewOf(one, SERVER_A)),
+    'safety: storage server a holds the last in-sync copy of shard 3 of volume data: ' +
+      'wait until another server has one',
+    'one that catches up does not count',
+  )
+  const others = restarted(restarted(FIVE, SERVER_B), SERVER_C)
+  t.ok(
+    say(others, leave, viewOf(others, SERVER_A)).startsWith('safety: storage server a holds'),
+    'nor one that has restarted',
+  )
+  const own = restarted(FIVE, SERVER_A)
+  t.equal(say(own, leave, viewOf(own, SERVER_A)), 'approve', 'our own old copy is not needed')
+  t.end()
+})
+
+test('leaving: not when the others only exist in the configuration', t => {
+  const leave = remove(SERVER_A)
+  const cutOff = viewOf(FIVE, SERVER_A, { reaches: () => false })
+  t.equal(
+    say(FIVE, leave, cutOff),
+    'safety: storage server a holds the last in-sync copy of shard 0 of volume data that can be ' +
+      'reached (and 7 more): wait until another server has one',
+  )
+  const half = viewOf(FIVE, SERVER_A, { reaches: server => server === SERVER_C })
+  t.equal(say(FIVE, leave, half), 'approve', 'one of them is enough')
+  const newStarts = viewOf(FIVE, SERVER_A, { reaches: (_server, start) => start !== 1 })
+  t.ok(say(FIVE, leave, newStarts).startsWith('safety'), 'another start of it is not')
+  const full = viewOf(FIVE, SERVER_A, {
+    held: ({ shard }) => heldAs('primary', { failing: shard === 6 ? [SERVER_B, SERVER_C] : [] }),
+  })
+  t.ok(say(FIVE, leave, full).includes('shard 6 of volume data that can be reached:'))
+  t.equal(say(FIVE, remove(SERVER_B), cutOff), 'approve', 'that is for b to say')
+  t.end()
+})
+
+test('what the rules refuse is refused', t => {
+  t.ok(say(ALONE, remove(SERVER_A), viewOf(ALONE, SERVER_B)).startsWith('safety: '))
+  t.ok(say(FIVE, remove(testPeer(9)), viewOf(FIVE, SERVER_A)).startsWith('safety: '))
+  t.end()
+})
+
+test('a new volume: room, and no data of an earlier one', t => {
+  const change = create(SERVER_A, SERVER_B)
+  t.equal(say(FIVE, change, viewOf(FIVE, SERVER_A)), 'approve')
+  const full = { noRoom: 'no space left: writes wait until there is some' }
+  t.equal(
+    say(FIVE, change, viewOf(FIVE, SERVER_A, full)),
+    'policy: storage server a has no room for it: no space left: writes wait until there is some',
+  )
+  t.equal(say(FIVE, change, viewOf(FIVE, SERVER_C, full)), 'approve', 'nothing of it comes here')
+  const stored = new Set([volumeId(1), FIVE.nextVolume])
+  const known = say(FIVE, change, viewOf(FIVE, SERVER_A, { ...full, stored }))
+  t.ok(known.startsWith('safety: storage server a holds data of an earlier volume number 2'), known)
+  t.equal(say(FIVE, change, viewOf(FIVE, SERVER_C, { stored })), 'approve')
+  t.end()
+})
+
+test('a copy becomes in-sync only where it is', t => {
+  const change = caughtUp(SYNCING, SERVER_A)
+  const holding = (held: HeldShard | undefined): OwnView =>
+    viewOf(SYNCING, SERVER_A, { held: () => held })
+  t.equal(say(SYNCING, change, holding(heldAs('syncing'))), 'abstain', 'not that we know of')
+  t.equal(say(SYNCING, change, holding(heldAs('syncing', { counted: true }))), 'approve')
+  t.equal(say(SYNCING, change, holding(undefined)), 'abstain')
+  t.equal(say(SYNCING, change, viewOf(SYNCING, SERVER_B)), 'approve', 'the primary knows best')
+  const other = viewOf(SYNCING, SERVER_A, { incarnation: incarnation(2) })
+  t.equal(say(SYNCING, change, other), 'abstain', 'another start of ours')
+  t.end()
+})
+
+test('a shard resumes from a copy that is here', t => {
+  const before = [SERVER_A, SERVER_B, SERVER_C].reduce(restarted, FIVE)
+  const change = move(before, {
+    replicas: [inSync(SERVER_A, 2)],
+    stale: [SERVER_B, SERVER_C],
+    generation: generation(1),
+  })
+  t.equal(say(before, change, viewOf(before, SERVER_A)), 'approve')
+  t.equal(say(before, change, viewOf(before, SERVER_B)), 'approve')
+  t.equal(
+    say(before, change, viewOf(before, SERVER_A, { held: () => undefined })),
+    'safety: storage server a cannot open its copy of shard 0 of volume data',
+  )
+  t.end()
+})
+
+test('a copy that is being taken stays until that is done', t => {
+  const before = reallocated(FIVE, 0, {
+    replicas: [inSync(SERVER_B), inSync(SERVER_C), syncing(SERVER_A)],
+  })
+  const copying = viewOf(before, SERVER_A, {
+    held: ({ shard }) => heldAs(shard === 0 ? 'syncing' : 'in-sync', { source: SERVER_B }),
+  })
+  const refusal =
+    'policy: shard 0 of volume data is being copied from storage server b: wait until that is done'
+  t.equal(say(before, remove(SERVER_B), copying), refusal)
+  const dropped = { replicas: [inSync(SERVER_C), syncing(SERVER_A)], stale: [SERVER_B] }
+  t.equal(say(before, move(before, dropped), copying), refusal)
+  t.equal(say(before, remove(SERVER_C), copying), 'approve', 'another copy')
+  t.equal(say(before, remove(SERVER_B), viewOf(before, SERVER_A)), 'approve', 'not yet begun')
+  const bounced = restarted(before, SERVER_B)
+  t.equal(say(bounced, move(bounced, dropped), copying), 'approve', 'it has restarted anyway')
+  const without = { replicas: [inSync(SERVER_C)], stale: [SERVER_A, SERVER_B] }
+  t.equal(say(before, move(before, without), copying), 'approve', 'ours is given up too')
+  t.end()
+})
+
+test('everything else is approved', t => {
+  const view = viewOf(FIVE, SERVER_A)
+  const changes: readonly Change[] = [
+    { kind: 'volume-deleted', volume: volumeId(1) },
+    { kind: 'manager-added', manager: { id: SERVER_A, addresses: [] } },
+    {
+      ...{ kind: 'server-down', server: SERVER_B, incarnation: incarnation(1), reason: 'silence' },
+      live: [SERVER_A, SERVER_C],
+    },
+    move(FIVE, { replicas: [inSync(SERVER_B), inSync(SERVER_A), inSync(SERVER_C)] }),
+  ]
+  for (const change of changes) t.equal(say(FIVE, change, view), 'approve', change.kind)
+  t.end()
+})
