@@ -7,6 +7,7 @@ import {
   MANAGER,
   SERVER_A,
   SERVER_B,
+  SERVER_C,
   testCluster,
   testConfiguration,
 } from '../helpers/configurations.js'
@@ -27,6 +28,26 @@ const lines: readonly (readonly [Change, string])[] = [
     },
     'manager 00000000 updated: at [::1]:4711',
   ],
+  [
+    {
+      kind: 'manager-added',
+      manager: { id: SERVER_C, addresses: [{ host: '10.0.0.3', port: 4711 }] },
+    },
+    'manager 00000000 added: at 10.0.0.3:4711',
+  ],
+  [
+    { kind: 'manager-added', manager: { id: SERVER_C, addresses: [] } },
+    'manager 00000000 added: no direct address',
+  ],
+  [{ kind: 'manager-removed', manager: SERVER_C }, 'manager 00000000 removed'],
+  [
+    {
+      ...{ kind: 'server-down', server: SERVER_B, incarnation: incarnation(1) },
+      ...{ live: [SERVER_A], reason: 'silent for 3.3 s' },
+    },
+    'storage server b is down: silent for 3.3 s',
+  ],
+  [{ kind: 'server-removed', server: SERVER_B }, 'storage server b removed'],
   [
     { kind: 'server-registered', server: { ...A, incarnation: incarnation(2) } },
     'storage server a registered again: it was started again',
@@ -69,6 +90,26 @@ test('every change is one line with the names of its time', t => {
   for (const [change, line] of lines) {
     t.equal(describeChange(change, CONFIGURATION, CONFIGURATION), line)
   }
+  t.end()
+})
+
+test('a server that is removed is named as before', t => {
+  const servers = new Map(CONFIGURATION.servers)
+  servers.delete(SERVER_B)
+  const change: Change = { kind: 'server-removed', server: SERVER_B }
+  const after = { ...CONFIGURATION, servers }
+  t.equal(describeChange(change, after, CONFIGURATION), 'storage server b removed')
+  t.equal(describeChange(change, after, null), 'storage server 00000000 removed')
+  t.end()
+})
+
+test('a server that was down is up again', t => {
+  const down = { ...A, state: 'down' as const }
+  const before = { ...CONFIGURATION, servers: new Map(CONFIGURATION.servers).set(A.id, down) }
+  t.equal(
+    describeChange({ kind: 'server-registered', server: A }, CONFIGURATION, before),
+    'storage server a registered again: it is up',
+  )
   t.end()
 })
 

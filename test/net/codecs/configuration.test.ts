@@ -19,6 +19,7 @@ import {
 } from '../../../src/net/codecs/configuration.js'
 import { SeededRandom } from '../../simulator/seeded-random.js'
 import { assertSurvivesDamage } from './damage.js'
+import { documentedKinds } from './documented-kinds.js'
 import * as samples from './samples.js'
 
 const ROUNDS = 60
@@ -48,6 +49,16 @@ test('a long reason is cut, also between two characters', t => {
   if (back.kind === 'shards-reallocated') {
     t.ok(back.reason.length > 300 && reason.startsWith(back.reason), 'a prefix is left')
   }
+  t.end()
+})
+
+test('kinds of changes are the bytes that docs/protocol.md says, for ever', t => {
+  const kindOf = (bytes: Uint8Array): number => bytes[2 + 32 * bytes[1]!]!
+  const changes = samples.changes(new SeededRandom(1))
+  t.deepEqual(
+    new Map(changes.map(change => [change.kind, kindOf(encodeChange(change))])),
+    documentedKinds('## Configurations, deltas and changes'),
+  )
   t.end()
 })
 

@@ -88,6 +88,7 @@ function raftMessage(r: SeededRandom): mm.RaftMessage {
       kind: 'vote-request',
       term: term(r),
       pre: bool(r),
+      takeOver: bool(r),
       lastIndex: index(r),
       lastTerm: term(r),
     }),

@@ -2,10 +2,15 @@
 // payload; damaged bytes are refused as protocol errors.
 import test from 'tape'
 import { decode, encode, type Codec } from '../../../src/net/codecs/codec.js'
-import type { MessageCodec } from '../../../src/net/codecs/message-codec.js'
+import {
+  decodeMessage,
+  encodeMessage,
+  type MessageCodec,
+} from '../../../src/net/codecs/message-codec.js'
 import { operationNames, operations } from '../../../src/net/operations.js'
 import { SeededRandom } from '../../simulator/seeded-random.js'
 import { assertSurvivesDamage } from './damage.js'
+import { documentedKinds } from './documented-kinds.js'
 import { messageSamples } from './message-samples.js'
 
 const ROUNDS = 25
@@ -53,6 +58,43 @@ test('messages of all operations round trip', t => {
     const back = messages.map(message => fromBytes(one, toBytes(one, message)))
     t.deepEqual(back.map(plain), messages.map(plain), one.name)
   }
+  t.end()
+})
+
+test('kinds of Raft messages are the bytes that docs/protocol.md says', t => {
+  const random = new SeededRandom(3)
+  const raft = cases.find(one => one.name === 'raft request')!
+  const kinds = new Map<string, number>()
+  for (let i = 0; i < 200; i++) {
+    const message = raft.sample(random) as { readonly kind: string }
+    kinds.set(message.kind, toBytes(raft, message)[0]!)
+  }
+  const byNumber = [...kinds].sort(([, a], [, b]) => a - b)
+  t.deepEqual(byNumber, [...documentedKinds('### Raft messages')])
+  t.end()
+})
+
+test('a message in a message survives the trip, with its payload', t => {
+  const write = messageSamples.write.request(new SeededRandom(4))
+  const bytes = encodeMessage(operations.write.request, write)
+  t.deepEqual(plain(decodeMessage(operations.write.request, bytes)), plain(write))
+  const random = new SeededRandom(5)
+  const samples = Array.from({ length: ROUNDS }, () =>
+    encodeMessage(operations.register.request, messageSamples.register.request(random)),
+  )
+  const decode = (damaged: Uint8Array): unknown =>
+    decodeMessage(operations.register.request, damaged)
+  assertSurvivesDamage(t, 'register', { random, samples, decode })
+  t.end()
+})
+
+test('votes refuse a change that cannot be read', t => {
+  const request = cases.find(one => one.name === 'storage-vote request')!
+  const bytes = toBytes(request, { base: 7, change: { kind: 'volume-deleted', volume: 1 } })
+  const kind = bytes.length - 2
+  t.equal(bytes[kind], 4, 'the kind of the change')
+  bytes[kind] = 200
+  t.throws(() => fromBytes(request, bytes), /malformed/)
   t.end()
 })
 
