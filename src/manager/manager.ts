@@ -26,7 +26,7 @@ import { relayedOperations, type RelayedOperations } from './council/relayed-ope
 import type { ProposalResult } from './history/configuration-history.js'
 import type { RaftHistory } from './history/raft-history.js'
 import { FailureDetection } from './leases/failure-detection.js'
-import { Proposals } from './proposals/proposals.js'
+import { Proposals, type ProposalManner } from './proposals/proposals.js'
 import { VotingDesk } from './proposals/voting-desk.js'
 import { Reports } from './reports.js'
 
@@ -152,10 +152,8 @@ export class Manager {
       ...common,
       leaseOver: server => detection.leaseOver(server),
     })
-    const propose = (
-      change: Change,
-      how: { readonly proposer: string; readonly force: boolean },
-    ): Promise<ProposalResult> => this.#oldCopy(history) ?? proposals.propose(change, how)
+    const propose = (change: Change, manner: ProposalManner): Promise<ProposalResult> =>
+      this.#oldCopy(history) ?? proposals.propose(change, manner)
     const detection: FailureDetection = new FailureDetection({
       ...common,
       propose: (change, proposer) => propose(change, { proposer, force: false }),

@@ -1,5 +1,6 @@
 // A manager on a simulated disk, with scripted peers that the test connects, and what it sent them.
-import { byteCount, incarnation, type PeerId } from '../../src/base/brands.js'
+import { byteCount, epoch, incarnation, type PeerId } from '../../src/base/brands.js'
+import { HEARTBEAT_INTERVAL_MS } from '../../src/base/limits.js'
 import { silentLog } from '../../src/base/log.js'
 import type { Disk } from '../../src/disk/disk.js'
 import type { Address, Configuration } from '../../src/layout/configuration.js'
@@ -58,6 +59,9 @@ export class Bench {
       addresses: options.addresses ?? (() => []),
       newCluster: options.newCluster ?? true,
     })
+    peers.script = ({ operation, answer }) => {
+      if (operation === 'storage-vote') answer({ vote: 'approve', policy: false, reason: '' })
+    }
   }
 
   static async start(options: BenchOptions = {}): Promise<Bench> {
@@ -74,7 +78,18 @@ export class Bench {
 
   connectServer(id: PeerId, { start = 1, ...fields }: ServerFields = {}): void {
     const info = { incarnation: incarnation(start), ...fields.info }
-    this.peers.connect(id, ['storage'], info)
+    this.#beat(this.peers.connect(id, ['storage'], info))
+  }
+
+  /** Heartbeats, until it is disconnected or connected anew. */
+  #beat(peer: PeerInfo): void {
+    this.clock.after(HEARTBEAT_INTERVAL_MS, () => {
+      if (this.peers.find(peer.id) !== peer) return
+      const { incarnation: started, epoch: known } = peer
+      const heartbeat = { incarnation: started, epoch: known, fenced: epoch(0) }
+      this.peers.deliver(peer.id, 'heartbeat', heartbeat)
+      this.#beat(peer)
+    })
   }
 
   register(id: PeerId, { start = 1, request = {} }: ServerFields = {}): Promise<RegisterReply> {

@@ -213,7 +213,8 @@ export class SimulatedCluster {
   async createVolume(client: Client, wish: VolumeWish): Promise<OpenVolume> {
     const replicas = Math.min(3, this.#servers.size)
     const { name, minInSync = null } = wish
-    const command = { command: 'volume-create', ...wish, replicas, minInSync } as const
+    const kind = 'volume-create' as const
+    const command = { command: kind, ...wish, replicas, minInSync, force: false }
     const result = await this.admin(client, command)
     if (!result.ok) throw new Error(result.message)
     await this.clock.until('the client sees the volume', () => client.driver.open(name) !== null)

@@ -40,13 +40,17 @@ export class LeaderDesk {
   readonly #o: LeaderDeskOptions
   readonly #returning: ReturningServers
   readonly #caughtUp: CaughtUpBatch
+  /** Asking at this moment: as good as heard of, when the change that registers them is planned on. */
+  readonly #registering = new Map<PeerId, Incarnation>()
 
   constructor(options: LeaderDeskOptions) {
     this.#o = options
     const { log, live, self } = options
+    const connected = (): ReadonlyMap<PeerId, Incarnation> =>
+      new Map([...live(), ...this.#registering])
     const current = (): Configuration | null => this.#leading()
     this.#returning = new ReturningServers({
-      ...{ log, current, connected: live },
+      ...{ log, current, connected },
       propose: change => this.#propose(change, `manager ${shortId(self)}`),
     })
     this.#caughtUp = new CaughtUpBatch({
@@ -73,7 +77,9 @@ export class LeaderDesk {
     }
     const server = serverRecordOf(request, from, configuration)
     if (!equal(configuration.servers.get(server.id), server)) {
+      this.#registering.set(server.id, server.incarnation)
       const refusal = await this.#record({ kind: 'server-registered', server })
+      this.#registering.delete(server.id)
       if (refusal) return refusal
     }
     const epoch = this.#o.history.current()?.epoch ?? configuration.epoch
