@@ -36,7 +36,10 @@ export function managerList(view: ManagersView): ManagerListResult {
 /** Connected processes with the role that are no members. */
 export function candidatesOf({ configuration, managers }: ManagersView): readonly ManagerRecord[] {
   const members = new Set(configuration.managers.map(({ id }) => id))
-  return managers.filter(({ id }) => !members.has(id))
+  // What else is known of a peer does not belong in the configuration.
+  return managers
+    .filter(({ id }) => !members.has(id))
+    .map(({ id, addresses }) => ({ id, addresses }))
 }
 
 /** Those whose identity begins like this, which an operator types instead of 64 digits. */

@@ -3,7 +3,15 @@ import test from 'tape'
 import { ADMIN_REQUEST_BYTES_MAX } from '../../../src/base/limits.js'
 import { parseCommand } from '../../../src/manager/admin/admin-input.js'
 
-const create = { command: 'volume-create', name: 'v', size: 4096, replicas: 3, minInSync: null }
+const ID = '5f0c2a91'.repeat(8)
+const create = {
+  command: 'volume-create',
+  name: 'v',
+  size: 4096,
+  replicas: 3,
+  minInSync: null,
+  force: false,
+}
 
 test('good commands pass as they are', t => {
   const commands = [
@@ -16,7 +24,11 @@ test('good commands pass as they are', t => {
     { command: 'epoch-list', from: 7, limit: 1000 },
     { command: 'epoch-show', epoch: 7 },
     create,
-    { ...create, minInSync: 1 },
+    { ...create, minInSync: 1, force: true },
+    { command: 'server-remove', name: 'a', force: true },
+    { command: 'manager-list' },
+    { command: 'manager-add', manager: '5f', force: false },
+    { command: 'manager-remove', manager: ID, force: true },
   ]
   for (const command of commands) {
     const parsed = parseCommand(JSON.stringify(command))
@@ -26,6 +38,11 @@ test('good commands pass as they are', t => {
     parseCommand('{"command":"status","more":1}'),
     { ok: true, command: { command: 'status' } },
     'unknown fields are left behind',
+  )
+  t.deepEqual(
+    parseCommand('{"command":"manager-add","manager":"5F0C"}'),
+    { ok: true, command: { command: 'manager-add', manager: '5f0c', force: false } },
+    'identities are small letters; without a word about it nothing is forced',
   )
   t.end()
 })
@@ -55,6 +72,14 @@ test('everything else is refused with a sentence', t => {
     [{ ...create, minInSync: 4 }, /between 1 and/],
     [{ ...create, minInSync: 0 }, /between 1 and/],
     [{ ...create, minInSync: '2' }, /neither a number nor null/],
+    [{ ...create, force: 'yes' }, /"force" is "yes"/],
+    [{ command: 'server-remove', force: true }, /server name is missing/],
+    [{ command: 'server-remove', name: 'a b', force: true }, /letters/],
+    [{ command: 'manager-add', force: true }, /missing is no manager.*hexadecimal/],
+    [{ command: 'manager-remove', manager: '', force: true }, /hexadecimal/],
+    [{ command: 'manager-remove', manager: 'xyz', force: true }, /"xyz" is no manager/],
+    [{ command: 'manager-remove', manager: `${ID}0`, force: true }, /hexadecimal/],
+    [{ command: 'manager-add', manager: '5f', force: 1 }, /"force" is 1/],
     [{ command: 'epoch-list', from: 1, limit: 1e9 }, /0 to 1000/],
     [{ command: 'epoch-list', from: -1, limit: 1 }, /from/],
     [{ command: 'epoch-show', epoch: 2 ** 30 }, /epoch/],

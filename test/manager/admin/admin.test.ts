@@ -1,30 +1,28 @@
 // Operators' commands, from JSON to the history and back.
 import test from 'tape'
 import { byteCount, epoch, incarnation, shardIndex, volumeId } from '../../../src/base/brands.js'
+import { SwarmdiskError } from '../../../src/base/errors.js'
 import type {
-  AdminResult,
   EpochResult,
   ServerResult,
   StatusResult,
   VolumeDetail,
   VolumeResult,
 } from '../../../src/net/admin.js'
-import { A, B, Bench, C, CLIENT, GIB, resultOf } from '../manager-fixture.js'
+import { CLIENT, GIB, resultOf } from '../manager-fixture.js'
+import { A, B, C, M2, SELF } from '../proposals/proposals-fixture.js'
+import { AdminBench, refusal } from './admin-fixture.js'
 
-const DATA = { command: 'volume-create', name: 'data', size: GIB, minInSync: null } as const
-
-async function threeServers(): Promise<Bench> {
-  const bench = await Bench.start()
-  for (const id of [A, B, C]) await bench.server(id)
-  return bench
-}
-
-function refusal(answer: AdminResult): string {
-  return answer.ok ? 'accepted' : `${answer.code}: ${answer.message}`
-}
+const DATA = {
+  command: 'volume-create',
+  name: 'data',
+  size: GIB,
+  minInSync: null,
+  force: false,
+} as const
 
 test('a volume is created, shown, listed and deleted', async t => {
-  const bench = await threeServers()
+  const bench = await AdminBench.withServers()
   const made = resultOf<VolumeResult & { epoch: number }>(
     await bench.admin({ ...DATA, replicas: 3 }),
   )
@@ -48,17 +46,17 @@ test('a volume is created, shown, listed and deleted', async t => {
     await bench.admin({ command: 'volume-delete', name: 'data' }),
   )
   t.equal(gone.name, 'data')
-  t.equal(bench.manager.configuration.volumes.size, 0)
+  t.equal(bench.history.current().volumes.size, 0)
   const again = await bench.admin({ command: 'volume-show', name: 'data' })
   t.match(refusal(again), /^not-found: There is no volume "data"/)
   const twice = await bench.admin({ command: 'volume-delete', name: 'data' })
   t.match(refusal(twice), /^not-found/)
-  await bench.manager.stop()
+  t.end()
 })
 
 test('volumes that cannot be are refused, and nothing is left of them', async t => {
-  const bench = await threeServers()
-  const before = bench.manager.configuration
+  const bench = await AdminBench.withServers()
+  const before = bench.history.current()
   const four = await bench.admin({ ...DATA, replicas: 4 })
   t.match(refusal(four), /^bad-input: .*server/)
   bench.peers.disconnect(C)
@@ -66,17 +64,17 @@ test('volumes that cannot be are refused, and nothing is left of them', async t 
   t.match(refusal(away), /^refused: Only 2 of 3 storage servers are reachable/)
   t.match(refusal(await bench.adminText('{"command":"destroy"}')), /^bad-input: .*destroy/)
   t.match(refusal(await bench.adminText('}')), /^bad-input/)
-  t.deepEqual(bench.manager.configuration, before)
+  t.deepEqual(bench.history.current(), before)
   resultOf(await bench.admin({ ...DATA, replicas: 2 }))
-  const volume = bench.manager.configuration.volumes.get(volumeId(1))!
+  const volume = bench.history.current().volumes.get(volumeId(1))!
   const servers = new Set(volume.shards.flatMap(shard => shard.replicas.map(one => one.server)))
   t.deepEqual([...servers].sort(), [A, B], 'a server that is away gets no new copies')
   t.match(refusal(await bench.admin({ ...DATA, replicas: 2 })), /^bad-input: .*already/)
-  await bench.manager.stop()
+  t.end()
 })
 
 test('status says what is wrong in sentences', async t => {
-  const bench = await Bench.start()
+  const bench = new AdminBench()
   const status = async (): Promise<StatusResult> =>
     resultOf(await bench.admin({ command: 'status' }))
   t.match((await status()).problems[0]!, /no storage server yet/)
@@ -85,7 +83,9 @@ test('status says what is wrong in sentences', async t => {
   const well = await status()
   t.equal(well.health, 'ok')
   t.deepEqual(well.problems, [])
-  t.deepEqual(well.managers, [{ id: bench.peers.self, leader: true, reachable: true }])
+  t.deepEqual(well.managers, [
+    { id: SELF, leader: true, reachable: true, addresses: ['hostf:7000'] },
+  ])
   bench.peers.disconnect(B)
   const one = await status()
   t.equal(one.health, 'degraded')
@@ -96,14 +96,14 @@ test('status says what is wrong in sentences', async t => {
   const two = await status()
   t.equal(two.health, 'unavailable', 'fewer than the minimum of in-sync copies')
   t.equal(two.volumes[0]!.shards.unavailable, two.volumes[0]!.shards.total)
-  await bench.manager.stop()
+  t.end()
 })
 
 test('status and server list show what servers and clients report', async t => {
-  const bench = await threeServers()
+  const bench = await AdminBench.withServers()
   resultOf(await bench.admin({ ...DATA, replicas: 3 }))
   const syncing = { volume: volumeId(1), shard: shardIndex(0), bytesLeft: byteCount(2 ** 20) }
-  bench.peers.deliver(A, 'storage-report', {
+  bench.reports.storage(A, {
     ...{ incarnation: incarnation(1), epoch: epoch(5), corruptBlocks: 3, syncing: [syncing] },
     used: byteCount(123),
     free: byteCount(0),
@@ -111,7 +111,7 @@ test('status and server list show what servers and clients report', async t => {
   })
   const held = { requests: 2, reason: 'waiting for b', since: '2026-01-01T00:00:00.000Z' }
   const client = { host: 'desk', mountPoint: '/mnt', epoch: epoch(5), held }
-  bench.peers.deliver(CLIENT, 'client-report', client)
+  bench.reports.client(CLIENT, client)
   const status = resultOf<StatusResult>(await bench.admin({ command: 'status' }))
   t.deepEqual(status.clients, [{ id: CLIENT, ...client }])
   t.equal(status.health, 'degraded', 'corrupt blocks are no good sign')
@@ -133,15 +133,101 @@ test('status and server list show what servers and clients report', async t => {
   t.equal(servers[0]!.used, 123, 'last known')
   t.equal(servers[0]!.capacity, 2 ** 40)
   t.deepEqual(servers[0]!.addresses, ['127.0.0.1:4000'])
-  bench.peers.disconnect(CLIENT)
-  bench.peers.connect(CLIENT, ['client'])
-  const later = resultOf<StatusResult>(await bench.admin({ command: 'status' }))
-  t.deepEqual(later.clients, [], 'what a client said goes with its connection')
-  await bench.manager.stop()
+  t.end()
+})
+
+test('a server that was declared down comes back when it has registered', async t => {
+  const bench = await AdminBench.withServers()
+  await bench.history.propose(
+    { kind: 'server-down', server: C, incarnation: incarnation(1), live: [A, B], reason: 'x' },
+    { proposer: 'x', votes: [] },
+  )
+  const status = resultOf<StatusResult>(await bench.admin({ command: 'status' }))
+  t.equal(status.health, 'degraded')
+  t.equal(status.servers[2]!.state, 'down')
+  t.ok(status.servers[2]!.reachable)
+  t.match(status.problems[0]!, /^Storage server c was declared down and is connected again/)
+  t.end()
+})
+
+test('a server is removed by its name', async t => {
+  const bench = await AdminBench.withServers()
+  const none = await bench.admin({ command: 'server-remove', name: 'x', force: false })
+  t.match(refusal(none), /^not-found: There is no storage server "x": see/)
+  const removed = await bench.admin({ command: 'server-remove', name: 'c', force: false })
+  t.deepEqual(resultOf(removed), { name: 'c', id: C, epoch: 5 })
+  t.notOk(bench.history.current().servers.has(C))
+  bench.answer = { kind: 'refused', code: 'data-loss', reason: 'It is the last.' }
+  const last = await bench.admin({ command: 'server-remove', name: 'b', force: true })
+  t.equal(refusal(last), 'refused: It is the last.')
+  t.end()
+})
+
+test('--force goes along with what can be forced', async t => {
+  const bench = await AdminBench.withServers()
+  for (const force of [true, false]) {
+    await bench.admin({ ...DATA, name: `v${force}`, replicas: 3, force })
+    await bench.admin({ command: 'server-remove', name: force ? 'a' : 'b', force })
+  }
+  await bench.admin({ command: 'volume-delete', name: 'vtrue' })
+  t.deepEqual(
+    bench.proposed.map(([kind, { force }]) => `${kind} ${force}`),
+    [
+      ...['volume-created true', 'server-removed true'],
+      ...['server-removed false', 'volume-deleted false'],
+    ],
+    'the second volume was not even proposed: there were two servers left',
+  )
+  t.ok(bench.proposed.every(([, { proposer }]) => /^operator at client 0000/.test(proposer)))
+  t.end()
+})
+
+test('what became of a command has a code', async t => {
+  const bench = await AdminBench.withServers()
+  const remove = { command: 'server-remove', name: 'c', force: false } as const
+  const codes: readonly (readonly [string, string])[] = [
+    ...([['no-leader', 'unreachable']] as const),
+    ...(['no-majority', 'no-vote', 'busy', 'refused-by-server'] as const).map(
+      code => [code, 'refused'] as const,
+    ),
+    ...([['no-such-server', 'not-found']] as const),
+    ...([['too-many', 'bad-input']] as const),
+  ]
+  for (const [code, answered] of codes) {
+    bench.answer = { kind: 'refused', code, reason: 'A reason.' }
+    t.equal(refusal(await bench.admin(remove)), `${answered}: A reason.`, code)
+  }
+  bench.answer = new SwarmdiskError('unreachable', 'nobody knows')
+  t.equal(refusal(await bench.admin(remove)), 'undecided: nobody knows')
+  bench.answer = new SwarmdiskError('disk-full', 'no room')
+  t.equal(refusal(await bench.admin(remove)), 'disk-full: no room')
+  t.end()
+})
+
+test('votes are shown with the names of who cast them', async t => {
+  const bench = await AdminBench.withServers()
+  const vote = { approve: true, policy: false, reason: '' }
+  bench.votes.push(
+    { ...vote, voter: A, role: 'storage' },
+    { ...vote, voter: C, role: 'storage' },
+    { ...vote, voter: M2, role: 'manager', approve: false, policy: true, reason: 'too few' },
+  )
+  resultOf(await bench.admin({ command: 'server-remove', name: 'c', force: true }))
+  const shown = resultOf<EpochResult>(await bench.admin({ command: 'epoch-show', epoch: 5 }))
+  t.deepEqual(
+    shown.votes.map(({ name, role, approve, policy }) => [name, role, approve, policy]),
+    [
+      ['a', 'storage', true, false],
+      ['00000000', 'storage', true, false],
+      ['20000000', 'manager', false, true],
+    ],
+    'a server that is gone has no name any more',
+  )
+  t.end()
 })
 
 test('epochs are listed and shown with who, when and why', async t => {
-  const bench = await threeServers()
+  const bench = await AdminBench.withServers()
   resultOf(await bench.admin({ ...DATA, replicas: 3 }))
   resultOf(await bench.admin({ command: 'volume-delete', name: 'data' }))
   const list = async (from: number | null, limit: number): Promise<readonly EpochResult[]> => {
@@ -152,16 +238,14 @@ test('epochs are listed and shown with who, when and why', async t => {
   t.deepEqual(
     all.map(({ kind }) => kind),
     [
-      'cluster-created',
       ...['server-registered', 'server-registered', 'server-registered'],
       ...['volume-created', 'volume-deleted'],
     ],
   )
-  t.match(all[4]!.change, /^volume created: data, 1 GiB, 3 replicas in \d+ shards$/)
-  t.equal(all[5]!.change, 'volume deleted: data')
-  t.match(all[4]!.proposer, /^operator at client 0000/)
-  t.equal(all[1]!.proposer, 'storage server a')
-  t.equal(all[1]!.votes[0]!.role, 'manager')
+  t.match(all[3]!.change, /^volume created: data, 1 GiB, 3 replicas in \d+ shards$/)
+  t.equal(all[4]!.change, 'volume deleted: data')
+  t.match(all[3]!.proposer, /^operator at client 0000/)
+  t.equal(all[0]!.proposer, 'storage server a')
   t.deepEqual(
     (await list(null, 2)).map(one => one.epoch),
     [5, 6],
@@ -172,9 +256,9 @@ test('epochs are listed and shown with who, when and why', async t => {
     [2, 3],
   )
   const shown = await bench.admin({ command: 'epoch-show', epoch: 5 })
-  t.deepEqual(resultOf(shown), all[4])
+  t.deepEqual(resultOf(shown), all[3])
   const none = await bench.admin({ command: 'epoch-show', epoch: 4711 })
   t.match(refusal(none), /^not-found: There is no epoch 4711 yet/)
   t.match(refusal(await bench.admin({ command: 'epoch-show', epoch: 0 })), /^not-found/)
-  await bench.manager.stop()
+  t.end()
 })
