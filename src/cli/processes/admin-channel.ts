@@ -48,19 +48,26 @@ async function openLocal(data: string, deadline: number): Promise<AdminChannel |
   if (alive === null) return null
   return {
     async ask(command, limit) {
-      const answer = await askControl(socket, { path: '/admin', body: command, deadline: limit })
+      const request = { path: '/admin', body: command, deadline: limit }
+      const answer = await askControl(socket, request).catch((error: unknown) => {
+        if (!isSwarmdiskError(error, 'unreachable')) throw error
+        throw unanswered(command, `The process of ${data} did not answer in time`)
+      })
       if (answer !== null) return answer as AdminResult
-      const stopped = `The process of ${data} stopped meanwhile`
-      throw isQuestion(command)
-        ? new SwarmdiskError('unreachable', `${stopped}: start it again, or leave --data out.`)
-        : new SwarmdiskError(
-            'undecided',
-            `${stopped}, so this may or may not have been done: look with "epoch list" before ` +
-              'you repeat it.',
-          )
+      throw unanswered(command, `The process of ${data} stopped meanwhile`)
     },
     close: () => Promise.resolve(),
   }
+}
+
+function unanswered(command: AdminCommand, what: string): SwarmdiskError {
+  return isQuestion(command)
+    ? new SwarmdiskError('unreachable', `${what}: look at its log, or leave --data out.`)
+    : new SwarmdiskError(
+        'undecided',
+        `${what}, so this may or may not have been done: look with "epoch list" before you ` +
+          'repeat it.',
+      )
 }
 
 /** What a process does with `/admin`: an error reaches the command as the sentence it is. */

@@ -34,6 +34,8 @@ export interface ManagerProcess {
    * this host can ask it. Rejects with 'refused' when the cluster does not take it in.
    */
   readonly joined: Promise<JoinedManager>
+  /** Until then: what it waits for, as a sentence. */
+  waitingFor(): string
   stop(): Promise<void>
 }
 
@@ -53,7 +55,11 @@ export async function startManager(options: ManagerProcessOptions): Promise<Mana
     })
     let started = false
     undo.push(() => (started ? data.release() : data.discard()))
-    const { member, manager } = await startRole(options, data, undo)
+    let reason = 'This manager waits to be taken in by the others.'
+    const onWaiting = (now: string): void => {
+      reason = now
+    }
+    const { member, manager } = await startRole({ ...options, data, onWaiting }, undo)
     // From here on the others may have taken it in: its identity must not be lost.
     started = true
     let stopping = false
@@ -67,23 +73,27 @@ export async function startManager(options: ManagerProcessOptions): Promise<Mana
       stopping = true
       return undoAll(undo)
     }
-    return { id: member.id, fresh: data.fresh, joined, stop }
+    return { id: member.id, fresh: data.fresh, joined, waitingFor: () => reason, stop }
   } catch (error) {
     await undoAll(undo)
     throw error
   }
 }
 
+type RoleOptions = Omit<ManagerProcessOptions, 'data'> & {
+  readonly data: DataDirectory
+  readonly onWaiting: (reason: string) => void
+}
+
 async function startRole(
-  options: ManagerProcessOptions,
-  data: DataDirectory,
+  options: RoleOptions,
   undo: Undo[],
 ): Promise<{ readonly member: SwarmMember; readonly manager: Manager }> {
-  const { access, log, newCluster, port } = options
+  const { access, data, log, newCluster, onWaiting, port } = options
   const { keyPair, incarnation } = data
   const member = createMember({
     ...{ access, log, port, keyPair, incarnation },
-    name: `manager ${options.data}`,
+    name: `manager ${data.path}`,
     roles: ['manager'],
   })
   const manager = new Manager({
@@ -94,6 +104,7 @@ async function startRole(
     log,
     addresses: () => member.network.addresses,
     newCluster,
+    onWaiting,
   })
   await manager.start()
   undo.push(() => manager.stop())

@@ -66,7 +66,7 @@ export default class ManagerCommand extends SwarmdiskCommand<undefined> {
 
   /** A member is one at once; whoever else waits says for what. */
   async #membership(manager: ManagerProcess): Promise<JoinedManager> {
-    const notice = systemClock.after(JOIN_NOTICE_MS, () => this.logToStderr(waiting(manager)))
+    const notice = systemClock.after(JOIN_NOTICE_MS, () => this.logToStderr(manager.waitingFor()))
     try {
       return await manager.joined
     } finally {
@@ -77,13 +77,4 @@ export default class ManagerCommand extends SwarmdiskCommand<undefined> {
   protected override show(): void {
     // Its ready line is all there is to show.
   }
-}
-
-function waiting({ id, fresh }: ManagerProcess): string {
-  const what = 'waiting to be taken in: check that a manager of the cluster runs with this key'
-  if (fresh) return `This manager is ${what}.`
-  return (
-    `This manager is no member of its cluster, or no longer one, and is ${what}; ` +
-    `"swarmdisk manager add ${id.slice(0, 16)}" takes back one that was removed.`
-  )
 }
