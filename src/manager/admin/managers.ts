@@ -56,9 +56,9 @@ export function managerProblems(view: ManagersView): readonly string[] {
   if (view.leader === null) {
     const reached = results.filter(({ reachable }) => reachable).length
     problems.push(
-      `No manager leads: a majority, ${majority(results.length)} of ${results.length}, must reach ` +
-        `each other, and ${shortId(view.self)} reaches ${reached} with itself; start the others. ` +
-        'Changes are refused until then, I/O goes on.',
+      `No manager leads: a majority, ${majority(results.length)} of ${results.length}, must ` +
+        `reach each other, and ${shortId(view.self)} reaches ${reached} with itself; start ` +
+        'the others. Changes are refused until then, I/O goes on.',
     )
   }
   for (const { id, reachable } of results) {

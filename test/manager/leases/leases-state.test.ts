@@ -1,4 +1,5 @@
-// Leases by the clock of the leader, as a state: who is live, whose lease is over, who is condemned.
+// Leases by the clock of the leader, as a state: who is live, whose lease is over, who is
+// condemned.
 import test from 'tape'
 import { incarnation } from '../../../src/base/brands.js'
 import { LEASE_MARGIN_MS, LEASE_MS } from '../../../src/base/limits.js'
