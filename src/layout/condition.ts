@@ -83,8 +83,8 @@ function reasonOf(condition: ShardCondition, configuration: Configuration): stri
       return '{shards} {wait} for the managers to resume'
     case 'writes-wait':
       return (
-        `writes to {shards} wait for ${named(condition.servers, configuration, 'and')} to answer, ` +
-        'or for the managers to go on without; reads go on'
+        `writes to {shards} wait for ${named(condition.servers, configuration, 'and')} ` +
+        'to answer, or for the managers to go on without; reads go on'
       )
     case 'too-few-in-sync':
       return `writes to {shards} wait ${untilEnough(condition, configuration)}; reads go on`

@@ -64,9 +64,9 @@ export function loadsOf(configuration: Configuration): ReadonlyMap<PeerId, Load>
 }
 
 /**
- * What follows from servers having restarted, come back or gone, for all shards in one change (for
- * the first REALLOCATIONS_PER_CHANGE of them; ask again after it is applied). For each shard, of its
- * in-sync replicas:
+ * What follows from servers having restarted, come back or gone, for all shards in one change
+ * (for the first REALLOCATIONS_PER_CHANGE of them; ask again after it is applied). For each shard,
+ * of its in-sync replicas:
  * - one kept its memory and is connected: the shard goes on with it. Those that restarted start
  *   syncing, or are stale while they are not connected; those on servers that are down are stale;
  *   stale ones that are connected start syncing;

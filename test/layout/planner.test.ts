@@ -248,7 +248,8 @@ test('sentences stay true when servers are down', t => {
   const all = must(two, downOf(two, C))
   t.equal(
     sentences(all, A, B, C),
-    `volume data: 9 shards wait for storage server ${nameC} (down), which may hold the newest writes`,
+    `volume data: 9 shards wait for storage server ${nameC} (down), ` +
+      'which may hold the newest writes',
   )
   t.equal(sentences(all, A, B), sentences(all, A, B, C), 'connected, but not registered')
   t.end()
