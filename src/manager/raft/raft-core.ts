@@ -8,8 +8,8 @@
 //      │  └── take-over from the leader ──────────────────────┘  │                  │
 //      └──── a leader or a newer term was heard of, or refusals ─┴── no majority ◄──┘
 //
-// Whoever is no member (by the newest membership in its log) follows and is never a candidate; with
-// an empty log it does not vote either, for it may be a member that has lost its disk.
+// Whoever is no member, as far as its log says, follows and is never a candidate; with an empty log
+// it does not vote either, for it may be a member that has lost its disk.
 import { assert, exhaustive } from '../../base/assert.js'
 import type { PeerId } from '../../base/brands.js'
 import type { LogEntry, LogIndex, RaftMessage, Term } from '../../net/manager-messages.js'
@@ -136,8 +136,8 @@ export class RaftCore {
 
   /** When the next tick means something; null: never, unless something else happens first. */
   get deadline(): number | null {
-    const mayCampaign = this.#s.isMember ? this.#following.deadline : Infinity
-    const deadline = this.#leadership ? this.#leadership.deadline : mayCampaign
+    const campaign = this.#s.mayCampaign ? this.#following.deadline : Infinity
+    const deadline = this.#leadership ? this.#leadership.deadline : campaign
     return deadline === Infinity ? null : deadline
   }
 
@@ -182,7 +182,7 @@ export class RaftCore {
 
   #tick(): void {
     if (this.#leadership) return this.#obey(this.#leadership.tick())
-    if (!this.#s.isMember || this.#s.now < this.#following.deadline) return
+    if (!this.#s.mayCampaign || this.#s.now < this.#following.deadline) return
     if (this.#s.others.length === 0) return this.#stand({ takeOver: false })
     this.#s.loseLeader()
     this.#campaign({ pre: true, takeOver: false })
@@ -294,7 +294,7 @@ export class RaftCore {
   }
 
   #takeOver(from: PeerId, term: Term): void {
-    if (term !== this.#s.term || from !== this.#s.leader || !this.#s.isMember) return
+    if (term !== this.#s.term || from !== this.#s.leader || !this.#s.mayCampaign) return
     this.#stand({ takeOver: true })
   }
 

@@ -83,6 +83,15 @@ export class RaftState {
     return this.log.members.includes(this.self)
   }
 
+  /**
+   * Also whoever was removed by an entry that is not known to be committed: it may be the only one
+   * that has this entry, which the others' votes depend on (Ongaro's dissertation, 4.2.2).
+   */
+  get mayCampaign(): boolean {
+    const memberships = this.log.membershipsFrom(this.#commit)
+    return memberships.some(({ members }) => members.includes(this.self))
+  }
+
   get others(): readonly PeerId[] {
     return this.log.members.filter(member => member !== this.self)
   }
