@@ -34,7 +34,10 @@ class Stage {
     await this.manager.start()
     for (const seat of [this.boss, this.server, this.client]) await seat.table.start()
     for (const seat of [this.server, this.client]) seat.table.remember([this.#asMember(this.boss)])
-    await this.clock.until('all are connected', () => this.boss.table.list().length === 2)
+    const seats = [this.server, this.client]
+    const connected = (): boolean => seats.every(({ table }) => table.find(this.boss.id))
+    await this.clock.until('all are connected', connected)
+    await this.clock.until('the manager leads', () => this.manager.leads)
   }
 
   register(start: number): Promise<Reply<'register'> | Lost> {
