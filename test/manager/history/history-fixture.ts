@@ -52,8 +52,8 @@ export async function filesOf(disk: Disk, folder = 'manager'): Promise<Files> {
   return files
 }
 
-export async function diskOf(files: Files): Promise<SimulatedDisk> {
-  const disk = emptyDisk()
+export async function diskOf(files: Files, seed = 1): Promise<SimulatedDisk> {
+  const disk = emptyDisk(seed)
   await disk.makeFolder('manager')
   for (const [path, bytes] of files) {
     const file = await disk.open(path, 'create')
