@@ -1,19 +1,16 @@
 // Servers join and come back, are down, and leave. What happens to their copies when they go keeps
 // invariant I5: no change gives up an acknowledged write.
-import type { Epoch, PeerId, VolumeId } from '../../base/brands.js'
+import type { Epoch, PeerId } from '../../base/brands.js'
 import { SERVERS_MAX, WEIGHT_MAX } from '../../base/limits.js'
 import type { ChangeOf } from '../change.js'
-import type {
-  Configuration,
-  ServerRecord,
-  ShardAllocation,
-  VolumeRecord,
-} from '../configuration.js'
+import type { Configuration, ServerRecord, ShardAllocation } from '../configuration.js'
 import { equal } from '../equal.js'
 import { nameProblem } from '../names.js'
 import { refuse, type Refusal } from '../outcome.js'
 import { inSyncOf, isDown, keepsMemory } from '../replicas.js'
 import { addressesProblem } from './addresses.js'
+
+type Volumes = Configuration['volumes']
 
 /** Registering says that a server is up, but does not end the draining that an operator began. */
 export function serverRegistered(
@@ -44,7 +41,22 @@ export function serverRegistered(
     )
   }
   if (equal(known, server)) return refuse('no-change', 'The server is on record like this.')
-  return { ...before, epoch, servers: new Map(before.servers).set(server.id, server) }
+  const servers = new Map(before.servers).set(server.id, server)
+  return { ...before, epoch, servers, volumes: regained(before, server, epoch) }
+}
+
+/**
+ * A server that was down serves again what it is still in-sync for. Whoever planned to go on without
+ * it counted on that it cannot: these allocations become new, so that such a plan is outdated.
+ */
+function regained(before: Configuration, server: ServerRecord, epoch: Epoch): Volumes {
+  if (!isDown(before, server.id)) return before.volumes
+  return mapShards(before, shard => {
+    const serves = inSyncOf(shard).some(
+      replica => replica.server === server.id && replica.incarnation === server.incarnation,
+    )
+    return serves ? { ...shard, epoch } : shard
+  })
 }
 
 function serverProblem(server: ServerRecord): Refusal | null {
@@ -158,7 +170,7 @@ function noSuchServer(server: PeerId): Refusal {
 function mapShards(
   { volumes }: Configuration,
   change: (shard: ShardAllocation) => ShardAllocation,
-): ReadonlyMap<VolumeId, VolumeRecord> {
+): Volumes {
   const changed = new Map(volumes)
   let any = false
   for (const [id, volume] of volumes) {

@@ -123,6 +123,19 @@ test('registering makes a server that is down up again', t => {
   t.end()
 })
 
+test('a plan to go on without a server is outdated when that has registered again', t => {
+  const down = must(start, downOf(start, A))
+  t.equal(shardOf(down), shardOf(start), 'it stays in-sync, and nobody else was live')
+  const drop = reallocate(down, { replicas: [b, c], stale: [A] })
+  t.equal(refusal(down, drop), null)
+  const back = backUp(down, A)
+  t.equal(refusal(back, drop), 'outdated', 'it may serve again')
+  t.deepEqual(shardOf(back), { ...shardOf(start), epoch: back.epoch }, 'in the same place')
+  t.equal(refusal(restart(down, A), drop), null, 'another start of it serves nothing')
+  t.equal(restart(start, A).volumes, start.volumes, 'nor is anything new if it was not down')
+  t.end()
+})
+
 test('volumes and reallocations leave out who is down', t => {
   const after = must(start, downOf(start, A, B, C))
   const wish = { name: 'v', size: 2 ** 24, replicas: 3, minInSync: 1 }
