@@ -21,7 +21,7 @@ import { ConfigurationPush } from './configuration-push.js'
 import { LeaderDesk } from './council/leader-desk.js'
 import { Membership } from './council/membership.js'
 import { joined, openHistory } from './council/open-history.js'
-import { Relay, type Relayed } from './council/relay.js'
+import { Relay, type Asked } from './council/relay.js'
 import { relayedOperations, type RelayedOperations } from './council/relayed-operations.js'
 import type { ProposalResult } from './history/configuration-history.js'
 import type { RaftHistory } from './history/raft-history.js'
@@ -140,7 +140,8 @@ export class Manager {
   async admin(json: string): Promise<string> {
     const parts = this.#parts
     assert(parts, 'only a started manager is asked')
-    const reply = await this.#ask(parts, 'admin', { json }, this.#self)
+    const asked = { request: { json }, from: this.#self }
+    const reply = await this.#ask(parts, 'admin', asked)
     return reply.json
   }
 
@@ -194,7 +195,7 @@ export class Manager {
       relay.add(operation, relayed.of(operation))
       serve(operation, (request, from, answer) =>
         this.#run(async () =>
-          answer(await this.#ask(parts, operation, request, relayedPeer(from))),
+          answer(await this.#ask(parts, operation, { request, from: relayedPeer(from) })),
         ),
       )
     }
@@ -226,11 +227,10 @@ export class Manager {
   #ask<O extends OperationName>(
     { relay, relayed }: Parts,
     operation: O,
-    request: Parameters<Relayed<O>['handler']>[0],
-    from: RelayedPeer,
+    asked: Pick<Asked<O>, 'request' | 'from'>,
   ): Promise<Reply<O>> {
-    const how = relayed.limits(operation, request)
-    return relay.ask(operation, relayed.of(operation), { request, from, ...how })
+    const limits = relayed.limits(operation, asked.request)
+    return relay.ask(operation, relayed.of(operation), { ...asked, ...limits })
   }
 
   #join(parts: Parts, joining: boolean): void {

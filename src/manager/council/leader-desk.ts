@@ -40,7 +40,7 @@ export class LeaderDesk {
   readonly #o: LeaderDeskOptions
   readonly #returning: ReturningServers
   readonly #caughtUp: CaughtUpBatch
-  /** Asking at this moment: as good as heard of, when the change that registers them is planned on. */
+  /** Asking at this moment: as good as heard of by the plans that follow their registration. */
   readonly #registering = new Map<PeerId, Incarnation>()
 
   constructor(options: LeaderDeskOptions) {

@@ -1,7 +1,8 @@
 // The history of the configuration, kept by all managers of a cluster with Raft: what is committed
 // is on the disks of a majority and never taken back. The leader judges a change against the newest
-// configuration it has, committed or not, and numbers it; since the log has one order, every manager
-// then finds the same epoch for it (I3). Entries without a record begin a leader's term: no epoch.
+// configuration it has, committed or not, and numbers it; since the log has one order, every
+// manager then finds the same epoch for it (I3). Entries without a record begin a leader's term:
+// they make no epoch.
 import { assert } from '../../base/assert.js'
 import type { Epoch, PeerId } from '../../base/brands.js'
 import type { Clock } from '../../base/clock.js'

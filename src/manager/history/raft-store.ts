@@ -32,8 +32,8 @@ export interface RaftStore {
   readonly full: boolean
   /**
    * Keeps this snapshot, of something applied, and drops old snapshots and entries beyond what
-   * `epoch list` shows. Entries behind the snapshot stay readable up to that limit. When it rejects,
-   * the log is as it was and goes on, if persist() does.
+   * `epoch list` shows. Entries behind the snapshot stay readable up to that limit. When it
+   * rejects, the log is as it was and goes on, if persist() does.
    */
   compact(snapshot: LogSnapshot): Promise<void>
   /** The newest snapshot, for a follower that is too far behind; null if there is none. */

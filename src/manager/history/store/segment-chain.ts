@@ -97,6 +97,8 @@ export class SegmentChain {
 
   /** Starts a segment whose first frame is this; whole and durable, or not there at all. */
   async start(base: Omit<SegmentHeader, 'number'>, content: FrameContent): Promise<void> {
+    const [first] = content.entries
+    assert(!first || first.index === base.baseIndex + 1, 'entries continue the snapshot')
     const number = (this.#segments.at(-1)?.header.number ?? 0) + 1
     const header: SegmentHeader = { ...base, number }
     const path = segmentPath(number)

@@ -82,6 +82,11 @@ export function decodeSegmentHeader(file: Uint8Array): SegmentHeaderResult {
 
 export function encodeFrame(content: FrameContent): Uint8Array {
   const { entries } = content
+  const first = entries[0]?.index ?? 0
+  assert(
+    entries.every(({ index }, i) => index === first + i),
+    'entries follow each other',
+  )
   const state: CodecState = { start: 0, end: FRAME_HEADER_BYTES, buffer: null }
   payload.preencode(state, content)
   const bytes = Buffer.alloc(state.end)
@@ -92,7 +97,7 @@ export function encodeFrame(content: FrameContent): Uint8Array {
   const firstRecord = entries.find(({ data }) => data.byteLength > 0)
   FRAME_MAGIC.copy(bytes, 0)
   bytes.writeUInt32LE(bytes.byteLength - FRAME_HEADER_BYTES, 4)
-  bytes.writeBigUInt64LE(BigInt(entries[0]?.index ?? 0), 8)
+  bytes.writeBigUInt64LE(BigInt(first), 8)
   bytes.writeUInt32LE(entries.length, 16)
   bytes.writeUInt32LE(firstRecord ? epochOfRecord(firstRecord.data) : 0, 20)
   bytes.writeUInt32LE(crc32(bytes.subarray(FRAME_HEADER_BYTES)), 24)
