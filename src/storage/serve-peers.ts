@@ -1,8 +1,10 @@
 // What storage servers say to one another about a shard, handed to its replica. Requests about an
 // allocation that this server does not know yet wait for the configuration; writes do not, because
 // a replica that adopts an allocation asks for them again.
+import type { PeerId } from '../base/brands.js'
 import { isSwarmdiskError } from '../base/errors.js'
 import type * as m from '../net/messages.js'
+import type { Reply, Request } from '../net/operations.js'
 import type { ShardReplica } from './replica/shard-replica.js'
 import type { StorageServerOptions } from './storage-server-options.js'
 
@@ -11,10 +13,30 @@ export interface PeerDispatch {
   whenKnown(message: m.ShardMessage, run: (replica: ShardReplica) => void, refuse: () => void): void
 }
 
+type Question =
+  'gather' | 'sync' | 'still-current' | 'summaries' | 'index-page' | 'blocks' | 'caught-up'
+
+interface Asked<O extends Question> {
+  readonly replica: ShardReplica
+  readonly request: Request<O>
+  readonly from: PeerId
+  readonly answer: (reply: Reply<O>) => void
+}
+
 const NOTHING = new Uint8Array(0)
+const NO: m.OkReply = { ok: false }
+const NO_LISTS: m.GatherReply = { ok: false, uncommitted: [], executed: [] }
+const NO_SUMMARIES: m.SummariesReply = { ok: false, summaries: [], pageCount: 0 }
+const NO_PAGE: m.IndexPageReply = { ok: false, payload: NOTHING }
+const NO_BLOCKS: m.BlocksReply = { status: 'refused', entries: NOTHING, payload: NOTHING }
+const NOT_COUNTED: m.CaughtUpReply = { counted: false, executed: [] }
 
 export function servePeers(options: StorageServerOptions, dispatch: PeerDispatch): void {
-  const { peers, watch, log } = options
+  serveWrites(options, dispatch)
+  serveQuestions(options, dispatch)
+}
+
+function serveWrites({ peers, watch }: StorageServerOptions, dispatch: PeerDispatch): void {
   const found = (message: m.ShardMessage): ShardReplica | undefined => {
     const replica = dispatch.find(message)
     if (!replica) watch.wanted(message.allocation)
@@ -23,67 +45,44 @@ export function servePeers(options: StorageServerOptions, dispatch: PeerDispatch
   peers.serve('replicate', (message, from) => found(message)?.replicate(message, from.id))
   peers.serve('replicated', (message, from) => found(message)?.replicated(message, from.id))
   peers.serve('committed', (message, from) => found(message)?.committed(message, from.id))
+}
 
-  /** Answers with what the promise gives; a failing disk is a refusal, and the other asks again. */
-  const later = <R>(work: Promise<R>, answer: (reply: R) => void, refused: R): void => {
-    work.then(answer, (error: unknown) => {
-      if (!isSwarmdiskError(error)) throw error
-      log.error('a request of another server failed', { error: error.message })
-      answer(refused)
+/** Whoever returns null answers by itself, in this turn or later. */
+function serveQuestions({ peers, log }: StorageServerOptions, dispatch: PeerDispatch): void {
+  const serve = <O extends Question>(
+    operation: O,
+    refused: Reply<O>,
+    ask: (asked: Asked<O>) => Promise<Reply<O>> | null,
+  ): void => {
+    /** A failing disk is a refusal, and the other asks again. */
+    const failed =
+      (answer: (reply: Reply<O>) => void) =>
+      (error: unknown): void => {
+        if (!isSwarmdiskError(error)) throw error
+        log.error('a request of another server failed', { error: error.message })
+        answer(refused)
+      }
+    peers.serve(operation, (request, { id: from }, answer) => {
+      const run = (replica: ShardReplica): void => {
+        void ask({ replica, request, from, answer })?.then(answer, failed(answer))
+      }
+      dispatch.whenKnown(request, run, () => answer(refused))
     })
   }
-  const ask = <M extends m.ShardMessage, R>(
-    refused: R,
-    run: (replica: ShardReplica, request: M, answer: (reply: R) => void) => void,
-  ) => {
-    return (request: M, answer: (reply: R) => void): void => {
-      dispatch.whenKnown(
-        request,
-        replica => run(replica, request, answer),
-        () => answer(refused),
-      )
-    }
-  }
-
-  const noLists = { ok: false, uncommitted: [], executed: [] }
-  peers.serve('gather', (request, from, answer) => {
-    ask<m.GatherRequest, m.GatherReply>(noLists, (replica, r, reply) => {
-      reply(replica.gather(r, from.id))
-    })(request, answer)
+  serve('gather', NO_LISTS, ({ replica, request, from, answer }) => {
+    answer(replica.gather(request, from))
+    return null
   })
-  const sync = ask<m.SyncRequest, m.OkReply>({ ok: false }, (replica, request, answer) => {
-    later(replica.sync(request), answer, { ok: false })
+  serve('sync', NO, ({ replica, request }) => replica.sync(request))
+  serve('still-current', NO, ({ replica, request }) => replica.confirmation.stillCurrent(request))
+  serve('summaries', NO_SUMMARIES, ({ replica, request }) => replica.source.summaries(request))
+  serve('index-page', NO_PAGE, ({ replica, request }) => replica.source.indexPage(request))
+  serve('blocks', NO_BLOCKS, ({ replica, request, from, answer }) => {
+    replica.source.blocks(request, from, answer)
+    return null
   })
-  peers.serve('sync', (request, _from, answer) => sync(request, answer))
-
-  const current = ask<m.ShardMessage, m.OkReply>({ ok: false }, (replica, request, answer) => {
-    void replica.confirmation.stillCurrent(request).then(answer)
-  })
-  peers.serve('still-current', (request, _from, answer) => current(request, answer))
-
-  const noSummaries = { ok: false, summaries: [], pageCount: 0 }
-  const summaries = ask<m.SummariesRequest, m.SummariesReply>(noSummaries, (replica, r, answer) => {
-    later(replica.source.summaries(r), answer, noSummaries)
-  })
-  peers.serve('summaries', (request, _from, answer) => summaries(request, answer))
-
-  const noPage = { ok: false, payload: NOTHING }
-  const page = ask<m.IndexPageRequest, m.IndexPageReply>(noPage, (replica, request, answer) => {
-    later(replica.source.indexPage(request), answer, noPage)
-  })
-  peers.serve('index-page', (request, _from, answer) => page(request, answer))
-
-  const noBlocks: m.BlocksReply = { status: 'refused', entries: NOTHING, payload: NOTHING }
-  peers.serve('blocks', (request, from, answer) => {
-    ask<m.BlocksRequest, m.BlocksReply>(noBlocks, (replica, r, reply) => {
-      replica.source.blocks(r, from.id, reply)
-    })(request, answer)
-  })
-
-  const notCounted = { counted: false, executed: [] }
-  peers.serve('caught-up', (request, from, answer) => {
-    ask<m.CaughtUpRequest, m.CaughtUpReply>(notCounted, (replica, r, reply) => {
-      replica.caughtUp(r, from.id, reply)
-    })(request, answer)
+  serve('caught-up', NOT_COUNTED, ({ replica, request, from, answer }) => {
+    replica.caughtUp(request, from, answer)
+    return null
   })
 }

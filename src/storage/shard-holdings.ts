@@ -7,7 +7,7 @@ import { isSwarmdiskError } from '../base/errors.js'
 import { SHARDS_OPENED_AT_ONCE } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { Configuration, ShardAllocation } from '../layout/configuration.js'
-import type { ShardName } from '../net/messages.js'
+import type { CaughtUpProposal, ShardName, SyncProgress } from '../net/messages.js'
 import type { ReplicaHost } from './replica/replica-context.js'
 import { ShardReplica } from './replica/shard-replica.js'
 import type { BlockStore } from './shard-store.js'
@@ -78,6 +78,23 @@ export class ShardHoldings {
     return this.#setAside > 0
       ? `${this.#setAside} shards that no configuration explains were moved to unexplained/`
       : ''
+  }
+
+  /** What stands in the way of some replica that is open. */
+  get problemOfReplica(): string {
+    for (const { problem } of this.#replicas.values()) if (problem) return problem
+    return ''
+  }
+
+  /** What primaries here say of replicas that have caught up. */
+  proposals(): CaughtUpProposal['replicas'] {
+    return [...this.#replicas.values()].flatMap(replica => replica.proposals())
+  }
+
+  syncing(): readonly SyncProgress[] {
+    return [...this.#replicas.values()].flatMap(({ bytesLeft, name }) =>
+      bytesLeft === null ? [] : [{ ...name, bytesLeft }],
+    )
   }
 
   /** Opens every shard of which the configuration puts a replica here. */

@@ -76,7 +76,7 @@ export class StorageServer {
       removed: () => this.#removed,
       answered: reply => this.#registered(reply),
       report: () => this.#report(),
-      proposals: () => [...this.#holdings.open()].flatMap(replica => replica.proposals()),
+      proposals: () => this.#holdings.proposals(),
     })
   }
 
@@ -302,22 +302,13 @@ export class StorageServer {
       ...space,
       corruptBlocks: this.#condition.corruptBlocks,
       problem: this.#problem(),
-      syncing: this.#syncing(),
+      syncing: this.#holdings.syncing(),
     }
   }
 
   #problem(): string {
     const removed = this.#removed ? REMOVED : ''
-    const own = removed || this.#refusal || this.#holdings.problem || this.#condition.problem
-    if (own) return own
-    for (const { problem } of this.#holdings.open()) if (problem) return problem
-    return ''
-  }
-
-  #syncing(): readonly m.SyncProgress[] {
-    return [...this.#holdings.open()].flatMap(replica => {
-      const { bytesLeft, name } = replica
-      return bytesLeft === null ? [] : [{ ...name, bytesLeft }]
-    })
+    const { problem, problemOfReplica } = this.#holdings
+    return removed || this.#refusal || problem || this.#condition.problem || problemOfReplica
   }
 }

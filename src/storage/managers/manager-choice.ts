@@ -59,9 +59,9 @@ export class ManagerChoice {
   }
 
   /**
-   * `manager` has answered and named the leader. A leader that just left us without an answer is not
-   * chosen because of that: others may reach it where we do not, or may not know yet that it is
-   * gone.
+   * `manager` has answered and named the leader. A leader that just left us without an answer is
+   * not chosen because of that: others may reach it where we do not, or may not know yet that it
+   * is gone.
    */
   answered(manager: PeerId, leader: PeerId): void {
     this.#failedAt.delete(manager)

@@ -4,13 +4,13 @@
 // other in-sync replicas, and the syncing ones that the primary has proposed to count. If all say
 // so, the data may be answered.
 //
-// Why this is right: a newer write that somebody has seen was committed under a later allocation (of
-// this one we are ourselves a required part). All in-sync replicas of that later allocation had
-// adopted it by then. Going back from it, allocation by allocation, each in-sync replica was in-sync
-// in the one before, or was counted and proposed by that one's primary, who had then adopted it
-// (I5). So somebody who was in-sync or proposed in ours had adopted a later one before the write was
-// seen. Whoever is asked after the data was read and still acts by ours has not: nothing newer was
-// seen before the read began. No clock has a part in this.
+// Why this is right: a newer write that somebody has seen was committed under a later allocation,
+// since of this one we are ourselves a required part. All in-sync replicas of that later one had
+// adopted it by then. Going back from it, allocation by allocation, each in-sync replica was
+// in-sync in the one before, or was counted and proposed by that one's primary, who had adopted it
+// then (I5). So somebody who was in-sync or proposed in ours had adopted a later one before the
+// write was seen. Whoever is asked after the data was read and still acts by ours has not: nothing
+// newer was seen before the read began. No clock has a part in this.
 //
 // A sole in-sync replica with nobody proposed asks nobody: it cannot be replaced without itself. A
 // replica that has restarted acts by no old allocation, and says no.

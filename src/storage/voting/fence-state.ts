@@ -1,15 +1,15 @@
 // The shards whose reads this server has given up by its vote. Pure.
 //
-// A change that takes an in-sync replica or the primary's place from a server takes effect only when
-// the server has stopped serving under the old allocation (design §5). Its approval says just that,
-// so from the approval on it answers no read of these shards, until it knows what became of the
-// proposal:
+// A change that takes an in-sync replica or the primary's place from a server takes effect only
+// when the server has stopped serving under the old allocation (design §5). Its approval says just
+// that, so from the approval on it answers no read of these shards, until it knows what became of
+// the proposal:
 // - A configuration beyond the base has come. The proposal could only have become the very next
 //   epoch, so by then it was either committed, and this or an earlier configuration says so, or it
 //   never will be: votes are for one base. Whatever the new configuration says holds.
-// - Or a lease was granted by a leader that is still at the base and has no proposal on it under way
-//   any more. That word counts only as the answer to a heartbeat sent after the last approval: an
-//   older one may be about an earlier proposal on the same base.
+// - Or a lease was granted by a leader that is still at the base and has no proposal on it under
+//   way any more. That word counts only as the answer to a heartbeat sent after the last approval:
+//   an older one may be about an earlier proposal on the same base.
 // Writes and replication go on: a write needs the replicas of its allocation, and those of a newer
 // one refuse it.
 import { assert } from '../../base/assert.js'

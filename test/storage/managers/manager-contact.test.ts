@@ -8,7 +8,7 @@ import { ContactFixture, ONE, THREE, TWO } from './contact-fixture.js'
 const count = (asked: readonly string[], what: string): number =>
   asked.filter(each => each === what).length
 
-test('a manager connects: registered and with a lease at once, then a heartbeat at intervals', async t => {
+test('a manager connects: registered, a lease at once, then regular heartbeats', async t => {
   const fixture = new ContactFixture()
   fixture.contact.start()
   await fixture.clock.advance(2_000)
@@ -80,7 +80,7 @@ test('no leader: the next manager at once, then all in turn after pauses', async
   t.end()
 })
 
-test('registering: when the managers do not know us, until they can decide, not after a refusal', async t => {
+test('registering: when we are not known, until there is an answer', async t => {
   const fixture = new ContactFixture()
   fixture.contact.start()
   fixture.connect(ONE, TWO)
@@ -112,7 +112,7 @@ test('registering: when the managers do not know us, until they can decide, not 
   t.end()
 })
 
-test('a registration that is lost is repeated, with another manager when that one is gone', async t => {
+test('a lost registration is repeated, with another manager when that one is gone', async t => {
   const fixture = new ContactFixture()
   fixture.register = () => null
   fixture.contact.start()

@@ -1,5 +1,5 @@
-// Reads without a lease: the rounds of questions, then whole servers that are cut off from managers,
-// from each other, or were replaced without knowing it.
+// Reads without a lease: the rounds of questions, then whole servers that are cut off from
+// managers, from each other, or were replaced without knowing it.
 import test from 'tape'
 import { epoch, generation, type PeerId } from '../../../src/base/brands.js'
 import { LEASE_MS, STILL_CURRENT_MS } from '../../../src/base/limits.js'
