@@ -46,8 +46,8 @@ export function serverRegistered(
 }
 
 /**
- * A server that was down serves again what it is still in-sync for. Whoever planned to go on without
- * it counted on that it cannot: these allocations become new, so that such a plan is outdated.
+ * A server that was down serves again what it is still in-sync for. Who planned to go on without it
+ * counted on that it cannot: these allocations become new, so that such a plan is outdated.
  */
 function regained(before: Configuration, server: ServerRecord, epoch: Epoch): Volumes {
   if (!isDown(before, server.id)) return before.volumes
