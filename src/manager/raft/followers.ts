@@ -36,7 +36,7 @@ export class Followers {
   addLearner(peer: PeerId): void {
     if (peer === this.#s.self || this.#s.log.members.includes(peer)) return
     this.#leaving.delete(peer)
-    if (this.#all.has(peer) || !this.#hasRoom()) return
+    if (this.#all.has(peer) || !this.#hasRoomFor(peer)) return
     this.#add(peer)
   }
 
@@ -54,7 +54,7 @@ export class Followers {
     }
     for (const peer of removed) {
       if (!this.#all.has(peer)) continue
-      if (this.#hasRoom()) this.#leaving.set(peer, this.#s.log.lastIndex)
+      if (this.#hasRoomFor(peer)) this.#leaving.set(peer, this.#s.log.lastIndex)
       else this.#all.delete(peer)
     }
   }
@@ -95,10 +95,10 @@ export class Followers {
   }
 
   /** One that is leaving makes room for one that comes. */
-  #hasRoom(): boolean {
+  #hasRoomFor(peer: PeerId): boolean {
     const { members } = this.#s.log
-    const others = [...this.#all.keys()].filter(peer => !members.includes(peer)).length
-    if (others < RAFT_LEARNERS_MAX) return true
+    const others = [...this.#all.keys()].filter(id => id !== peer && !members.includes(id))
+    if (others.length < RAFT_LEARNERS_MAX) return true
     const [leaving] = this.#leaving.keys()
     if (leaving === undefined) return false
     this.removeLearner(leaving)

@@ -15,7 +15,7 @@ import type { ProposedEntry } from './raft-types.js'
 export type AppendReply = Extract<RaftMessage, { kind: 'append-reply' }>
 export type HeartbeatReply = Extract<RaftMessage, { kind: 'heartbeat-reply' }>
 
-/** `sent`: the lease is given up for the rest of this term, since the receiver may win it any time. */
+/** `sent`: the lease is given up for the rest of this term: the receiver may win at any time. */
 interface Transfer {
   readonly to: PeerId
   readonly deadline: number

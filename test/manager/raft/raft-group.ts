@@ -7,6 +7,7 @@ import {
   CLOCK_DRIFT_MARGIN_MS,
   ELECTION_TIMEOUT_MAX_MS,
   ELECTION_TIMEOUT_MIN_MS,
+  RAFT_APPEND_BYTES_MAX,
   RAFT_HEARTBEAT_MS,
   RAFT_RESEND_MS,
 } from '../../../src/base/limits.js'
@@ -150,6 +151,13 @@ export class RaftGroup {
 
   #moment(id: PeerId): { readonly now: number; readonly jitter: number } {
     return { now: this.#now, jitter: this.#o.jitter(id) }
+  }
+}
+
+/** Says that it is so large that a message has no room for another one, without being large. */
+export class HeavyBytes extends Uint8Array {
+  override get byteLength(): number {
+    return RAFT_APPEND_BYTES_MAX
   }
 }
 

@@ -104,12 +104,13 @@ export class RaftSafety {
     }
   }
 
-  #electionSafety({ id, core }: RaftNode): void {
+  #electionSafety(node: RaftNode): void {
+    const { id, core } = node
     if (core.role !== 'leader') return
     const { term } = core
     const known = this.#leaders.get(term)
     assert(known === undefined || known === id, `two leaders of term ${term}: ${known}, ${id}`)
-    if (known === undefined) this.#leaderCompleteness({ id, core } as RaftNode)
+    if (known === undefined) this.#leaderCompleteness(node)
     this.#leaders.set(term, id)
   }
 

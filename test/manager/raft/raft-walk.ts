@@ -3,10 +3,9 @@
 // RaftSafety; then everything is healed, and they must agree soon.
 import { assert } from '../../../src/base/assert.js'
 import type { PeerId } from '../../../src/base/brands.js'
-import { RAFT_APPEND_BYTES_MAX } from '../../../src/base/limits.js'
 import type { ProposedEntry } from '../../../src/manager/raft/raft-types.js'
 import { SeededRandom } from '../../simulator/seeded-random.js'
-import { diskWith, peer, RaftGroup, type Envelope } from './raft-group.js'
+import { diskWith, HeavyBytes, peer, RaftGroup, type Envelope } from './raft-group.js'
 import { EMPTY_DISK, type RaftNode } from './raft-node.js'
 import { RaftSafety } from './raft-safety.js'
 import { entriesText, envelopeText, writeText } from './raft-text.js'
@@ -50,13 +49,6 @@ const STEPS_BETWEEN_LOOKS = 50
 const CALM: Weather = {
   ...{ loss: 0, repeat: 0, delay: 5, straggler: 5, stragglers: 0, write: 2, tickLate: 0 },
   ...{ proposals: 2, faults: 0, memberships: 0, unnoticed: 0 },
-}
-
-/** Says that it is so large that a message has no room for another one, without being large. */
-class HeavyBytes extends Uint8Array {
-  override get byteLength(): number {
-    return RAFT_APPEND_BYTES_MAX
-  }
 }
 
 export class RaftWalk {

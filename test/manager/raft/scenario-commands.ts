@@ -11,7 +11,8 @@
 //   repeat A>B …             … arrives, and stays under way
 //   settle [A …]             everything between these (or all) arrives and becomes durable
 //   wire                     shows what is under way
-//   propose A x y …          add A B · remove A B     (changes of membership, by leader A)
+//   propose A x y …          propose-large: no message takes two of them
+//   add A B · remove A B     (changes of membership, by leader A)
 //   learner A B              unlearn A B
 //   transfer A B             leader A gives its place to B
 //   slow-disk A              writes wait for `persist A [N]`;  fast-disk A
@@ -24,7 +25,7 @@
 //   unchecked                durable things are about to be lost: safety is not checked any more
 import type { PeerId } from '../../../src/base/brands.js'
 import type { ProposedEntry } from '../../../src/manager/raft/raft-types.js'
-import { diskWith, peer, type Envelope } from './raft-group.js'
+import { diskWith, HeavyBytes, peer, type Envelope } from './raft-group.js'
 import { EMPTY_DISK, type RaftNode } from './raft-node.js'
 import { entriesText, entryText, envelopeText } from './raft-text.js'
 import { roleText, type Detail, type ScenarioStage } from './scenario-stage.js'
@@ -65,6 +66,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     const entries = values.map(value => ({
       members: null,
       data: new TextEncoder().encode(value),
+    }))
+    propose(stage, peer(id), entries)
+  },
+  'propose-large': (stage, [id = '', ...values]) => {
+    const entries = values.map(value => ({
+      members: null,
+      data: new HeavyBytes(new TextEncoder().encode(value)),
     }))
     propose(stage, peer(id), entries)
   },
@@ -193,10 +201,11 @@ function split(stage: ScenarioStage, words: readonly string[]): void {
 function statusOf(node: RaftNode): string {
   if (!node.isUp) return `${node.id}: down`
   const { core } = node
+  const entries = `commit ${core.commit} of ${core.lastIndex}`
   const settled = core.settled ? ', settled' : ''
-  const waiting = node.waiting > 0 ? `, ${node.waiting} writes wait` : ''
+  const waiting = node.waiting > 0 ? `, ${node.waiting} steps wait for the disk` : ''
   const members = core.members.join(' ')
-  return `${node.id}: ${roleText(node)}, commit ${core.commit} of ${core.lastIndex}, members {${members}}${settled}${waiting}`
+  return `${node.id}: ${roleText(node)}, ${entries}, members {${members}}${settled}${waiting}`
 }
 
 function logOf(node: RaftNode): string {

@@ -1,9 +1,10 @@
-// Random walks of the Raft core. More of them: `WALKS=20000 npx tsx test/manager/raft/walk.test.ts`;
-// one of them, with all that happens in it: `SEED=17 TRACE=1 npx tsx …`.
+// Random walks of the Raft core. More: `WALKS=20000 npx tsx test/manager/raft/walk.test.ts`, from
+// another seed on with FIRST; one of them with all that happens in it: `SEED=17 TRACE=1 npx tsx …`.
 import test from 'tape'
 import { RaftWalk, type WalkResult } from './raft-walk.js'
 
 const WALKS = Number(process.env['WALKS'] ?? 200)
+const FIRST = Number(process.env['FIRST'] ?? 1)
 const SEED = process.env['SEED']
 const trace = process.env['TRACE']
   ? (line: string) => process.stdout.write(`# ${line}\n`)
@@ -19,7 +20,7 @@ function walk(seed: number): WalkResult | string {
 }
 
 test('random walks keep what Raft promises, and agree when they are left in peace', t => {
-  const seeds = SEED ? [Number(SEED)] : Array.from({ length: WALKS }, (_, i) => i + 1)
+  const seeds = SEED ? [Number(SEED)] : Array.from({ length: WALKS }, (_, i) => FIRST + i)
   const failures: string[] = []
   const sum = { steps: 0, elections: 0, commits: 0, committed: 0 }
   for (const seed of seeds) {
