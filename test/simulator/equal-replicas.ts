@@ -1,7 +1,7 @@
 // I7: when faults have stopped and everything is in-sync, the replicas of a shard are equal, block
 // for block, entry for entry, checksums verified.
 import { blockIndex } from '../../src/base/brands.js'
-import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE } from '../../src/base/limits.js'
+import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES } from '../../src/base/limits.js'
 import type { BlockStore, ShardStore } from '../../src/storage/shard-store.js'
 import { decodeEntry, isEmptyPage } from '../../src/storage/store/layer-format.js'
 
@@ -28,15 +28,16 @@ async function comparePage(replicas: readonly ShardStore[], page: number): Promi
   const indexes = await Promise.all(replicas.map(replica => replica.indexPage(page)))
   if (indexes.every(isEmptyPage)) return []
   const found: string[] = []
+  const used = usedSlots(indexes)
   const contents: Buffer[] = []
   for (const replica of replicas) {
-    const into = new Uint8Array(BLOCKS_PER_INDEX_PAGE * BLOCK_BYTES)
-    const { corrupt } = await replica.read(blockIndex(start), into)
+    const into = new Uint8Array((used.end - used.first) * BLOCK_BYTES)
+    const { corrupt } = await replica.read(blockIndex(start + used.first), into)
     found.push(...corrupt.map(block => `block ${block} is corrupt`))
     contents.push(Buffer.from(into.buffer))
   }
   if (contents.some(content => !content.equals(contents[0]!))) {
-    found.push(`replicas differ in the blocks from ${start}`)
+    found.push(`replicas differ in the blocks from ${start + used.first}`)
   }
   for (let slot = 0; slot < BLOCKS_PER_INDEX_PAGE; slot++) {
     const entries = indexes.map(index => JSON.stringify(decodeEntry(index, slot)))
@@ -44,4 +45,20 @@ async function comparePage(replicas: readonly ShardStore[], page: number): Promi
     found.push(`entries of block ${start + slot} differ: ${entries.join(' ')}`)
   }
   return found
+}
+
+/** From the first to behind the last slot that is not empty in all of these pages. */
+function usedSlots(indexes: readonly Uint8Array[]): {
+  readonly first: number
+  readonly end: number
+} {
+  const used = (slot: number): boolean =>
+    indexes.some(index =>
+      index.subarray(slot * INDEX_ENTRY_BYTES, (slot + 1) * INDEX_ENTRY_BYTES).some(Boolean),
+    )
+  let first = 0
+  let end = BLOCKS_PER_INDEX_PAGE
+  while (first < end - 1 && !used(first)) first++
+  while (end - 1 > first && !used(end - 1)) end--
+  return { first, end }
 }

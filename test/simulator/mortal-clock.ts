@@ -5,9 +5,17 @@ import type { Clock, Timer } from '../../src/base/clock.js'
 export class MortalClock implements Clock {
   readonly #clock: Clock
   #alive = true
+  #tellDeath: () => void = () => undefined
+  /** Resolves when the process dies. */
+  readonly death: Promise<void>
 
   constructor(clock: Clock) {
     this.#clock = clock
+    this.death = new Promise(resolve => (this.#tellDeath = resolve))
+  }
+
+  get alive(): boolean {
+    return this.#alive
   }
 
   now(): Milliseconds {
@@ -26,5 +34,6 @@ export class MortalClock implements Clock {
 
   die(): void {
     this.#alive = false
+    this.#tellDeath()
   }
 }

@@ -1,4 +1,5 @@
 // Randomness from a seed (xoshiro128**, public domain algorithm by Blackman and Vigna).
+import { crc32 } from 'node:zlib'
 import type { Random } from '../../src/base/random.js'
 
 export class SeededRandom implements Random {
@@ -46,6 +47,11 @@ export class SeededRandom implements Random {
   pick<T>(items: readonly T[]): T {
     return items[this.below(items.length)]!
   }
+}
+
+/** Chance of one seed for one purpose: each purpose has a sequence of its own. */
+export function streamOf(seed: number, purpose: string): SeededRandom {
+  return new SeededRandom(Math.imul(seed, 0x9e3779b1) ^ crc32(purpose))
 }
 
 function rotate(x: number, k: number): number {

@@ -1,54 +1,59 @@
-// Many runs of the simulator:  npm run simulate -- --seeds 100 [--seed 1] [--most 5] [--trace]
-// Prints each failing seed and how to run it again, gives up after `most` of them, and says which
-// faults were tried.
+// Many runs of the simulator, several at a time:
+//
+//   npm run simulate -- [--seeds 20] [--seed 1] [--most 5] [--workers N] [--trace]
+//
+// Prints each failing seed, in the order of the seeds, with how to run it again, gives up after
+// `most` of them, and says what was tried. --trace prints every message, log line and fault.
 import { parseArgs } from 'node:util'
-import { runSeed } from './run-seed.js'
+import type { Result } from './pool/job.js'
+import { runSeeds } from './pool/pool.js'
+
+const LINES = 14
+const HOUR_MS = 3_600_000
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
     most: { type: 'string', default: '5' },
+    workers: { type: 'string' },
     trace: { type: 'boolean', default: false },
   },
 })
 
-const first = Number(values.seed)
-const count = Number(values.seeds)
-const faults = new Map<string, number>()
-let operations = 0
-let failed = 0
-
-function report(seed: number, lines: readonly string[]): void {
-  failed++
+function report({ seed, findings }: Result): void {
   console.log(`seed ${seed} FAILED: npm run simulate -- --seeds 1 --seed ${seed}`)
-  for (const line of lines.slice(0, 12)) console.log(`  ${line}`)
+  for (const line of findings.slice(0, LINES)) console.log(`  ${line}`)
+  if (findings.length > LINES) console.log(`  and ${findings.length - LINES} lines more`)
 }
 
-const say =
-  (level: string) =>
-  (message: string, fields: object = {}): void => {
-    console.log(level, message, JSON.stringify(fields))
-  }
-const trace = { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
+const first = Number(values.seed)
+const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => first + i)
+const faults = new Map<string, number>()
+const total = { seeds: 0, operations: 0, unproved: 0, time: 0, failed: 0 }
+const started = performance.now()
 
-let current = first
-process.on('uncaughtException', error => {
-  report(current, [`uncaught: ${error.stack ?? String(error)}`])
-  process.exit(1)
-})
-
-for (; current < first + count && failed < Number(values.most); current++) {
-  try {
-    const outcome = await runSeed(current, values.trace ? trace : undefined)
-    operations += outcome.operations
-    for (const [what, times] of outcome.faults) faults.set(what, (faults.get(what) ?? 0) + times)
-    console.error(`seed ${current}: ${outcome.operations} operations`)
-    if (outcome.findings.length > 0) report(current, outcome.findings)
-  } catch (error) {
-    report(current, [error instanceof Error ? (error.stack ?? error.message) : String(error)])
-  }
+for await (const result of runSeeds({
+  seeds,
+  trace: values.trace ? 'print' : 'off',
+  ...(values.workers === undefined ? {} : { workers: Number(values.workers) }),
+})) {
+  total.seeds++
+  total.operations += result.operations
+  total.unproved += result.unproved
+  total.time += result.time
+  for (const [what, times] of result.faults) faults.set(what, (faults.get(what) ?? 0) + times)
+  if (result.findings.length === 0) continue
+  report(result)
+  if (++total.failed >= Number(values.most)) break
 }
-console.log(`${current - first} seeds from ${first}, ${operations} operations, ${failed} failed`)
-console.log([...faults].map(([what, times]) => `${what} ${times}`).join(', '))
-process.exit(failed > 0 ? 1 : 0)
+
+const seconds = ((performance.now() - started) / 1000).toFixed(0)
+const hours = (total.time / HOUR_MS).toFixed(2)
+console.log(
+  `${total.seeds} seeds from ${first}: ${total.failed} failed; ${hours} simulated hours, ` +
+    `${total.operations} operations checked, ${total.unproved} histories not decided, ${seconds} s`,
+)
+const kinds = [...faults].sort(([a], [b]) => (a < b ? -1 : 1))
+console.log(`faults: ${kinds.map(([what, times]) => `${what} ${times}`).join(', ')}`)
+process.exit(total.failed > 0 ? 1 : 0)

@@ -1,7 +1,11 @@
-// A whole cluster in one process and in virtual time, on the production code of every role: one
-// manager, storage servers, clients, on simulated disks and links. One seed decides everything.
+// A whole cluster in one process and in virtual time, on the production code of every role:
+// managers, storage servers, clients, on simulated disks and links. One seed decides everything.
+//
+// Nothing here lets time pass: whoever calls awaits within a story that the clock is driven for,
+//   await cluster.run('b starts', cluster.startServer('b'))
 import { byteCount, incarnation, peerId, type PeerId } from '../../src/base/brands.js'
-import { silentLog, type Log } from '../../src/base/log.js'
+import { wait } from '../../src/base/clock.js'
+import type { Configuration, ShardAllocation } from '../../src/layout/configuration.js'
 import { LOST } from '../../src/net/peers.js'
 import type { AdminCommand, AdminResult } from '../../src/net/admin.js'
 import { ClusterVolumeDriver } from '../../src/client/driver.js'
@@ -12,37 +16,53 @@ import { PeerTable } from '../../src/net/peer-table.js'
 import type { Role } from '../../src/net/peers.js'
 import { StorageServer } from '../../src/storage/storage-server.js'
 import { FileBlockStore } from '../../src/storage/store/file-block-store.js'
+import { ConfigurationBook } from './check/configuration-book.js'
+import { Fencing } from './check/fencing.js'
 import { MortalClock } from './mortal-clock.js'
-import { SeededRandom } from './seeded-random.js'
+import { streamOf, type SeededRandom } from './seeded-random.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import { SimulatedSwarm, type SimulatedNetwork } from './simulated-network.js'
+import { brief, Trace, type Sink } from './trace.js'
 import { VirtualClock } from './virtual-clock.js'
+import { WatchedPeers, type Seen } from './watched-peers.js'
 
 const GIB = 2 ** 30
+const POLL_MS = 5
 
 /** What all processes have. */
 interface Process {
   readonly clock: MortalClock
   readonly network: SimulatedNetwork
-  readonly peers: PeerTable
+  readonly peers: WatchedPeers
+}
+
+interface ManagerProcess extends Process {
+  readonly manager: Manager
+  /** It can be told to stop. */
+  started: boolean
 }
 
 interface ServerProcess extends Process {
-  readonly store: FileBlockStore
-  readonly server: StorageServer
+  /** Null until it has started. */
+  running: { readonly store: FileBlockStore; readonly server: StorageServer } | null
 }
+
+type Kind = 'manager' | 'storage' | 'client'
 
 interface Host {
   readonly id: PeerId
   readonly name: string
+  readonly kind: Kind
   disk: SimulatedDisk
   starts: number
 }
 
 export interface Client {
+  readonly name: string
   readonly driver: ClusterVolumeDriver
-  readonly peers: PeerTable
+  readonly peers: WatchedPeers
   readonly id: PeerId
+  readonly alive: boolean
   stop(): Promise<void>
   /** Its process dies, or its machine: nothing of it ever happens again. */
   die(): void
@@ -51,161 +71,247 @@ export interface Client {
 export interface VolumeWish {
   readonly name: string
   readonly size: number
+  readonly replicas?: number
   readonly minInSync?: number
 }
 
-/** How a process ends: told to, alone by a signal, or with its machine. */
-export type Death = 'stop' | 'kill' | 'power'
+/** How a process ends: told to, alone by a signal, or with its machine, and then nobody is told. */
+export type Death = 'stop' | 'kill' | 'power' | 'silent power'
+
+export interface ClusterOptions {
+  readonly seed: number
+  readonly servers: number
+  readonly sink?: Sink | null
+}
 
 export class SimulatedCluster {
   readonly clock = new VirtualClock()
-  readonly random: SeededRandom
   readonly swarm: SimulatedSwarm
-  readonly log: Log
+  readonly trace: Trace
+  readonly book = new ConfigurationBook()
+  readonly #seed: number
+  /** Of the processes themselves. */
+  readonly #random: SeededRandom
+  readonly #disks: SeededRandom
   readonly #hosts = new Map<string, Host>()
+  readonly #names = new Map<PeerId, string>()
+  readonly #managers = new Map<string, ManagerProcess>()
   readonly #servers = new Map<string, ServerProcess>()
-  #manager: (Process & { readonly manager: Manager }) | null = null
-  #identities = 0
+  readonly #fencing: Fencing
+  readonly #observers = new Set<(seen: Seen) => void>()
+  #clients = 0
 
-  constructor(options: { readonly seed: number; readonly log?: Log }) {
-    this.random = new SeededRandom(options.seed)
-    this.log = options.log ?? silentLog
-    this.swarm = new SimulatedSwarm({ clock: this.clock, random: this.random })
+  constructor({ seed, sink = null }: Omit<ClusterOptions, 'servers'>) {
+    this.#seed = seed
+    this.#random = this.stream('processes')
+    this.#disks = this.stream('disks')
+    this.trace = new Trace(this.clock, sink)
+    this.swarm = new SimulatedSwarm({ clock: this.clock, random: this.stream('network') })
+    this.#fencing = new Fencing(this.book, server => incarnation(this.#hostOf(server).starts))
   }
 
   /** A manager and storage servers a, b, c…, all registered. */
-  static async start(options: {
-    readonly seed: number
-    readonly servers: number
-    readonly log?: Log
-  }): Promise<SimulatedCluster> {
+  static async start(options: ClusterOptions): Promise<SimulatedCluster> {
     const cluster = new SimulatedCluster(options)
-    await cluster.startManager()
-    for (let i = 0; i < options.servers; i++) {
-      await cluster.startServer(String.fromCharCode(97 + i))
-    }
-    await cluster.clock.until(
-      'all servers are registered',
-      () => cluster.configuration.servers.size === options.servers,
-    )
+    await cluster.run('the cluster starts', cluster.#startAll(options.servers))
     return cluster
   }
 
-  get manager(): Manager {
-    if (!this.#manager) throw new Error('the manager does not run')
-    return this.#manager.manager
+  /** Lets time pass until the story has ended. */
+  run<T>(what: string, story: Promise<T>, limit?: number): Promise<T> {
+    return this.clock.settle(what, story, limit)
   }
 
-  get configuration(): Manager['configuration'] {
-    return this.manager.configuration
+  /** Within a story: waits for a condition; throws after `limit` virtual milliseconds. */
+  async until(what: string, condition: () => boolean, limit = 60_000): Promise<void> {
+    if (!(await this.within(limit, condition))) {
+      throw new Error(`not within ${limit} virtual ms: ${what}`)
+    }
+  }
+
+  /** Within a story: whether the condition comes true in time. */
+  async within(limit: number, condition: () => boolean): Promise<boolean> {
+    const end = this.clock.now() + limit
+    for (let pause = 1; !condition(); pause = Math.min(2 * pause, POLL_MS)) {
+      if (this.clock.now() >= end) return false
+      await wait(this.clock, pause)
+    }
+    return true
+  }
+
+  /** Chance for one purpose: what draws from another stream does not change it. */
+  stream(purpose: string): SeededRandom {
+    return streamOf(this.#seed, purpose)
+  }
+
+  /** Told of every message of every process. */
+  observe(observer: (seen: Seen) => void): () => void {
+    this.#observers.add(observer)
+    return () => this.#observers.delete(observer)
+  }
+
+  /** What checkers of the protocol found so far. */
+  get findings(): readonly string[] {
+    return [...this.book.findings, ...this.#fencing.findings]
+  }
+
+  /** The newest configuration that any process has taken up. */
+  get configuration(): Configuration {
+    const { newest } = this.book
+    if (!newest) throw new Error('there is no configuration yet')
+    return newest
+  }
+
+  get managerNames(): readonly string[] {
+    return this.#named('manager')
   }
 
   get serverNames(): readonly string[] {
-    return [...this.#hosts.keys()].filter(name => name !== 'manager')
+    return this.#named('storage')
   }
 
   isUp(name: string): boolean {
-    return name === 'manager' ? this.#manager !== null : this.#servers.has(name)
+    return this.#managers.has(name) || this.#servers.has(name)
+  }
+
+  get managersUp(): readonly string[] {
+    return [...this.#managers.keys()]
   }
 
   diskOf(name: string): SimulatedDisk {
-    return this.#host(name).disk
+    return this.#known(name).disk
   }
 
   idOf(name: string): PeerId {
-    return this.#host(name).id
+    return this.#known(name).id
   }
 
-  async startManager(): Promise<void> {
-    const host = this.#host('manager')
+  nameOf(id: PeerId): string {
+    return this.#names.get(id) ?? id.slice(-4)
+  }
+
+  // ---- managers -------------------------------------------------------------------------------
+
+  /** Resolves when it has started, or died on the way. */
+  async startManager(name: string): Promise<void> {
+    const first = this.managerNames.length === 0
+    const host = this.#host(name, 'manager')
+    this.trace.say(name, 'starts')
     const process = this.#process(host, ['manager'])
-    const manager = new Manager({
-      ...{ clock: process.clock, random: this.random, disk: host.disk, peers: process.peers },
-      log: this.log,
-      addresses: () => process.network.addresses,
-      newCluster: host.starts === 1,
-    })
-    this.#manager = { ...process, manager }
-    await this.clock.settle(
-      'the manager starts',
-      manager.start().then(() => process.peers.start()),
-    )
-  }
-
-  async endManager(death: Death): Promise<void> {
-    const process = this.#manager
-    if (!process) throw new Error('the manager does not run')
-    if (death === 'stop') {
-      const stopped = process.manager.stop().then(() => process.peers.stop())
-      await this.clock.settle('the manager stops', stopped)
-    }
-    this.#end(this.#host('manager'), process, death)
-    this.#manager = null
-  }
-
-  async startServer(name: string): Promise<void> {
-    const host = this.#host(name)
-    const process = this.#process(host, ['storage'])
     const { clock, peers, network } = process
-    const { disk } = host
-    const opened = FileBlockStore.open({ disk, log: this.log })
-    const store = await this.clock.settle(`${name} opens its store`, opened)
+    const manager = new Manager({
+      ...{ clock, random: this.#random, disk: host.disk, peers },
+      log: this.trace.log(name),
+      addresses: () => network.addresses,
+      newCluster: first,
+    })
+    const running = { ...process, manager, started: false }
+    this.#managers.set(name, running)
+    const start = async (): Promise<void> => {
+      await manager.start()
+      await peers.start()
+      running.started = true
+    }
+    await Promise.race([start(), clock.death])
+  }
+
+  async endManager(name: string, death: Death): Promise<void> {
+    const process = this.#managers.get(name)
+    if (!process) throw new Error(`${name} does not run`)
+    this.trace.say(name, death)
+    if (death === 'stop' && process.started) {
+      await process.manager.stop()
+      await process.peers.stop()
+    }
+    this.#end(this.#known(name), process, death)
+    this.#managers.delete(name)
+  }
+
+  // ---- storage servers ------------------------------------------------------------------------
+
+  /** Resolves when it has started, or died on the way. */
+  async startServer(name: string): Promise<void> {
+    const host = this.#host(name, 'storage')
+    this.trace.say(name, 'starts')
+    const process: ServerProcess = { ...this.#process(host, ['storage']), running: null }
+    this.#servers.set(name, process)
+    await Promise.race([this.#startServer(host, process), process.clock.death])
+  }
+
+  async #startServer(host: Host, process: ServerProcess): Promise<void> {
+    const { clock, peers, network } = process
+    const { name, disk } = host
+    const log = this.trace.log(name)
+    const store = await FileBlockStore.open({ disk, log })
+    const watch = new ConfigurationWatch({ peers, log, clock })
+    this.#noteAll(host, watch)
     const server = new StorageServer({
-      ...{ clock, random: this.random, disk, peers, store, log: this.log },
-      watch: new ConfigurationWatch({ peers, log: this.log, clock }),
+      ...{ clock, random: this.#random, disk, peers, store, log, watch },
       self: {
         ...{ name, domain: name, weight: 100, capacity: byteCount(100 * GIB) },
         incarnation: incarnation(host.starts),
         addresses: () => network.addresses,
       },
     })
-    this.#servers.set(name, { ...process, store, server })
-    await this.clock.settle(
-      `${name} starts`,
-      server.start().then(() => peers.start()),
-    )
+    await server.start()
+    await peers.start()
+    process.running = { store, server }
   }
 
   async endServer(name: string, death: Death): Promise<void> {
     const process = this.#servers.get(name)
     if (!process) throw new Error(`${name} does not run`)
-    if (death === 'stop') {
-      const stopped = process.server.stop()
-      const gone = stopped.then(() => process.peers.stop()).then(() => process.store.close())
-      await this.clock.settle(`${name} stops`, gone)
+    this.trace.say(name, death)
+    const { running } = process
+    if (death === 'stop' && running) {
+      await running.server.stop()
+      await process.peers.stop()
+      await running.store.close()
     }
-    this.#end(this.#host(name), process, death)
+    this.#end(this.#known(name), process, death)
     this.#servers.delete(name)
   }
 
+  // ---- clients --------------------------------------------------------------------------------
+
   async startClient(ioTimeout: number | null = null): Promise<Client> {
-    const host = this.#host(`client-${this.#identities}`)
-    this.#hosts.delete(host.name)
+    const host = this.#host(`client-${++this.#clients}`, 'client')
+    const { name, id } = host
     const { clock, peers } = this.#process(host, ['client'])
-    const watch = new ConfigurationWatch({ peers, log: this.log, clock })
+    const log = this.trace.log(name)
+    const watch = new ConfigurationWatch({ peers, log, clock })
+    this.#noteAll(host, watch)
     const driver = new ClusterVolumeDriver({
-      ...{ clock, random: this.random, peers, watch, log: this.log, ioTimeout },
+      ...{ clock, random: this.#random, peers, watch, log, ioTimeout },
       ...{ host: 'simulated', mountPoint: '/mnt' },
     })
-    await this.clock.settle('the client starts', peers.start())
-    await this.clock.until('the client has a configuration', () => watch.current() !== null)
+    await peers.start()
+    await this.until('the client has a configuration', () => watch.current() !== null)
+    let alive = true
     return {
-      ...{ driver, peers, id: host.id },
+      ...{ name, driver, peers, id },
+      get alive() {
+        return alive
+      },
       stop: async () => {
-        await this.clock.settle('the client closes', driver.close())
-        await this.clock.settle('the client stops', peers.stop())
+        await driver.close()
+        await peers.stop()
+        alive = false
       },
       die: () => {
-        this.swarm.crash(host.id, { silent: this.random.chance(0.5) })
+        this.trace.say(name, 'dies')
+        alive = false
+        this.swarm.crash(id, { silent: this.#random.chance(0.5) })
         clock.die()
       },
     }
   }
 
   async admin(client: Client, command: AdminCommand): Promise<AdminResult> {
-    const manager = this.#host('manager').id
-    const asked = client.peers.request(manager, 'admin', { json: JSON.stringify(command) })
-    const reply = await this.clock.settle('the manager answers', asked)
+    const [manager] = this.managersUp
+    if (manager === undefined) throw new Error('no manager runs')
+    const id = this.idOf(manager)
+    const reply = await client.peers.request(id, 'admin', { json: JSON.stringify(command) })
     if (reply === LOST) throw new Error('the manager was lost')
     return JSON.parse(reply.json) as AdminResult
   }
@@ -213,28 +319,45 @@ export class SimulatedCluster {
   async createVolume(client: Client, wish: VolumeWish): Promise<OpenVolume> {
     const replicas = Math.min(3, this.#servers.size)
     const { name, minInSync = null } = wish
-    const kind = 'volume-create' as const
-    const command = { command: kind, ...wish, replicas, minInSync, force: false }
+    const command = {
+      command: 'volume-create',
+      replicas,
+      force: false,
+      ...wish,
+      minInSync,
+    } as const
     const result = await this.admin(client, command)
     if (!result.ok) throw new Error(result.message)
-    await this.clock.until('the client sees the volume', () => client.driver.open(name) !== null)
+    await this.until('the client sees the volume', () => client.driver.open(name) !== null)
     const volume = client.driver.open(name)
     if (!volume) throw new Error('it was there')
     return volume
   }
 
+  // ---- what is ---------------------------------------------------------------------------------
+
+  /** All shards of all volumes. */
+  shards(): readonly ShardAllocation[] {
+    return [...this.configuration.volumes.values()].flatMap(volume => volume.shards)
+  }
+
+  /** The number of starts of this process so far: its incarnation. */
+  incarnationOf(id: PeerId): number {
+    return this.#hostOf(id).starts
+  }
+
   /** Every replica of every shard is in-sync, in its server's newest incarnation. */
   get healthy(): boolean {
     const { volumes } = this.configuration
-    // As the hosts count their starts: a server that is back may not have registered yet.
-    const starts = new Map([...this.#hosts.values()].map(({ id, starts }) => [id, starts]))
     return [...volumes.values()].every(volume =>
       volume.shards.every(
         shard =>
           shard.replicas.length === volume.replicas &&
           shard.replicas.every(
             replica =>
-              replica.state === 'in-sync' && replica.incarnation === starts.get(replica.server),
+              replica.state === 'in-sync' &&
+              // As the hosts count: a server that is back may not have registered yet.
+              replica.incarnation === this.incarnationOf(replica.server),
           ),
       ),
     )
@@ -245,21 +368,46 @@ export class SimulatedCluster {
     for (const name of [...this.#servers.keys()]) await this.endServer(name, 'stop')
     const stores = new Map<PeerId, FileBlockStore>()
     for (const name of this.serverNames) {
-      const host = this.#host(name)
-      const opened = FileBlockStore.open({ disk: host.disk, log: this.log })
-      stores.set(host.id, await this.clock.settle('the store opens', opened))
+      const { disk, id } = this.#known(name)
+      stores.set(id, await FileBlockStore.open({ disk, log: this.trace.log(name) }))
     }
     return stores
   }
 
-  #host(name: string): Host {
+  // ---- inside ----------------------------------------------------------------------------------
+
+  async #startAll(servers: number): Promise<void> {
+    await this.startManager('m1')
+    for (let i = 0; i < servers; i++) await this.startServer(String.fromCharCode(97 + i))
+    await this.until(
+      'all servers are registered',
+      () => (this.book.newest?.servers.size ?? 0) === servers,
+    )
+  }
+
+  #named(kind: Kind): readonly string[] {
+    return [...this.#hosts.values()].filter(host => host.kind === kind).map(host => host.name)
+  }
+
+  #known(name: string): Host {
+    const host = this.#hosts.get(name)
+    if (!host) throw new Error(`there is no ${name}`)
+    return host
+  }
+
+  #hostOf(id: PeerId): Host {
+    return this.#known(this.nameOf(id))
+  }
+
+  #host(name: string, kind: Kind): Host {
     const known = this.#hosts.get(name)
     if (known) return known
     // Identities in the order of their making, so that a seed gives the same ones again.
-    const id = peerId((++this.#identities).toString(16).padStart(64, '0'))
-    const disk = new SimulatedDisk({ clock: this.clock, random: this.random })
-    const host = { id, name, disk, starts: 0 }
+    const id = peerId((this.#hosts.size + 1).toString(16).padStart(64, '0'))
+    const disk = new SimulatedDisk({ clock: this.clock, random: this.#disks })
+    const host = { id, name, kind, disk, starts: 0 }
     this.#hosts.set(name, host)
+    this.#names.set(id, name)
     return host
   }
 
@@ -269,16 +417,41 @@ export class SimulatedCluster {
     const server = !roles.includes('client')
     const addresses = server ? [{ host: host.name, port: 1 }] : []
     const network = this.swarm.network(host.id, { addresses, server })
-    const peers = new PeerTable({
-      ...{ network, clock, random: this.random, log: this.log },
+    const table = new PeerTable({
+      ...{ network, clock, random: this.#random, log: this.trace.log(host.name) },
       self: { roles, name: host.name, incarnation: incarnation(host.starts) },
+    })
+    const see = (seen: Seen): void => {
+      if (clock.alive) this.#see(seen)
+    }
+    const who = `${host.name}.${host.starts}`
+    const peers = new WatchedPeers(table, see, () => {
+      const manager = this.#managers.get(host.name)?.manager
+      if (manager && clock.alive) this.book.note(who, manager.configuration)
     })
     return { clock, network, peers }
   }
 
+  #see(seen: Seen): void {
+    this.#fencing.see(seen)
+    if (this.trace.on) {
+      const { moment, operation, request, reply } = seen
+      const what = `${moment} ${operation} ${this.nameOf(seen.other)}`
+      const body = moment === 'answered' || moment === 'returned' ? reply : request
+      this.trace.say(this.nameOf(seen.at), what, brief(body))
+    }
+    for (const observer of this.#observers) observer(seen)
+  }
+
+  #noteAll(host: Host, watch: ConfigurationWatch): void {
+    const who = `${host.name}.${host.starts}`
+    watch.subscribe(configuration => this.book.note(who, configuration))
+  }
+
   #end(host: Host, process: Process, death: Death): void {
-    if (death !== 'stop') this.swarm.crash(host.id)
+    if (death !== 'stop') this.swarm.crash(host.id, { silent: death === 'silent power' })
     process.clock.die()
-    host.disk = death === 'power' ? host.disk.crash() : host.disk.restart()
+    const power = death === 'power' || death === 'silent power'
+    host.disk = power ? host.disk.crash() : host.disk.restart()
   }
 }

@@ -80,6 +80,12 @@ export class SimulatedSwarm {
     this.cut(b, a)
   }
 
+  /** Mends the wire from `from` to `to`. */
+  mend(from: PeerId, to: PeerId): void {
+    this.#cuts.delete(`${from} ${to}`)
+    this.#resume()
+  }
+
   /** Mends all wires between two peers, or all there are. */
   heal(a?: PeerId, b?: PeerId): void {
     if (a === undefined || b === undefined) this.#cuts.clear()
@@ -87,6 +93,10 @@ export class SimulatedSwarm {
       this.#cuts.delete(`${a} ${b}`)
       this.#cuts.delete(`${b} ${a}`)
     }
+    this.#resume()
+  }
+
+  #resume(): void {
     for (const { ends } of this.#connections) for (const end of ends) end.resume()
   }
 

@@ -8,7 +8,7 @@
 //   that it filled there.
 // - After the writer's death, what was flushed stays, or something written later. So it is with
 //   what was seen of a dead writer and not flushed, when all servers lose their memory.
-import { BLOCK_BYTES } from '../../src/base/limits.js'
+import { BLOCK_BYTES } from '../../../src/base/limits.js'
 
 export const SECTOR_BYTES = 512
 export const SECTORS_PER_BLOCK = BLOCK_BYTES / SECTOR_BYTES

@@ -1,0 +1,38 @@
+// Runs the simulator on a mutant until a seed catches it.
+import { runSeeds } from '../pool/pool.js'
+import { copyOf } from './mutate.js'
+import type { Mutant } from './mutant.js'
+
+export interface Hunt {
+  /** Null: it survived. */
+  readonly caughtBy: number | null
+  /** Seeds that were run. */
+  readonly seeds: number
+  /** The first thing that was found. */
+  readonly finding: string
+}
+
+/** The known seed first, then those from 1 on. */
+export async function hunt(
+  mutant: Mutant,
+  options: { readonly seeds: number; readonly from?: number; readonly workers?: number },
+): Promise<Hunt> {
+  const { root, remove } = copyOf(mutant)
+  const from = options.from ?? 1
+  const rest = Array.from({ length: options.seeds - 1 }, (_, i) => from + i)
+  const { workers } = options
+  let seeds = 0
+  try {
+    const order = [mutant.caughtBy, ...rest]
+    for await (const { seed, findings } of runSeeds({
+      ...{ seeds: order, root },
+      ...(workers === undefined ? {} : { workers }),
+    })) {
+      seeds++
+      if (findings.length > 0) return { caughtBy: seed, seeds, finding: findings[0]! }
+    }
+    return { caughtBy: null, seeds, finding: '' }
+  } finally {
+    remove()
+  }
+}

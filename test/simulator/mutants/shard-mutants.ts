@@ -1,0 +1,532 @@
+// Rules of the shard protocol (design §5), each left out once: those of the model in
+// models/shard-protocol.mjs by their names there, and others that bugs have taught us.
+import type { Mutant } from './mutant.js'
+
+const SETTLING: readonly Mutant[] = [
+  {
+    name: 'no-settling',
+    breaks: 'A new primary serves nothing before it has settled what the last epoch left open.',
+    edits: [
+      {
+        file: 'storage/replication/primary-state.ts',
+        find: `    for (const from of missing) options.emit({ kind: 'gather', from })
+    this.#gatheredAll()`,
+        replace: `    options.list.clear()
+    this.#settling = { kind: 'settled' }`,
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'settle-without-gather',
+    breaks: 'It gathers the open writes of all in-sync replicas, not just its own.',
+    edits: [
+      {
+        file: 'storage/replication/primary-state.ts',
+        find: 'const missing = new Set(this.#queue.inSync())',
+        replace: 'const missing = new Set<PeerId>()',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'settle-forgets-once',
+    breaks: 'Settling carries the requests of what it settles.',
+    edits: [
+      {
+        file: 'storage/replication/primary-state.ts',
+        find: 'const origins = requests.filter(w => overlap(w, span)).flatMap(w => w.origins)',
+        replace: 'const origins = requests.filter(() => false).flatMap(w => w.origins)',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'settle-forgets-executed',
+    breaks: 'Settling carries also requests that some replica knows to be committed.',
+    edits: [
+      {
+        file: 'storage/replication/primary-state.ts',
+        find: '.filter(write => open.some(span => overlap(span, write)))',
+        replace: '.filter(write => open.some(span => overlap(span, write)) && false)',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'settle-keeps-old-list',
+    breaks: 'What a new primary has settled is void in the lists of the others.',
+    edits: [
+      {
+        file: 'storage/replication/follower-state.ts',
+        find: 'if (message.settling) list.settle(span, allocation)',
+        replace: '',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'syncing-keeps-no-list',
+    breaks: 'Syncing replicas, too, keep the list of writes not known to be committed.',
+    edits: [
+      {
+        file: 'storage/replication/follower-state.ts',
+        find: 'list.add({ ...span, allocation, sequence: message.sequence, origins })',
+        replace:
+          'if (!this.#o.syncing) list.add({ ...span, allocation, sequence: message.sequence, origins })',
+      },
+    ],
+    caughtBy: 1,
+  },
+]
+
+const SERVING: readonly Mutant[] = [
+  {
+    name: 'read-in-flight',
+    breaks: 'A range with a write not known to be committed is read when that is settled.',
+    edits: [
+      {
+        file: 'storage/replica/shard-reader.ts',
+        find: 'if (state.undecided(span)) return context.park(call)',
+        replace: '',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'keep-insync-over-restart',
+    breaks: 'In-sync belongs to one incarnation: who has restarted is nothing until it is named.',
+    edits: [
+      {
+        file: 'storage/replication/replica-state.ts',
+        find: 'if (!replica || replica.incarnation !== who.incarnation) return',
+        replace: 'if (!replica) return',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'ack-before-all',
+    breaks: 'A write is acknowledged when all in-sync replicas have it.',
+    edits: [
+      {
+        file: 'storage/replication/replication-queue.ts',
+        find: 'if (required(follower) && follower.acknowledged < upTo) upTo = follower.acknowledged',
+        replace: '',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'no-epoch-check',
+    breaks: 'A request made under an allocation that is replaced is refused.',
+    edits: [
+      {
+        file: 'layout/epoch-rule.ts',
+        find: "if (client < allocation) return 'refuse-stale'",
+        replace: '',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'no-epoch-check-ahead',
+    breaks: 'A request of a newer epoch is not executed before the server has that epoch.',
+    edits: [
+      {
+        file: 'layout/epoch-rule.ts',
+        find: "if (client > server) return 'ask-manager'",
+        replace: '',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'no-epoch-check-among-replicas',
+    breaks: 'What replicas say to each other is valid in one allocation only.',
+    edits: [
+      {
+        file: 'storage/replication/replica-state.ts',
+        find: 'return message.allocation === this.epoch',
+        replace: 'return true',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'no-check-after-reading',
+    breaks: 'Whether a read may be served is decided after the disk was read.',
+    edits: [
+      {
+        file: 'storage/replica/shard-reader.ts',
+        find: `  if (state.epoch !== allocation) return host.dispatch(call)
+  if (!state.serving || !host.leaseValid()) return call.finish('not-serving')`,
+        replace: '',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'corrupt-is-served',
+    breaks: 'A block whose checksum does not match is repaired or an error (I8).',
+    edits: [
+      {
+        file: 'storage/replica/shard-reader.ts',
+        find: 'if (corrupt.length > 0) {\n      const again',
+        replace: 'if (corrupt.length > 9e9) {\n      const again',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'repair-over-open-write',
+    breaks: 'A corrupt block is repaired only while no write of it is open.',
+    edits: [
+      {
+        file: 'storage/replica/block-repair.ts',
+        find: 'if (!(await decided(context, span))) return false',
+        replace: '',
+      },
+    ],
+    caughtBy: 1,
+  },
+]
+
+const ONCE: readonly Mutant[] = [
+  {
+    name: 'no-once',
+    breaks: 'A retry of a write that was executed is acknowledged, not executed again.',
+    edits: [
+      {
+        file: 'storage/replication/primary-state.ts',
+        find: 'const spans = once.remaining({ client, request }, write.span)',
+        replace: 'const spans: readonly BlockSpan[] = [write.span]',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'no-once-handover',
+    breaks: 'A replica that becomes in-sync takes over the once table of the primary.',
+    edits: [
+      {
+        file: 'storage/replication/replica-state.ts',
+        find: 'return this.#once.merge(event.reply.executed)',
+        replace: 'return',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'once-forgotten-at-once',
+    breaks: 'Requests are forgotten when the client says that they are complete, not before.',
+    edits: [
+      {
+        file: 'storage/replication/once-table.ts',
+        find: 'if (request < below && writes.executed.delete(request)) this.#size--',
+        replace: 'if (writes.executed.delete(request)) this.#size--',
+      },
+    ],
+    caughtBy: 1,
+  },
+]
+
+const CATCHING_UP: readonly Mutant[] = [
+  {
+    name: 'fetch-in-flight',
+    breaks: 'Blocks with a write in flight are given to a syncing replica when that is settled.',
+    edits: [
+      {
+        file: 'storage/replica/catch-up-source.ts',
+        find: 'if (state.undecided(request) && !settling) {',
+        replace: 'if (settling && !settling) {',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'compare-once',
+    breaks: 'Comparing starts again in every new epoch of the shard.',
+    edits: [
+      {
+        file: 'storage/replication/replica-state.ts',
+        find: `    this.#role = roleIn(allocation, this.#identity)
+    this.#primary = null`,
+        replace: `    const before = this.#role
+    this.#role = roleIn(allocation, this.#identity)
+    const goesOn = before === 'syncing' && this.#role === 'syncing'
+    this.#primary = null`,
+      },
+      {
+        file: 'storage/replication/replica-state.ts',
+        find: "this.#emit({ kind: 'stop-catch-up' })",
+        replace: "if (!goesOn) this.#emit({ kind: 'stop-catch-up' })",
+      },
+      {
+        file: 'storage/replication/replica-state.ts',
+        find: "this.#emit({ kind: 'catch-up', everything: false })",
+        replace: "if (!goesOn) this.#emit({ kind: 'catch-up', everything: false })",
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'compare-newer-only',
+    breaks: 'Whatever differs is taken, older or newer alike.',
+    edits: [
+      {
+        file: 'storage/replica/catch-up.ts',
+        find: 'if (ours?.epoch === this.#context.state.epoch && !this.#everything) continue',
+        replace: `if (ours?.epoch === this.#context.state.epoch && !this.#everything) continue
+      const other = decodeEntry(theirs, slot)
+      if (ours && other && other.epoch <= ours.epoch) continue`,
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'overwrite-newer',
+    breaks: 'A block written while it is being copied is left alone.',
+    edits: [
+      {
+        file: 'storage/replica/catch-up.ts',
+        find: 'const take = entry !== undefined && !guard.touched(span.block + i)',
+        replace: 'const take = entry !== undefined',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'counted-without-everything',
+    breaks: 'A replica is counted only when it misses nothing that was ordered.',
+    edits: [
+      {
+        file: 'storage/replication/replication-queue.ts',
+        find: "if (follower.counted !== 'counted' || follower.acknowledged < follower.target) continue",
+        replace: "if (follower.counted !== 'counted') continue",
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'insync-before-fsync',
+    breaks: 'A replica is durable before it is proposed to be in-sync.',
+    edits: [
+      {
+        file: 'storage/replica/primary-duties.ts',
+        find: "const reply = await host.peers.request(server, 'sync', this.#context.here())\n    if (this.#over(epoch) || !state.isRequired(server)) return",
+        replace:
+          'await Promise.resolve()\n    const reply = { ok: true } as { ok: boolean } | typeof LOST\n    if (this.#over(epoch) || !state.isRequired(server)) return',
+      },
+      {
+        file: 'storage/replica/catch-up.ts',
+        find: 'await store.flush()',
+        replace: 'await Promise.resolve(store)',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'confirm-without-counting',
+    breaks: 'Writes need the acknowledgement of a replica from when it is counted on.',
+    edits: [
+      {
+        file: 'storage/replication/replication-queue.ts',
+        find: 'if (required(follower) && follower.acknowledged < upTo) upTo = follower.acknowledged',
+        replace:
+          'if (follower.inSync && follower.acknowledged < upTo) upTo = follower.acknowledged',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'proposed-is-uncounted',
+    breaks: 'Once proposed, a replica stays counted: it may become in-sync any time.',
+    edits: [
+      {
+        file: 'storage/replication/replication-queue.ts',
+        find: "if (follower && follower.counted !== 'proposed') follower.counted = 'no'",
+        replace: "if (follower) follower.counted = 'no'",
+      },
+    ],
+    caughtBy: 1,
+  },
+]
+
+const FLUSHING: readonly Mutant[] = [
+  {
+    name: 'flush-without-counting',
+    breaks: 'FLUSH makes counted replicas durable as well.',
+    edits: [
+      {
+        file: 'storage/replica/primary-duties.ts',
+        find: 'const others = state.required().map(peer => this.#sync(epoch, peer))',
+        replace: 'const others = state.inSyncOthers().map(peer => this.#sync(epoch, peer))',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'flush-skips-a-replica',
+    breaks: 'FLUSH makes every in-sync replica durable.',
+    edits: [
+      {
+        file: 'storage/replica/primary-duties.ts',
+        find: 'const others = state.required().map(peer => this.#sync(epoch, peer))',
+        replace: 'const others = state.required().slice(1).map(peer => this.#sync(epoch, peer))',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'flush-of-the-others-only',
+    breaks: 'FLUSH makes the primary durable.',
+    edits: [
+      {
+        file: 'storage/replica/primary-duties.ts',
+        find: 'Promise.all([store.flush(), ...others]).then(',
+        replace: 'Promise.all([store, ...others]).then(',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'flush-is-dropped',
+    breaks: 'FLUSH reaches the storage servers before it is acknowledged.',
+    edits: [
+      {
+        file: 'client/shard/shard-line.ts',
+        find: 'return this.#flushable ? this.#flushes.join() : Promise.resolve()',
+        replace: 'if (this.#flushable) void this.#flushes.join()\n    return Promise.resolve()',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'flush-under-way-is-joined',
+    breaks: 'A FLUSH under way does not cover what was acknowledged since it began.',
+    edits: [
+      {
+        file: 'client/shard/flush-queue.ts',
+        find: 'if (!this.#running) return this.#start()',
+        replace:
+          'if (!this.#running) return this.#start()\n    if (!this.#next) return this.#running',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'flush-of-own-writes-only',
+    breaks: 'The first FLUSH makes durable what a dead client before us left.',
+    edits: [
+      {
+        file: 'client/shard/shard-line.ts',
+        find: '#inherited = true',
+        replace: '#inherited = false',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'no-replay',
+    breaks: 'A client replays what was acknowledged and not flushed when memory was lost.',
+    edits: [
+      {
+        file: 'client/shard/shard-line.ts',
+        find: `    this.#replay.start()
+  }
+
+  #lost`,
+        replace: `  }
+
+  #lost`,
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'replay-not-first',
+    breaks: 'What was lost is replayed before anything new is sent.',
+    edits: [
+      {
+        file: 'client/shard/request-life.ts',
+        find: 'if (this.#shard.replaying && !this.#call.replay) {',
+        replace: 'if (this.#shard.replaying && !this.#call.replay && this.#needed < 0) {',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'no-generation-check',
+    breaks: 'An answer of a generation that is over is no answer.',
+    edits: [
+      {
+        file: 'client/shard/request-life.ts',
+        find: `    if (now.generation !== view.allocation.generation) return false
+    if (reply.generation !== now.generation) return this.#sleep()`,
+        replace: '    if (now.generation < 0) return false',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'number-over-generations',
+    breaks: 'A write is given a new number when the generation has risen.',
+    edits: [
+      {
+        file: 'client/shard/shard-line.ts',
+        find: 'if (number !== null && under !== this.#generation) {',
+        replace: 'if (number !== null && under === undefined) {',
+      },
+    ],
+    caughtBy: 1,
+  },
+]
+
+const STORE: readonly Mutant[] = [
+  {
+    name: 'flush-without-fsync',
+    breaks: 'What a store has flushed is on the disk.',
+    edits: [
+      {
+        file: 'storage/store/file-shard-store.ts',
+        find: 'await this.#file.sync()',
+        replace: 'await Promise.resolve()',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'no-recovery',
+    breaks: 'After an unclean stop every block of a dirty region is decided by its checksum.',
+    edits: [
+      {
+        file: 'storage/store/recovery.ts',
+        find: 'if (decided === current) continue',
+        replace: 'if (decided) continue',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
+    name: 'region-not-logged',
+    breaks: 'A region is in the dirty log before its first write.',
+    edits: [
+      {
+        file: 'storage/store/file-shard-store.ts',
+        find: 'if (due.length === 0) {',
+        replace: 'if (due.length >= 0) {',
+      },
+    ],
+    caughtBy: 1,
+  },
+]
+
+export const SHARD_MUTANTS: readonly Mutant[] = [
+  ...SETTLING,
+  ...SERVING,
+  ...ONCE,
+  ...CATCHING_UP,
+  ...FLUSHING,
+  ...STORE,
+]

@@ -1,0 +1,33 @@
+// A process that runs seeds for the pool, one after the other, with small limits. A failure that
+// nobody catches is a finding of the seed under way.
+import { createHash } from 'node:crypto'
+import { writeSync } from 'node:fs'
+import { runSeed } from '../run/run-seed.js'
+import { failure, type Job, type Result } from './job.js'
+
+let current = 0
+
+async function run({ seed, trace }: Job): Promise<Result> {
+  current = seed
+  const hash = createHash('sha256')
+  const sink = (line: string): void => {
+    hash.update(`${line}\n`)
+    if (trace === 'print') writeSync(1, `${line}\n`)
+  }
+  try {
+    const outcome = await runSeed(seed, trace === 'off' ? null : sink)
+    const faults = [...outcome.faults]
+    return { seed, ...outcome, faults, hash: hash.digest('hex'), fatal: false }
+  } catch (error) {
+    // The clusters of other seeds have nothing to do with this one.
+    return { ...failure(seed, error), fatal: false }
+  }
+}
+
+process.on('message', (job: Job) => {
+  void run(job).then(result => process.send?.(result))
+})
+process.on('disconnect', () => process.exit(0))
+process.on('uncaughtException', error => {
+  process.send?.(failure(current, error))
+})

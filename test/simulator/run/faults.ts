@@ -1,0 +1,310 @@
+// What goes wrong in a run, drawn from its seed: carries out the acts of acts.ts on a cluster. What
+// was cut is mended and what died starts again by itself, soon or late, often in the middle of the
+// next act.
+//
+// Three kinds of runs:
+// - `shared`: several clients write. At any time one in-sync replica of each shard has kept its
+//   memory, so nothing acknowledged may ever be missing.
+// - `exclusive`: one client writes. Anything may die, all servers at once included.
+// - `rotten`: as shared, and bits flip on one server; then servers die one at a time.
+import { exhaustive } from '../../../src/base/assert.js'
+import { wait } from '../../../src/base/clock.js'
+import { byteCount, byteOffset, type PeerId } from '../../../src/base/brands.js'
+import { BLOCK_BYTES } from '../../../src/base/limits.js'
+import type { ShardAllocation } from '../../../src/layout/configuration.js'
+import { splitRange } from '../../../src/layout/geometry.js'
+import { blockOffset } from '../../../src/storage/store/layer-format.js'
+import { SECTOR_BYTES } from '../check/volume-model.js'
+import type { SeededRandom } from '../seeded-random.js'
+import type { Client, Death, SimulatedCluster } from '../simulated-cluster.js'
+import { drawAct, type Duration, type Player, type Step } from './acts.js'
+import { Moments } from './moments.js'
+
+export type Mode = 'shared' | 'exclusive' | 'rotten'
+
+export interface FaultsOptions {
+  readonly cluster: SimulatedCluster
+  readonly mode: Mode
+  readonly clients: () => readonly Client[]
+  /** Sectors with data, of any volume. */
+  readonly sectors: (volume: number) => readonly number[]
+  readonly memoryMayBeLost: () => void
+  readonly clientDies: (client: Client) => void
+}
+
+const DEATHS: readonly Death[] = ['kill', 'kill', 'power', 'power', 'silent power', 'stop']
+/** Virtual milliseconds. */
+const DURATIONS: Readonly<Record<Duration, readonly number[]>> = {
+  none: [0],
+  short: [0.3, 1, 3, 10, 30],
+  middle: [30, 100, 300, 800],
+  long: [1_500, 3_000, 6_000],
+}
+/** A moment that does not come within this is not waited for. */
+const MOMENT_LIMIT_MS = 300
+const PLENTY = 2 ** 40
+
+type Cast = ReadonlyMap<Player, PeerId>
+
+export class Faults {
+  readonly counts = new Map<string, number>()
+  readonly moments: Moments
+  readonly #o: FaultsOptions
+  readonly #random: SeededRandom
+  /** The only server whose bits flip. */
+  readonly #rotten: string
+  readonly #flipped = new Set<string>()
+  readonly #restarting = new Set<Promise<void>>()
+  #full: string | null = null
+  #over = false
+
+  constructor(options: FaultsOptions) {
+    const { cluster } = options
+    this.#o = options
+    this.#random = cluster.stream('faults')
+    this.#rotten = this.#random.pick(cluster.serverNames)
+    this.moments = new Moments(cluster.clock)
+    cluster.observe(seen => this.moments.see(seen))
+  }
+
+  async act(): Promise<void> {
+    const cast = this.#cast()
+    for (const step of drawAct(this.#random)) {
+      if (this.#over) return
+      await this.#step(step, cast)
+    }
+  }
+
+  /** All is well from now on. */
+  async heal(): Promise<void> {
+    const { cluster } = this.#o
+    this.#over = true
+    cluster.swarm.heal()
+    cluster.swarm.allowed.direct = true
+    this.#empty()
+    await Promise.all(this.#restarting)
+    for (const name of [...cluster.managerNames, ...cluster.serverNames]) {
+      if (!cluster.isUp(name)) await this.#start(name)
+    }
+  }
+
+  /** Nobody may have read a flipped bit yet: its replica is corrupt until somebody does. */
+  isDamaged(server: PeerId, shard: string): boolean {
+    return server === this.#o.cluster.idOf(this.#rotten) && this.#flipped.has(shard)
+  }
+
+  /** All servers at once; they come back one after the other, this one first. */
+  async powerCut(first: string | null = null): Promise<void> {
+    const { cluster } = this.#o
+    this.#note('power cut')
+    this.#o.memoryMayBeLost()
+    const up = cluster.serverNames.filter(name => cluster.isUp(name))
+    await Promise.all(up.map(name => cluster.endServer(name, 'power')))
+    const spacing = this.#random.pick([0, 2, 100, 400, 1_200])
+    const order = shuffled(this.#random, cluster.serverNames)
+    if (first !== null) order.unshift(...order.splice(order.indexOf(first), 1))
+    order.forEach((name, i) => this.#restart(name, i * spacing))
+  }
+
+  // ---- who plays ------------------------------------------------------------------------------
+
+  #cast(): Cast {
+    const { cluster, clients } = this.#o
+    const random = this.#random
+    const { replicas } = random.pick(cluster.shards())
+    const [primary, ...others] = replicas.map(replica => replica.server)
+    const [F, G] = shuffled(random, others)
+    const [C, D] = shuffled(random, clients()).map(client => client.id)
+    const M = cluster.idOf(random.pick(cluster.managerNames))
+    const cast = Object.entries({ P: primary, F, G, M, C, D }) as [Player, PeerId | undefined][]
+    return new Map(cast.filter((entry): entry is [Player, PeerId] => entry[1] !== undefined))
+  }
+
+  // ---- what happens ---------------------------------------------------------------------------
+
+  async #step(step: Step, cast: Cast): Promise<void> {
+    const { cluster, mode } = this.#o
+    switch (step.kind) {
+      case 'cut':
+        return this.#cutForAWhile(cast.get(step.from), cast.get(step.to), step.for)
+      case 'mend':
+        return cluster.swarm.heal()
+      case 'await':
+        return this.#await(step, cast)
+      case 'await flush':
+        await this.moments.next(['flushed'], 1, MOMENT_LIMIT_MS)
+        return
+      case 'pause':
+        return wait(cluster.clock, this.#draw(step.for))
+      case 'kill':
+        return this.#kill(cast.get(step.player), step.back)
+      case 'break':
+        return this.#break(...step.between.map(player => cast.get(player)))
+      case 'power cut': {
+        const first = step.first && cast.get(step.first)
+        return mode === 'exclusive'
+          ? this.powerCut(first ? cluster.nameOf(first) : null)
+          : undefined
+      }
+      case 'direct links':
+        this.#note('direct links switched')
+        cluster.swarm.allowed.direct = !cluster.swarm.allowed.direct
+        return this.#break(cast.get('P'), cast.get('C'))
+      case 'disk':
+        return this.#full === null ? this.#fill(cast) : this.#empty()
+      case 'flip':
+        return mode === 'rotten' ? this.#flip() : undefined
+      default:
+        return exhaustive(step)
+    }
+  }
+
+  async #await(step: Extract<Step, { kind: 'await' }>, cast: Cast): Promise<void> {
+    const { operation, moment, count = 1 } = step
+    const at = step.at && cast.get(step.at)
+    if (step.at && !at) return
+    const sight = { operation, moment, ...(at ? { at } : {}) }
+    await this.moments.next([sight], count, MOMENT_LIMIT_MS)
+  }
+
+  #break(a?: PeerId, b?: PeerId): void {
+    if (!a || !b || a === b) return
+    this.#note('link broken')
+    this.#o.cluster.swarm.break(a, b)
+  }
+
+  async #kill(player: PeerId | undefined, back: Duration): Promise<void> {
+    const { clients, clientDies } = this.#o
+    if (player === undefined) return
+    const client = clients().find(({ id }) => id === player)
+    if (!client) return this.#killServer(this.#o.cluster.nameOf(player), back)
+    this.#note('client dies')
+    clientDies(client)
+  }
+
+  async #killServer(name: string, back: Duration): Promise<void> {
+    const { cluster, mode } = this.#o
+    const known = [...cluster.managerNames, ...cluster.serverNames].includes(name)
+    if (!known || !cluster.isUp(name) || !this.#mayDie(name)) return
+    // A full disk has no room for what a clean stop writes: it fails, and the process is killed.
+    const drawn = this.#random.pick(DEATHS)
+    const death = drawn === 'stop' && name === this.#full ? 'kill' : drawn
+    const manager = cluster.managerNames.includes(name)
+    this.#note(`${manager ? 'manager' : 'server'} ${death}`)
+    if (mode === 'exclusive' && !manager) this.#o.memoryMayBeLost()
+    if (manager) await cluster.endManager(name, death)
+    else await cluster.endServer(name, death)
+    this.#restart(name, this.#draw(back))
+  }
+
+  /** Where memory must not be lost, somebody in-sync who has kept it stays. */
+  #mayDie(name: string): boolean {
+    const { cluster, mode } = this.#o
+    if (mode === 'exclusive' || cluster.managerNames.includes(name)) return true
+    if (mode === 'rotten') {
+      return cluster.healthy && cluster.serverNames.every(server => cluster.isUp(server))
+    }
+    if (cluster.managersUp.length === 0) return false
+    const id = cluster.idOf(name)
+    return cluster.shards().every(shard => this.#keepers(shard).some(keeper => keeper !== id))
+  }
+
+  /** Who is in-sync and has not restarted since. */
+  #keepers({ replicas }: ShardAllocation): readonly PeerId[] {
+    const { cluster } = this.#o
+    return replicas
+      .filter(
+        ({ server, state, incarnation }) =>
+          state === 'in-sync' &&
+          incarnation === cluster.incarnationOf(server) &&
+          cluster.isUp(cluster.nameOf(server)),
+      )
+      .map(({ server }) => server)
+  }
+
+  #cutForAWhile(from: PeerId | undefined, to: PeerId | undefined, time: Duration): void {
+    if (!from || !to || from === to) return
+    const { cluster } = this.#o
+    const { swarm, clock, trace } = cluster
+    const fields = { from: cluster.nameOf(from), to: cluster.nameOf(to) }
+    this.#note('wire cut')
+    trace.say('wire', 'cut', fields)
+    swarm.cut(from, to)
+    clock.after(this.#draw(time), () => {
+      trace.say('wire', 'mended', fields)
+      swarm.mend(from, to)
+    })
+  }
+
+  #fill(cast: Cast): void {
+    const { cluster } = this.#o
+    const name = cluster.nameOf(this.#random.pick([...cast.values()].slice(0, 2)))
+    if (!cluster.serverNames.includes(name)) return
+    this.#note('disk full')
+    const disk = cluster.diskOf(name)
+    disk.setCapacity(disk.used() + this.#random.below(24) * BLOCK_BYTES)
+    this.#full = name
+  }
+
+  #empty(): void {
+    if (this.#full !== null) this.#o.cluster.diskOf(this.#full).setCapacity(PLENTY)
+    this.#full = null
+  }
+
+  #flip(): void {
+    const { cluster, sectors } = this.#o
+    const volume = this.#random.pick([...cluster.configuration.volumes.values()])
+    const sector = this.#random.pick(sectors(volume.id))
+    if (sector === undefined) return
+    const range = { offset: byteOffset(sector * SECTOR_BYTES), length: byteCount(SECTOR_BYTES) }
+    const [piece] = splitRange(range, volume.shards.length)
+    const block = Math.floor(piece!.shardOffset / BLOCK_BYTES)
+    const path = `data/${volume.id}/${piece!.shard}/layer-1`
+    const at = blockOffset(block) + (piece!.shardOffset % BLOCK_BYTES)
+    const disk = cluster.diskOf(this.#rotten)
+    if (!disk.hasData(path, at)) return
+    this.#note('bit flipped')
+    disk.bitFlip(path, at)
+    this.#flipped.add(`${volume.id}/${piece!.shard}`)
+  }
+
+  #restart(name: string, delay: number): void {
+    // Healing does not wait for the late ones; but what begins after it takes its time.
+    const hurries = !this.#over
+    const restarting = this.#restartLater(name, delay, hurries).finally(() => {
+      this.#restarting.delete(restarting)
+    })
+    this.#restarting.add(restarting)
+  }
+
+  async #restartLater(name: string, delay: number, hurries: boolean): Promise<void> {
+    const { cluster } = this.#o
+    const { clock } = cluster
+    const end = clock.now() + delay
+    while (clock.now() < end && !(hurries && this.#over)) {
+      await wait(clock, Math.min(end - clock.now(), 100))
+    }
+    if (!cluster.isUp(name)) await this.#start(name)
+  }
+
+  /** Without any room a server does not start: people make some. */
+  async #start(name: string): Promise<void> {
+    const { cluster } = this.#o
+    if (name === this.#full) this.#empty()
+    if (cluster.managerNames.includes(name)) await cluster.startManager(name)
+    else await cluster.startServer(name)
+  }
+
+  #draw(duration: Duration): number {
+    return this.#random.pick(DURATIONS[duration])
+  }
+
+  #note(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1)
+  }
+}
+
+function shuffled<T>(random: SeededRandom, items: readonly T[]): T[] {
+  const rest = [...items]
+  return items.map(() => rest.splice(random.below(rest.length), 1)[0]!)
+}

@@ -1,0 +1,270 @@
+// One run of the simulator, decided by its seed: a small cluster, few blocks, clients that fight
+// over them in bursts, and faults at moments of the protocol; then everything heals, and must be
+// right, in-sync and equal. Used by seeds.test.ts, by simulate.ts and by mutants.ts.
+import { wait } from '../../../src/base/clock.js'
+import type { PeerId } from '../../../src/base/brands.js'
+import { BLOCKS_PER_EXTENT, BLOCKS_PER_INDEX_PAGE, EXTENT_BYTES } from '../../../src/base/limits.js'
+import { Histories } from '../check/histories.js'
+import { VolumeModel } from '../check/volume-model.js'
+import { compareShard } from '../equal-replicas.js'
+import type { SeededRandom } from '../seeded-random.js'
+import { SimulatedCluster, type Client } from '../simulated-cluster.js'
+import type { Sink } from '../trace.js'
+import { Faults, type Mode } from './faults.js'
+import { callRoll } from './roll-call.js'
+import { Values, Workload, type Subject } from './workload.js'
+
+/** A change of what a seed does: seeds of another version mean nothing in this one. */
+export const GENERATOR = 2
+
+const MODES: readonly Mode[] = ['shared', 'shared', 'shared', 'exclusive', 'exclusive', 'rotten']
+const EXTENTS = 2
+/** Virtual milliseconds: everything must be over by then. */
+const HEALING_LIMIT = 300_000
+/** A link that was cut is found dead, and opened again, within this. */
+const ROLL_CALL_LIMIT = 30_000
+const RUN_LIMIT = 3_600_000
+/** What a dead client had under way has been decided or refused by then. */
+const AFTER_DEATH = 10_000
+
+export interface Outcome {
+  readonly findings: readonly string[]
+  /** Blocks whose histories had too many possible orders to be judged. */
+  readonly unproved: number
+  readonly operations: number
+  readonly faults: ReadonlyMap<string, number>
+  /** Virtual milliseconds. */
+  readonly time: number
+}
+
+type Damage = (server: PeerId, shard: string) => boolean
+
+/** Between replicas that are not known to be damaged. Ends the servers. */
+export async function differences(
+  cluster: SimulatedCluster,
+  isDamaged: Damage = () => false,
+): Promise<string[]> {
+  const { volumes } = cluster.configuration
+  const stores = await cluster.stores()
+  const found: string[] = []
+  for (const volume of volumes.values()) {
+    for (const [shard, allocation] of volume.shards.entries()) {
+      const held = allocation.replicas
+        .map(replica => replica.server)
+        .filter(server => !isDamaged(server, `${volume.id}/${shard}`))
+        .map(server => stores.get(server)!)
+      found.push(...(await compareShard({ volume: volume.id, shard, stores: held })))
+    }
+  }
+  return found.map(line => `I7: ${line}`)
+}
+
+interface Using {
+  readonly client: Client
+  readonly workloads: readonly Workload[]
+}
+
+class Run {
+  readonly #cluster: SimulatedCluster
+  readonly #plan: SeededRandom
+  readonly #work: SeededRandom
+  readonly #mode: Mode
+  readonly #faults: Faults
+  readonly #subjects: Subject[] = []
+  readonly #all: Workload[] = []
+  readonly #findings: string[] = []
+  #using: Using[] = []
+  /** The writer has died, and nobody has its place yet. */
+  #orphaned = false
+
+  constructor(cluster: SimulatedCluster) {
+    this.#cluster = cluster
+    this.#plan = cluster.stream('plan')
+    this.#work = cluster.stream('work')
+    const mode = this.#plan.pick(MODES)
+    // One good copy beside the rotten one must be left when a server is down.
+    this.#mode = mode === 'rotten' && cluster.serverNames.length < 3 ? 'shared' : mode
+    this.#faults = new Faults({
+      cluster,
+      mode: this.#mode,
+      clients: () => this.#using.map(({ client }) => client),
+      sectors: volume => this.#sectorsOf(volume),
+      memoryMayBeLost: () => {
+        for (const { model } of this.#subjects) model?.memoryMayBeLost()
+      },
+      clientDies: client => this.#clientDies(client),
+    })
+  }
+
+  async story(): Promise<Outcome> {
+    const plan = this.#plan
+    const clients = this.#mode === 'exclusive' ? 1 : 3
+    const first = await this.#cluster.startClient()
+    const volumes = plan.chance(0.15) ? 2 : 1
+    for (let i = 0; i < volumes; i++) await this.#volume(first, `v${i}`)
+    this.#use(first)
+    for (let i = 1; i < clients; i++) await this.#newClient()
+    for (let rounds = 4 + plan.below(4); rounds > 0; rounds--) await this.#round()
+    await this.#faults.heal()
+    await this.#settleDown()
+    await this.#check()
+    for (const { client } of this.#using) if (client.alive) await client.stop()
+    return this.#outcome(await differences(this.#cluster, (a, b) => this.#faults.isDamaged(a, b)))
+  }
+
+  /** Bursts of all clients, an act of faults among them, and sometimes time to recover. */
+  async #round(): Promise<void> {
+    const plan = this.#plan
+    const depth = 1 + plan.below(this.#using.length > 1 ? 2 : 4)
+    const calls = 4 + plan.below(10)
+    this.#using.forEach(({ workloads }, i) => {
+      // The last of several clients only reads: it sees what the others are held in.
+      const reads = this.#using.length > 1 && i === this.#using.length - 1
+      for (const workload of workloads) {
+        if (reads) workload.burst('reads', 1 + plan.below(2), 3 * calls)
+        else workload.burst('all', depth, calls)
+      }
+    })
+    await this.#faults.act()
+    if (this.#orphaned) await this.#replaceWriter()
+    while (this.#mode !== 'exclusive' && this.#using.length < 3) await this.#newClient()
+    if (plan.chance(0.6)) for (const workload of this.#all) workload.stop()
+    const patience = plan.pick([0, 20, 200, 2_000, 5_000])
+    const quiet = (): boolean => this.#idle && this.#cluster.healthy
+    if (await this.#cluster.within(patience, quiet)) await this.#callRoll(0)
+  }
+
+  /** By the first client that lives; `patience` in virtual milliseconds. */
+  async #callRoll(patience: number): Promise<void> {
+    const [using] = this.#using
+    if (!using) return
+    for (const subject of this.#subjects) {
+      const call = { cluster: this.#cluster, client: using.client, subject, patience }
+      this.#findings.push(...(await callRoll(call)))
+    }
+  }
+
+  get #idle(): boolean {
+    return this.#all.every(workload => workload.idle)
+  }
+
+  async #settleDown(): Promise<void> {
+    for (const workload of this.#all) workload.stop()
+    await this.#cluster.until('I9: all calls have ended', () => this.#idle, HEALING_LIMIT)
+    await this.#cluster.until(
+      'I7: all is in-sync again',
+      () => this.#cluster.healthy,
+      HEALING_LIMIT,
+    )
+    if (this.#using.length === 0) await this.#newClient()
+    await this.#callRoll(ROLL_CALL_LIMIT)
+  }
+
+  /** Everything is read by all; is there after all have lost their power; is read by a new one. */
+  async #check(): Promise<void> {
+    for (const { workloads } of this.#using) {
+      for (const workload of workloads) await workload.readAll()
+      for (const workload of workloads) await workload.flush()
+    }
+    if (this.#mode !== 'rotten' && this.#plan.chance(0.6)) {
+      await this.#faults.powerCut()
+      await this.#faults.heal()
+    }
+    await this.#newClient()
+    for (const { workloads } of this.#using.slice(-1)) {
+      for (const workload of workloads) await workload.readAll()
+    }
+    await this.#cluster.until(
+      'I7: all is in-sync once more',
+      () => this.#cluster.healthy,
+      HEALING_LIMIT,
+    )
+  }
+
+  #outcome(differences: readonly string[]): Outcome {
+    const findings = [
+      ...this.#cluster.findings,
+      ...this.#findings,
+      ...this.#all.flatMap(workload => workload.findings),
+      ...this.#subjects.flatMap(({ histories }) => histories.findings()),
+      ...differences,
+    ]
+    return {
+      findings,
+      unproved: this.#subjects.reduce((sum, { histories }) => sum + histories.unproved, 0),
+      operations: this.#all.reduce((sum, workload) => sum + workload.operations, 0),
+      faults: this.#faults.counts,
+      time: this.#cluster.clock.now(),
+    }
+  }
+
+  async #volume(client: Client, name: string): Promise<void> {
+    const plan = this.#plan
+    const wanted = this.#mode === 'rotten' ? 3 : plan.pick([2, 3, 3])
+    const replicas = Math.min(wanted, this.#cluster.serverNames.length)
+    const minInSync = plan.pick([1, 1, 1, 2])
+    const size = EXTENTS * EXTENT_BYTES
+    await this.#cluster.createVolume(client, { name, size, replicas, minInSync })
+    // One to three places: the first blocks, the border of two index pages, that of two extents.
+    const places = [0, BLOCKS_PER_INDEX_PAGE - 1, BLOCKS_PER_EXTENT - 1].filter(
+      place => place === 0 || plan.chance(0.35),
+    )
+    this.#subjects.push({
+      ...{ name, places, inherited: false, values: new Values() },
+      histories: new Histories(this.#cluster.clock),
+      model: this.#mode === 'exclusive' ? new VolumeModel() : null,
+    })
+  }
+
+  async #newClient(): Promise<void> {
+    this.#use(await this.#cluster.startClient())
+  }
+
+  #use(client: Client): void {
+    const workloads = this.#subjects.map(subject => {
+      const volume = client.driver.open(subject.name)
+      if (!volume) throw new Error('a volume was there')
+      const flushed = (): void => this.#faults.moments.flushed()
+      const { clock } = this.#cluster
+      const who = client.name
+      return new Workload({ clock, random: this.#work, who, volume, subject, flushed })
+    })
+    this.#all.push(...workloads)
+    this.#using.push({ client, workloads })
+  }
+
+  #clientDies(client: Client): void {
+    const gone = this.#using.find(using => using.client === client)
+    if (!gone) return
+    client.die()
+    for (const workload of gone.workloads) workload.abandon()
+    this.#using = this.#using.filter(using => using !== gone)
+    if (this.#mode !== 'exclusive') return
+    this.#orphaned = true
+    for (const subject of this.#subjects) {
+      subject.model?.writerDied()
+      subject.model?.memoryMayBeLost()
+      subject.inherited = true
+    }
+  }
+
+  /** Nothing but time keeps two writers apart so far. */
+  async #replaceWriter(): Promise<void> {
+    const { clock, swarm } = this.#cluster
+    this.#orphaned = false
+    swarm.heal()
+    await wait(clock, AFTER_DEATH)
+    await this.#newClient()
+  }
+
+  #sectorsOf(volume: number): readonly number[] {
+    const places = this.#subjects[volume - 1]?.places ?? []
+    return places.map(place => place * 8)
+  }
+}
+
+export async function runSeed(seed: number, sink: Sink | null = null): Promise<Outcome> {
+  const servers = [3, 3, 3, 2, 4][seed % 5]!
+  const cluster = await SimulatedCluster.start({ seed, servers, sink })
+  return cluster.run('the run', new Run(cluster).story(), RUN_LIMIT)
+}

@@ -1,0 +1,5 @@
+// Imported before anything else (`node --import tsx --import …/register.ts`): from then on whoever
+// imports the limits of swarmdisk gets the small ones.
+import { register } from 'node:module'
+
+register('./hook.ts', import.meta.url)
