@@ -43,10 +43,10 @@ export class Candidacy {
     this.#s.send(peer, { kind: 'vote-request', term: wanted, pre, takeOver, lastIndex, lastTerm })
   }
 
-  /** Its term is that of this candidacy, or, of a refusal, not above it. */
-  count(from: PeerId, { pre, granted }: VoteReply): void {
+  /** An answer to what was asked here. */
+  count(from: PeerId, { granted }: VoteReply): void {
     // A late refusal takes back no vote.
-    if (pre === this.pre && !this.#votes.get(from)) this.#votes.set(from, granted)
+    if (!this.#votes.get(from)) this.#votes.set(from, granted)
   }
 
   get standing(): Standing {

@@ -41,6 +41,11 @@ export class Following {
     this.#deadline = this.#s.electionDeadline()
   }
 
+  /** Somebody refused a vote: two stood at once, perhaps, or one of them was a little too early. */
+  retrySoon(): void {
+    this.#deadline = Math.min(this.#deadline, this.#s.retryDeadline())
+  }
+
   /** A leader may rely on this manager: nobody else gets its vote. */
   get isBound(): boolean {
     return this.#s.now < this.#heardAt + this.#s.timings.electionMin

@@ -251,7 +251,9 @@ export class RaftCore {
     if (!(reply.pre && reply.granted) && reply.term > term) return this.#enterTerm(reply.term)
     const isLateRefusal = reply.pre && !reply.granted && reply.term < term
     if (reply.term !== expected && !isLateRefusal) return
-    this.#candidacy?.count(from, reply)
+    if (this.#candidacy?.pre !== reply.pre) return
+    this.#candidacy.count(from, reply)
+    if (!reply.granted) this.#following.retrySoon()
     this.#countVotes()
   }
 

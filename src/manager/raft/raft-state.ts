@@ -102,6 +102,12 @@ export class RaftState {
     return this.now + electionMin + Math.floor(this.#moment.jitter * (electionMax - electionMin))
   }
 
+  /** When to campaign again after a refusal: long enough for one of two to win meanwhile. */
+  retryDeadline(): number {
+    const { heartbeat, electionMin, electionMax } = this.timings
+    return this.now + 2 * heartbeat + Math.floor(this.#moment.jitter * (electionMax - electionMin))
+  }
+
   begin(moment: Moment): void {
     assert(moment.now >= this.#moment.now, 'the clock of a manager runs forward')
     this.#moment = moment
