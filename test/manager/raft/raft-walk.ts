@@ -5,6 +5,7 @@ import { assert } from '../../../src/base/assert.js'
 import type { PeerId } from '../../../src/base/brands.js'
 import type { ProposedEntry } from '../../../src/manager/raft/raft-types.js'
 import { SeededRandom } from '../../simulator/seeded-random.js'
+import { divergentLogs } from './divergent-logs.js'
 import { diskWith, HeavyBytes, peer, RaftGroup, type Envelope } from './raft-group.js'
 import { EMPTY_DISK, type RaftNode } from './raft-node.js'
 import { RaftSafety } from './raft-safety.js'
@@ -79,9 +80,12 @@ export class RaftWalk {
     this.#group = this.#makeGroup()
     const voters = this.#random.chance(0.7) ? Math.min(3, nodes) : 1 + this.#random.below(nodes)
     const members = this.#ids.slice(0, voters)
-    for (const id of this.#ids) {
-      const isMember = members.includes(id)
-      const node = this.#group.add(id, isMember ? diskWith(members, [1]) : EMPTY_DISK)
+    const value = (): Uint8Array => this.#newValue()
+    const disks = this.#random.chance(0.5)
+      ? divergentLogs({ members, random: this.#random, value })
+      : members.map(() => diskWith(members, [1]))
+    for (const [i, id] of this.#ids.entries()) {
+      const node = this.#group.add(id, disks[i] ?? EMPTY_DISK)
       node.fastDisk = false
       this.#safety.started(node)
       this.#planTick(node)
@@ -193,12 +197,17 @@ export class RaftWalk {
 
   #propose(): void {
     for (const node of this.#group.up.filter(({ core }) => core.isLeading)) {
-      const entries = Array.from({ length: 1 + this.#random.below(3) }, (): ProposedEntry => {
-        const data = new TextEncoder().encode(String(++this.#values))
-        return { members: null, data: this.#heavy ? new HeavyBytes(data) : data }
-      })
+      const entries = Array.from({ length: 1 + this.#random.below(3) }, (): ProposedEntry => ({
+        members: null,
+        data: this.#newValue(),
+      }))
       this.#step(node, { kind: 'propose', entries })
     }
+  }
+
+  #newValue(): Uint8Array {
+    const data = new TextEncoder().encode(String(++this.#values))
+    return this.#heavy ? new HeavyBytes(data) : data
   }
 
   #fault(): void {
