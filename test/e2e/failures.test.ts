@@ -7,6 +7,8 @@ import { TestCluster } from './cluster.js'
 import { eventually, mustRun, runTool, within } from './tools.js'
 
 const NAMES = ['a', 'b', 'c'] as const
+/** One server that is away keeps writes waiting. */
+const ALL_COPIES = ['--replicas', '3', '--min-in-sync', '3']
 
 interface Status {
   readonly health: string
@@ -63,9 +65,9 @@ test('all storage servers killed right after an fsync: everything synced is ther
   t.pass('the replicas became in-sync by themselves')
 })
 
-test('one of three killed: reads go on, writes are held and resume', async t => {
+test('too few copies for writing: reads go on, writes are held and resume', async t => {
   const cluster = await TestCluster.start(t)
-  await cluster.json(['volume', 'create', 'data', '--size', '64M'])
+  await cluster.json(['volume', 'create', 'data', '--size', '64M', ...ALL_COPIES])
   await cluster.startMount()
   const image = cluster.image('data')
   for (let block = 0; block < 16; block++) {
@@ -97,7 +99,7 @@ test('one of three killed: reads go on, writes are held and resume', async t => 
 
 test('--io-timeout turns held I/O into an error, and --abort frees everything', async t => {
   const cluster = await TestCluster.start(t, { mountFlags: ['--io-timeout', '5s'] })
-  await cluster.json(['volume', 'create', 'data', '--size', '64M'])
+  await cluster.json(['volume', 'create', 'data', '--size', '64M', ...ALL_COPIES])
   await cluster.startMount()
   const image = cluster.image('data')
   t.equal((await writeBlock(image, 0, 'x')).code, 0, 'a write before')

@@ -1,28 +1,56 @@
-// What managers have agreed on, compared: one history everywhere, without gaps.
+// What managers have agreed on, compared where it counts: on the disk of each. Any manager passes a
+// question on to the leader, so that asking them would only compare the leader with itself.
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Test } from 'tape'
+import { epoch } from '../../src/base/brands.js'
+import { silentLog } from '../../src/base/log.js'
+import { NodeDisk } from '../../src/disk/node-disk.js'
+import type { HistoryRecord } from '../../src/manager/history/configuration-history.js'
+import { FileRaftStore } from '../../src/manager/history/file-raft-store.js'
 import type { EpochResult } from '../../src/net/admin.js'
 import type { TestCluster } from './cluster.js'
 import { eventually } from './tools.js'
 
-/** Waits until these managers know the same newest epoch, then compares all of them. */
+/** Waits until these managers have the same newest epoch, then compares all of them. */
 export async function agreed(
   t: Test,
   cluster: TestCluster,
   managers = cluster.managers,
 ): Promise<readonly EpochResult[]> {
-  let lists: (readonly EpochResult[])[] = []
-  await eventually('all managers know the same newest epoch', async () => {
-    lists = await Promise.all(managers.map(name => cluster.epochs(name)))
-    return new Set(lists.map(list => list.at(-1)?.epoch)).size === 1
+  const told = await cluster.epochs(managers[0] ?? '')
+  const last = newest(told)
+  let lists: (readonly HistoryRecord[])[] = []
+  await eventually(`all managers have epoch ${last}`, async () => {
+    lists = await Promise.all(managers.map(name => onDisk(cluster.dataOf(name), last)))
+    return lists.every(list => list.at(-1)?.epoch === last)
   })
   const [first = [], ...others] = lists
   for (const [i, other] of others.entries()) {
     t.deepEqual(other, first, `${managers[i + 1]} has the history of ${managers[0]}`)
   }
-  const wanted = first.map((_, i) => i + 1)
-  const found = first.map(record => record.epoch)
-  t.deepEqual(found, wanted, `epochs 1 to ${first.length} without gaps`)
-  return first
+  const wanted = told.map((_, i) => i + 1)
+  const epochs = (list: readonly { readonly epoch: number }[]): number[] =>
+    list.map(record => record.epoch)
+  t.deepEqual(epochs(first), wanted, `epochs 1 to ${last} without gaps`)
+  t.deepEqual(epochs(told), wanted, 'also in "epoch list"')
+  return told
+}
+
+/** Read from a copy: opening repairs, and the manager may be running. */
+async function onDisk(data: string, last: number): Promise<readonly HistoryRecord[]> {
+  const copy = await mkdtemp(join(tmpdir(), 'swarmdisk-test-'))
+  try {
+    await cp(join(data, 'manager'), copy, { recursive: true })
+    const disk = new NodeDisk({ root: copy })
+    const { store } = await FileRaftStore.open({ disk, log: silentLog })
+    const records = await store.records(epoch(1), epoch(last), last)
+    await store.close()
+    return records
+  } finally {
+    await rm(copy, { recursive: true, force: true })
+  }
 }
 
 export function newest(epochs: readonly EpochResult[]): number {

@@ -20,7 +20,7 @@ test('a manager that finds no cluster waits, says so, and joins when there is on
   await cluster.startManager('m1', ['--new'])
   t.match(cluster.log('m1'), /One manager does not survive/, 'creation says what one is worth')
   await within('it joins by itself', early)
-  t.match(cluster.log('m2'), /Two managers do not survive/, 'and so does the second one')
+  t.match(cluster.log('m2'), /Two managers do not survive/, 'and of two')
   const { managers } = await list(cluster)
   t.equal(managers.length, 2, 'both are listed')
 })

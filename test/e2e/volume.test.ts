@@ -7,7 +7,14 @@ import { differingBlocks } from '../helpers/compare-replicas.js'
 import { TestCluster } from './cluster.js'
 import { eventually, mustRun, runTool } from './tools.js'
 
-const FIO = ['--name=verify', '--rw=randwrite', '--bs=4k', '--verify=crc32c', '--do_verify=1']
+const FIO = [
+  '--name=verify',
+  '--rw=randwrite',
+  '--bs=4k',
+  '--verify=crc32c',
+  '--do_verify=1',
+  '--verify_state_save=0',
+]
 
 function fio(file: string, size: string): Promise<{ code: number; stderr: string }> {
   const engine = [

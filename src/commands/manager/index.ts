@@ -55,9 +55,9 @@ export default class ManagerCommand extends SwarmdiskCommand<undefined> {
       const joined = await Promise.race([this.#membership(manager), stopped])
       if (!joined) return
       const { epoch, managers } = joined
-      this.announce(`manager ${id.slice(0, 16)} at epoch ${epoch}`, { id, epoch, data: flags.data })
       const note = flags.new || manager.fresh ? toleranceNote(managers) : null
       if (note !== null) this.logToStderr(note)
+      this.announce(`manager ${id.slice(0, 16)} at epoch ${epoch}`, { id, epoch, data: flags.data })
       await stopped
     } finally {
       await manager.stop()
