@@ -238,13 +238,19 @@ class Life {
     return { next, how }
   }
 
-  /** One operation on the disk fails, whichever comes. */
+  /** One operation on the disk fails, whichever comes, or some in a row. */
   #failOnce(): string {
     const { random } = this.chance
     const code = random.below(3) > 0 ? 'disk-full' : 'disk-error'
-    let left = random.below(16)
-    this.disk.fail = operation =>
-      operation !== 'read' && left-- === 0 ? new SwarmdiskError(code, code) : null
+    const first = random.below(16)
+    const end = first + 1 + random.below(3)
+    let count = 0
+    this.disk.fail = operation => {
+      if (operation === 'read') return null
+      const fails = count >= first && count < end
+      count++
+      return fails ? new SwarmdiskError(code, code) : null
+    }
     return code
   }
 

@@ -17,9 +17,9 @@ import {
 export async function openFormat(disk: Disk, log: Log): Promise<Recovered> {
   const names = await disk.list(FOLDER)
   if (names.length === 0) return NOTHING
-  // Whoever made these names may have been killed before they were durable.
+  // Whoever made the folder may have been killed before it was durable. What is in it becomes so
+  // with the mark: to read that syncs the folder.
   await disk.syncFolder('')
-  await disk.syncFolder(FOLDER)
   if (await isMarked(disk)) return recover(disk, log)
   if (isVersion1(names)) {
     await convertVersion1(disk, log)

@@ -70,6 +70,20 @@ test('a segment cut anywhere in its last frame loses that frame and goes on', as
   t.deepEqual([start.entries.at(-1)?.index, start.hardState.term], [8, 2], 'whole, all is there')
 })
 
+test('what was cut off is gone from the file, so that it may become an older segment', async t => {
+  const files = await killed()
+  const bytes = files.get(SECOND)!
+  const disk = await diskOf(changed(files, SECOND, bytes.slice(0, -1)))
+  const { store } = await openStore(disk)
+  await store.compact(snapshotAt(7, 1))
+  const again = await openStore(disk.crash())
+  const records = await again.store.records(epoch(1), epoch(8), 10)
+  t.deepEqual(
+    records.map(record => record.epoch),
+    [1, 2, 3, 4, 5, 6, 7].map(epoch),
+  )
+})
+
 test('a flipped bit before the last frame is damage, and is refused', async t => {
   const files = await killed()
   const bytes = files.get(SECOND)!
@@ -87,8 +101,8 @@ test('a flipped bit before the last frame is damage, and is refused', async t =>
 test('after a clean stop a flipped bit in the last record is refused, too', async t => {
   const files = await stopped()
   const bytes = files.get(SECOND)!
-  const mark = scanFrames(bytes).frames.at(-1)!
-  const error = await refusal(changed(files, SECOND, flipped(bytes, mark.position - 1)))
+  const endOfLastRecord = (await killed()).get(SECOND)!.length
+  const error = await refusal(changed(files, SECOND, flipped(bytes, endOfLastRecord - 1)))
   t.ok(isSwarmdiskError(error, 'corrupt'), String(error))
   const { start } = await openStore(await diskOf(files))
   t.equal(start.entries.at(-1)?.index, 8, 'else it opens')
