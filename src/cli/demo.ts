@@ -176,7 +176,7 @@ The cluster keeps running until you press Ctrl-C. In another terminal, try:
   ls -lh ${mount}                         the volumes as image files
   export SWARMDISK_DATA=${data}
   npx swarmdisk status --watch            what the cluster thinks of itself
-  pkill -9 -f 'storage.*--name b'         kill a server: reads go on, writes wait until it is back
+  pkill -9 -f 'storage.*--name b'         kill a server: I/O goes on after its lease of 3 s
   npx swarmdisk volume show demo          where every shard lives
   npx swarmdisk epoch list                every change of the configuration so far`)
 }

@@ -114,7 +114,7 @@ async function startAll(supervisor: Supervisor, plan: DevPlan): Promise<void> {
     )
   for (let i = 1; i <= plan.managers; i++) {
     const folder = managerFolder(plan.data, i)
-    const words = ['manager', '--data', folder]
+    const words = ['manager', '--data', folder, '--no-advice']
     const makesCluster = i === 1 && !existsSync(join(folder, 'swarmdisk.json'))
     await start(i === 1 ? 'manager' : `manager ${i}`, words, [
       ...words,

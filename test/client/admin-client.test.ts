@@ -87,7 +87,7 @@ const NO_LEADER: AdminResult = {
   message: 'No leader: start a majority of the managers.',
 }
 
-test('a manager without a leader has done nothing: another is asked, or the same again', async t => {
+test('where there is no leader nothing was done: another is asked, or the same again', async t => {
   const { clock, peers, ask } = setUp(DELETE)
   peers.connect(MANAGER, ['manager'])
   peers.connect(OTHER, ['manager'])

@@ -27,7 +27,7 @@ async function managersAt(data: string): Promise<ManagerListResult['managers']> 
   return answer?.ok ? (answer.result as ManagerListResult).managers : []
 }
 
-/** Resolves with the end of the process; it is told to stop at the end of the test at the latest. */
+/** Resolves with the way to stop it, which is taken at the end of the test at the latest. */
 async function startDev(t: Test, words: readonly string[]): Promise<() => Promise<void>> {
   const child = spawn(process.execPath, ['bin/run.js', 'dev', ...words], {
     stdio: ['ignore', 'pipe', 'inherit'],

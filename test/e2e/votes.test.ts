@@ -1,10 +1,12 @@
 // Changes that somebody knows to be harmful: refused by the vote of who knows it, with name and
 // reason, and nothing has changed. --force overrides what is about degree or room, never data.
 import test, { type Test } from 'tape'
+import { LEASE_MS } from '../../src/base/limits.js'
 import { EXIT_CODES } from '../../src/cli/exit-codes.js'
 import type { EpochResult, VolumeDetail } from '../../src/net/admin.js'
 import { TestCluster } from './cluster.js'
 import { newest } from './history.js'
+import { delay } from './tools.js'
 
 /** Refused in one sentence, which is returned; the configuration is what it was. */
 async function refused(t: Test, cluster: TestCluster, words: readonly string[]): Promise<string> {
@@ -33,7 +35,7 @@ async function degreeIsImpossible(t: Test, cluster: TestCluster): Promise<void> 
   const forced = await cluster.json(['server', 'remove', 'c', '--force'])
   const { name, epoch } = forced as { readonly name: string; readonly epoch: number }
   t.equal(name, 'c', 'with --force it is removed')
-  await cluster.kill('c')
+  await staysAway(t, cluster, 'c')
   const record = (await cluster.json(['epoch', 'show', String(epoch)])) as EpochResult
   t.equal(record.kind, 'server-removed', 'the change is recorded')
   const by = (role: string, approve: boolean): EpochResult['votes'] =>
@@ -47,6 +49,17 @@ async function degreeIsImpossible(t: Test, cluster: TestCluster): Promise<void> 
   )
   const shown = await cluster.run(['epoch', 'show', String(epoch)])
   t.match(shown.stdout, /refuse \(overridden by --force\)/, 'people are shown that as well')
+}
+
+/** Its process still runs, and does not come back by itself. */
+async function staysAway(t: Test, cluster: TestCluster, name: string): Promise<void> {
+  await delay(2 * LEASE_MS)
+  const { servers } = await cluster.status('a')
+  t.notOk(
+    servers.some(server => server.name === name),
+    'it does not join again by itself',
+  )
+  await cluster.kill(name)
 }
 
 async function lastCopy(t: Test, cluster: TestCluster): Promise<void> {

@@ -38,6 +38,8 @@ export default class ManagerCommand extends SwarmdiskCommand<undefined> {
     data: requiredDataFlag,
     port: portFlag,
     new: Flags.boolean({ description: 'start a new cluster' }),
+    // For `dev`, where more hosts are not what is wanted.
+    advice: Flags.boolean({ hidden: true, allowNo: true, default: true }),
   }
 
   protected override async execute(): Promise<undefined> {
@@ -55,8 +57,9 @@ export default class ManagerCommand extends SwarmdiskCommand<undefined> {
       const joined = await Promise.race([this.#membership(manager), stopped])
       if (!joined) return
       const { epoch, managers } = joined
-      const note = flags.new || manager.fresh ? toleranceNote(managers) : null
-      if (note !== null) this.logToStderr(note)
+      const note = toleranceNote(managers)
+      const begins = flags.new || manager.fresh
+      if (note !== null && begins && flags.advice) this.logToStderr(note)
       this.announce(`manager ${id.slice(0, 16)} at epoch ${epoch}`, { id, epoch, data: flags.data })
       await stopped
     } finally {
