@@ -47,6 +47,8 @@ export class RaftDriver {
   /** Hard states that are not durable yet: until then nothing may be said in their terms. */
   #promises = 0
   #committed: LogIndex
+  /** As far as what was made durable knows; behind `#committed` while effects wait. */
+  #durableCommit: LogIndex
   #timer: Timer | null = null
   #timerAt = Infinity
   #failure: SwarmdiskError | null = null
@@ -56,6 +58,7 @@ export class RaftDriver {
   constructor(options: RaftDriverOptions, committed: LogIndex) {
     this.#o = options
     this.#committed = committed
+    this.#durableCommit = committed
   }
 
   /** Why nothing can be made durable at present. */
@@ -141,12 +144,18 @@ export class RaftDriver {
   /** False: stopped meanwhile. */
   async #persist(batch: readonly Waiting[]): Promise<boolean> {
     if (!batch.some(({ effects }) => isDurable(effects))) return true
+    // Not what later steps commit: a snapshot that waits may replace the entries of this batch.
+    const commit = batch.reduce(
+      (known, { effects }) => effects.commit ?? known,
+      this.#durableCommit,
+    )
     const write = {
       hardState: lastHardState(batch),
       snapshot: batch[0]?.effects.snapshot ?? null,
       entries: joined(batch),
-      commit: this.#committed,
+      commit,
     }
+    this.#durableCommit = commit
     for (;;) {
       try {
         await this.#o.store.persist(write)

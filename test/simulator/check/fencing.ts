@@ -31,6 +31,9 @@ export class Fencing {
     if (client < allocation.epoch) {
       this.findings.push(`${title} for epoch ${client}, but it is allocated at ${allocation.epoch}`)
     }
+    if (client > epoch) {
+      this.findings.push(`${title} at epoch ${epoch} for epoch ${client}, which it does not know`)
+    }
     const place = allocation.replicas.findIndex(replica => replica.server === at)
     const replica = allocation.replicas[place]
     const inSync = replica?.state === 'in-sync' && replica.incarnation === this.#incarnationOf(at)

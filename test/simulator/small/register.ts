@@ -1,4 +1,4 @@
-// Imported before anything else (`node --import tsx --import …/register.ts`): from then on whoever
+// Imported before anything else (`node --import tsx --import` this file): from then on whoever
 // imports the limits of swarmdisk gets the small ones.
 import { register } from 'node:module'
 
