@@ -61,9 +61,7 @@ export class AdminDesk {
     } catch (error) {
       if (!isSwarmdiskError(error)) throw error
       this.#options.log.error('a command was not carried out', { error: error.message })
-      // No leader to finish it: that is not the 'unreachable' with which nothing was done.
-      const code = error.code === 'unreachable' ? 'undecided' : error.code
-      return JSON.stringify(failure(code, error.message))
+      return JSON.stringify(failure(error.code, error.message))
     }
   }
 

@@ -101,7 +101,7 @@ export class PendingProposals {
 
 function undecided(): SwarmdiskError {
   return new SwarmdiskError(
-    'unreachable',
+    'undecided',
     'The managers have no leader that could finish the change, so it may or may not be done: ' +
       'look with "swarmdisk epoch list" before you repeat it.',
   )

@@ -15,7 +15,7 @@ export interface ReplicatedHistory extends ConfigurationHistory {
   /**
    * With `base`: refused as 'outdated' unless the newest configuration (not yet committed ones
    * included) has this epoch. 'no-leader' if this manager does not lead. Rejects with a
-   * SwarmdiskError 'unreachable' if leadership was lost while it was under way (it may or may not
+   * SwarmdiskError 'undecided' if leadership was lost while it was under way (it may or may not
    * have been done), or with one of the disk.
    */
   propose(change: Change, origin: ProposalOrigin, base?: Epoch): Promise<ProposalResult>

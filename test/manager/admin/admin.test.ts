@@ -197,7 +197,7 @@ test('what became of a command has a code', async t => {
     bench.answer = { kind: 'refused', code, reason: 'A reason.' }
     t.equal(refusal(await bench.admin(remove)), `${answered}: A reason.`, code)
   }
-  bench.answer = new SwarmdiskError('unreachable', 'nobody knows')
+  bench.answer = new SwarmdiskError('undecided', 'nobody knows')
   t.equal(refusal(await bench.admin(remove)), 'undecided: nobody knows')
   bench.answer = new SwarmdiskError('disk-full', 'no room')
   t.equal(refusal(await bench.admin(remove)), 'disk-full: no room')

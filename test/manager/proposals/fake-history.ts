@@ -50,7 +50,7 @@ export class FakeHistory implements ReplicatedHistory {
   lead(leader: PeerId | null): void {
     this.#leader = leader
     for (const { reject } of this.#inFlight.splice(0)) {
-      reject(new SwarmdiskError('unreachable', 'it may or may not have been done'))
+      reject(new SwarmdiskError('undecided', 'it may or may not have been done'))
     }
     for (const listener of [...this.#leadership]) listener()
   }
