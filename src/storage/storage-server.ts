@@ -294,8 +294,11 @@ export class StorageServer {
 
   async #report(): Promise<m.StorageReport> {
     const space = await this.#condition.measure()
-    // What could not be opened is tried again with the configuration that wants it.
-    if (this.#holdings.incomplete && this.#configuration) this.#offered(this.#configuration)
+    // What could not be opened is tried again with the configuration that wants it. One that waits
+    // to be adopted is newer, and must not be forgotten for it.
+    if (this.#holdings.incomplete && this.#configuration && !this.#newest) {
+      this.#offered(this.#configuration)
+    }
     return {
       incarnation: this.#o.self.incarnation,
       epoch: this.#epoch,
