@@ -81,6 +81,8 @@ export type Death = 'stop' | 'kill' | 'power' | 'silent power'
 export interface ClusterOptions {
   readonly seed: number
   readonly servers: number
+  /** Default: one. */
+  readonly managers?: number
   readonly sink?: Sink | null
 }
 
@@ -101,7 +103,7 @@ export class SimulatedCluster {
   readonly #observers = new Set<(seen: Seen) => void>()
   #clients = 0
 
-  constructor({ seed, sink = null }: Omit<ClusterOptions, 'servers'>) {
+  constructor({ seed, sink = null }: Omit<ClusterOptions, 'servers' | 'managers'>) {
     this.#seed = seed
     this.#random = this.stream('processes')
     this.#disks = this.stream('disks')
@@ -110,10 +112,10 @@ export class SimulatedCluster {
     this.#fencing = new Fencing(this.book, server => incarnation(this.#hostOf(server).starts))
   }
 
-  /** A manager and storage servers a, b, c…, all registered. */
+  /** Managers m1, m2… and storage servers a, b, c…, all registered. */
   static async start(options: ClusterOptions): Promise<SimulatedCluster> {
     const cluster = new SimulatedCluster(options)
-    await cluster.run('the cluster starts', cluster.#startAll(options.servers))
+    await cluster.run('the cluster starts', cluster.#startAll(options))
     return cluster
   }
 
@@ -172,6 +174,12 @@ export class SimulatedCluster {
 
   isUp(name: string): boolean {
     return this.#managers.has(name) || this.#servers.has(name)
+  }
+
+  /** The manager that leads, if one does; after a partition the one that has led for longer. */
+  get leader(): string | null {
+    const leading = [...this.#managers].find(([, { manager }]) => manager.leads)
+    return leading?.[0] ?? null
   }
 
   get managersUp(): readonly string[] {
@@ -308,10 +316,11 @@ export class SimulatedCluster {
   }
 
   async admin(client: Client, command: AdminCommand): Promise<AdminResult> {
-    const [manager] = this.managersUp
-    if (manager === undefined) throw new Error('no manager runs')
-    const id = this.idOf(manager)
-    const reply = await client.peers.request(id, 'admin', { json: JSON.stringify(command) })
+    const linked = (): readonly PeerId[] =>
+      this.managersUp.map(name => this.idOf(name)).filter(id => client.peers.find(id))
+    await this.until('the client reaches a manager', () => linked().length > 0)
+    const json = JSON.stringify(command)
+    const reply = await client.peers.request(linked()[0]!, 'admin', { json })
     if (reply === LOST) throw new Error('the manager was lost')
     return JSON.parse(reply.json) as AdminResult
   }
@@ -376,8 +385,12 @@ export class SimulatedCluster {
 
   // ---- inside ----------------------------------------------------------------------------------
 
-  async #startAll(servers: number): Promise<void> {
-    await this.startManager('m1')
+  async #startAll({ servers, managers = 1 }: ClusterOptions): Promise<void> {
+    for (let i = 1; i <= managers; i++) await this.startManager(`m${i}`)
+    await this.until(
+      'all managers are members',
+      () => this.book.newest?.managers.length === managers,
+    )
     for (let i = 0; i < servers; i++) await this.startServer(String.fromCharCode(97 + i))
     await this.until(
       'all servers are registered',

@@ -1,5 +1,6 @@
 // Every mutant that the simulator must catch.
-import { SHARD_MUTANTS } from './shard-mutants.js'
+import { MANAGER_MUTANTS } from './manager-mutants.js'
 import type { Mutant } from './mutant.js'
+import { SHARD_MUTANTS } from './shard-mutants.js'
 
-export const MUTANTS: readonly Mutant[] = [...SHARD_MUTANTS]
+export const MUTANTS: readonly Mutant[] = [...SHARD_MUTANTS, ...MANAGER_MUTANTS]

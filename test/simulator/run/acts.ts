@@ -4,12 +4,13 @@
 // The others are made of steps at random.
 //
 // The cast are the players of one shard, as of the beginning of the act: its primary P, two other
-// replicas F and G, a manager M, clients C and D. A step whose player does not exist is left out.
+// replicas F and G, a manager M (the leader, where there are several) and others N and O, clients C
+// and D. A step whose player does not exist is left out.
 import type { OperationName } from '../../../src/net/operations.js'
 import type { SeededRandom } from '../seeded-random.js'
 import type { Moment } from '../watched-peers.js'
 
-export type Player = 'P' | 'F' | 'G' | 'M' | 'C' | 'D'
+export type Player = 'P' | 'F' | 'G' | 'M' | 'N' | 'O' | 'C' | 'D'
 /** Of pauses, cuts and absences. */
 export type Duration = 'none' | 'short' | 'middle' | 'long'
 
@@ -186,6 +187,86 @@ const PLOTS: readonly Plot[] = [
   ],
 ]
 
+/** Both ways. */
+function apart(a: readonly Player[], b: readonly Player[], time: Duration): readonly Step[] {
+  return a.flatMap(x => b.flatMap(y => [cut(x, y, time), cut(y, x, time)]))
+}
+
+/** With several managers: who leads, who may serve, what is committed. */
+const COUNCIL_PLOTS: readonly Plot[] = [
+  // The leader dies in the middle of a decision; what the others have of it decides.
+  random => [
+    kill(random.pick(['P', 'F', 'G']), 'none'),
+    on(random.pick(['register', 'caught-up-proposal'] as const), 'arrived'),
+    maybe(random, 0.5, cut('M', random.pick(['N', 'O']))),
+    maybe(random, 0.6, on('raft', 'arrived', random.pick(['N', 'O'] as const))),
+    kill('M', random.pick(['none', 'middle', 'long'])),
+    maybe(random, 0.4, kill(random.pick(['N', 'O']))),
+  ],
+  // A leader without followers: it must commit nothing, and give no lease for long.
+  random => [
+    ...apart(['M'], ['N', 'O'], 'long'),
+    maybe(random, 0.6, kill(random.pick(['P', 'F', 'G']), 'middle')),
+    pause('long'),
+    maybe(random, 0.5, kill(random.pick(['P', 'F', 'G']))),
+    MEND,
+  ],
+  // It is heard, but does not hear.
+  random => [
+    cut('N', 'M', 'long'),
+    cut('O', 'M', 'long'),
+    maybe(random, 0.5, kill('F', 'middle')),
+    pause('long'),
+    kill(random.pick(['M', 'N', 'O'])),
+  ],
+  // A primary out of everybody's reach but its clients': its lease ends, others go on.
+  random => [
+    ...apart(['P'], ['M', 'N', 'O', 'F', 'G'], 'long'),
+    pause('long'),
+    maybe(random, 0.5, pause('long')),
+    maybe(random, 0.5, kill(random.pick(['M', 'N']))),
+    MEND,
+  ],
+  // The same for another replica, which some clients go on reading from.
+  random => [
+    ...apart(['F'], ['M', 'N', 'O', 'P', 'G'], 'long'),
+    ...(random.chance(0.5) ? apart(['C'], ['M', 'N', 'O'], 'long') : []),
+    pause('long'),
+    maybe(random, 0.5, on('write', 'answered', 'P')),
+    maybe(random, 0.5, pause('middle')),
+  ],
+  // Out of reach of the managers only: declared down while all its data paths work.
+  random => [
+    ...apart([random.pick(['P', 'F'])], ['M', 'N', 'O'], 'long'),
+    ...(random.chance(0.5) ? apart(['C'], ['M', 'N', 'O'], 'long') : []),
+    pause('long'),
+    maybe(random, 0.5, kill('M', 'none')),
+  ],
+  // No majority for longer than a lease: nothing is decided, reads are confirmed.
+  random => [
+    kill('N', 'long'),
+    kill('O', 'long'),
+    pause('long'),
+    maybe(random, 0.5, kill(random.pick(['P', 'F', 'G']), 'short')),
+    maybe(random, 0.3, kill('M', 'none')),
+  ],
+  // All managers lose their power.
+  random => [
+    maybe(random, 0.5, kill('F', 'none')),
+    maybe(random, 0.5, on('raft', 'arrived')),
+    kill('M', 'none'),
+    kill('N', 'short'),
+    kill('O', random.pick(['none', 'middle'])),
+  ],
+  // A server comes back while its being down is decided.
+  random => [
+    kill(random.pick(['P', 'F']), 'long'),
+    pause('long'),
+    on('register', 'arrived'),
+    random.pick([kill('M'), cut('M', 'N'), kill('F', 'none')]),
+  ],
+]
+
 const PLAYERS: readonly Player[] = ['P', 'P', 'P', 'F', 'F', 'G', 'M', 'C', 'D']
 const MOMENTS: readonly (readonly [OperationName, Moment])[] = [
   ['write', 'arrived'],
@@ -221,7 +302,13 @@ function randomStep(random: SeededRandom): Step {
   return { kind: 'disk' }
 }
 
-export function drawAct(random: SeededRandom): readonly Step[] {
+/** `council`: there are several managers. */
+export function drawAct(random: SeededRandom, council: boolean): readonly Step[] {
+  if (council && random.chance(0.5)) {
+    return random
+      .pick(COUNCIL_PLOTS)(random)
+      .filter(step => step !== null)
+  }
   if (random.chance(0.6)) {
     return random
       .pick(PLOTS)(random)

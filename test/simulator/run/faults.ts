@@ -43,6 +43,8 @@ const DURATIONS: Readonly<Record<Duration, readonly number[]>> = {
 /** A moment that does not come within this is not waited for. */
 const MOMENT_LIMIT_MS = 300
 const PLENTY = 2 ** 40
+/** A lease, the decision about a server whose lease is over, and its way to the others. */
+const DECIDED_MS = 6_000
 
 type Cast = ReadonlyMap<Player, PeerId>
 
@@ -55,6 +57,8 @@ export class Faults {
   readonly #rotten: string
   readonly #flipped = new Set<string>()
   readonly #restarting = new Set<Promise<void>>()
+  /** Servers that the managers may be about to go on without, and until when that may be so. */
+  readonly #doubtful = new Map<PeerId, number>()
   #full: string | null = null
   #over = false
 
@@ -70,7 +74,7 @@ export class Faults {
   async act(): Promise<void> {
     const cast = this.#cast()
     if (this.#o.mode === 'rotten') for (let i = this.#random.below(4); i > 0; i--) this.#flip()
-    for (const step of drawAct(this.#random)) {
+    for (const step of drawAct(this.#random, this.#o.cluster.managerNames.length > 1)) {
       if (this.#over) return
       await this.#step(step, cast)
     }
@@ -116,9 +120,25 @@ export class Faults {
     const [primary, ...others] = replicas.map(replica => replica.server)
     const [F, G] = shuffled(random, others)
     const [C, D] = shuffled(random, clients()).map(client => client.id)
-    const M = cluster.idOf(random.pick(cluster.managerNames))
-    const cast = Object.entries({ P: primary, F, G, M, C, D }) as [Player, PeerId | undefined][]
+    const { M, N, O } = this.#managers()
+    const cast = Object.entries({ P: primary, F, G, M, N, O, C, D }) as [
+      Player,
+      PeerId | undefined,
+    ][]
     return new Map(cast.filter((entry): entry is [Player, PeerId] => entry[1] !== undefined))
+  }
+
+  /** The leader first, if there is one; else and after it in any order. */
+  #managers(): { readonly M: PeerId | undefined; readonly N?: PeerId; readonly O?: PeerId } {
+    const { cluster } = this.#o
+    const random = this.#random
+    const { managerNames, leader } = cluster
+    if (managerNames.length === 1) return { M: cluster.idOf(random.pick(managerNames)) }
+    const others = shuffled(random, managerNames).filter(name => name !== leader)
+    const [M, N, O] = [...(leader === null ? [] : [leader]), ...others].map(name =>
+      cluster.idOf(name),
+    )
+    return { M, ...(N ? { N } : {}), ...(O ? { O } : {}) }
   }
 
   // ---- what happens ---------------------------------------------------------------------------
@@ -216,6 +236,7 @@ export class Faults {
         ({ server, state, incarnation }) =>
           state === 'in-sync' &&
           incarnation === cluster.incarnationOf(server) &&
+          (this.#doubtful.get(server) ?? 0) <= cluster.clock.now() &&
           cluster.isUp(cluster.nameOf(server)),
       )
       .map(({ server }) => server)
@@ -229,10 +250,28 @@ export class Faults {
     this.#note('wire cut')
     trace.say('wire', 'cut', fields)
     swarm.cut(from, to)
-    clock.after(this.#draw(time), () => {
+    const duration = this.#draw(time)
+    this.#doubt(from, to, duration)
+    clock.after(duration, () => {
       trace.say('wire', 'mended', fields)
       swarm.mend(from, to)
     })
+  }
+
+  /**
+   * Whoever is cut off from a manager may be declared down at any time from now on, by a decision
+   * that is already under way: then its memory does not count any more.
+   */
+  #doubt(a: PeerId, b: PeerId, duration: number): void {
+    const { cluster } = this.#o
+    const managers = cluster.managerNames.map(name => cluster.idOf(name))
+    const until = cluster.clock.now() + duration + DECIDED_MS
+    for (const [server, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      if (managers.includes(other)) this.#doubtful.set(server, until)
+    }
   }
 
   #fill(cast: Cast): void {

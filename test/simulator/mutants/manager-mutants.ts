@@ -1,0 +1,108 @@
+// Rules of the managers, of leases and of votes (design §4), each left out once.
+import type { Mutant } from './mutant.js'
+
+export const MANAGER_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'read-expired-lease',
+    breaks: 'Without a lease no read is served, unless the other replicas vouch for it.',
+    edits: [
+      {
+        file: 'storage/replica/shard-reader.ts',
+        find:
+          'const vouched = host.leaseValid() || (await confirmation.confirmed()) || ' +
+          'host.leaseValid()',
+        replace: 'const vouched = true || (await confirmation.confirmed()) || host.leaseValid()',
+      },
+    ],
+    caughtBy: 3,
+  },
+  {
+    name: 'confirm-nobody',
+    breaks: 'A read without a lease is answered only if all that were asked say yes.',
+    edits: [
+      {
+        file: 'storage/replica/read-confirmation.ts',
+        find: 'return replies.every(reply => reply !== LOST && reply.ok)',
+        replace: 'return replies.length >= 0',
+      },
+    ],
+    caughtBy: 3,
+  },
+  {
+    name: 'drop-without-fence',
+    breaks: 'A server is declared down when its lease is over, not before.',
+    edits: [
+      {
+        file: 'manager/leases/leases-state.ts',
+        find: 'return heard + LEASE_MS + LEASE_MARGIN_MS',
+        replace: 'return heard + LEASE_MARGIN_MS + 0 * LEASE_MS',
+      },
+    ],
+    caughtBy: 3,
+  },
+  {
+    name: 'lose-a-vote',
+    breaks: 'A manager remembers whom it voted for, also over a restart.',
+    edits: [
+      {
+        file: 'manager/raft/raft-core.ts',
+        find: 'return vote === candidate || (vote === null && leader === null)',
+        replace: 'return vote !== undefined || leader === null || candidate === vote',
+      },
+      {
+        file: 'manager/raft/raft-state.ts',
+        find: "assert(this.#vote === null || this.#vote === candidate, 'one vote in a term')",
+        replace: '',
+      },
+    ],
+    caughtBy: 3,
+  },
+  {
+    name: 'forget-hard-state',
+    breaks: 'Term and vote are durable before anything is said in that term.',
+    edits: [
+      {
+        file: 'manager/history/raft-driver.ts',
+        find: 'hardState: lastHardState(batch),',
+        replace: 'hardState: lastHardState([]) ?? lastHardState(batch.slice(batch.length)),',
+      },
+    ],
+    caughtBy: 3,
+  },
+  {
+    name: 'acknowledge-before-durable',
+    breaks: 'A manager acknowledges entries when they are on its disk.',
+    edits: [
+      {
+        file: 'manager/history/raft-driver.ts',
+        find: 'await this.#o.store.persist(write)',
+        replace: 'await Promise.resolve(write)',
+      },
+    ],
+    caughtBy: 3,
+  },
+  {
+    name: 'commit-without-majority',
+    breaks: 'What is committed is on the disks of a majority.',
+    edits: [
+      {
+        file: 'manager/raft/quorum.ts',
+        find: 'Math.floor(count / 2) + 1',
+        replace: 'Math.max(1, Math.floor(count / 2))',
+      },
+    ],
+    caughtBy: 3,
+  },
+  {
+    name: 'commit-of-later-steps',
+    breaks: 'A write to the log says of what is committed only what belongs to it.',
+    edits: [
+      {
+        file: 'manager/history/raft-driver.ts',
+        find: '      commit,\n    }\n    this.#durableCommit = commit',
+        replace: '      commit: this.#committed,\n    }\n    this.#durableCommit = commit',
+      },
+    ],
+    caughtBy: 72,
+  },
+]
