@@ -19,6 +19,7 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map([
   ['no-such-manager', 'not-found'],
   // Nothing was done, so that it may be tried again; see `undecided` for the other case.
   ['no-leader', 'unreachable'],
+  ['no-majority', 'unreachable'],
 ])
 
 function badInput(code: string): readonly [string, ErrorCode] {
