@@ -46,6 +46,8 @@ const FAULTS_UNTIL_MS = 30_000
 const STEPS_MAX = 4_000
 /** A few elections that fail by chance, and time to copy what somebody missed. */
 const HEALED_MS = 15_000
+/** A deadline that is always over would make no time pass. */
+const HEALED_STEPS_MAX = 30_000
 const STEPS_BETWEEN_LOOKS = 50
 const CALM: Weather = {
   ...{ loss: 0, repeat: 0, delay: 5, straggler: 5, stragglers: 0, write: 2, tickLate: 0 },
@@ -99,8 +101,9 @@ export class RaftWalk {
     while (this.#group.now < FAULTS_UNTIL_MS && this.#steps < STEPS_MAX) this.#next()
     this.#heal()
     const end = this.#group.now + HEALED_MS
+    const lastStep = this.#steps + HEALED_STEPS_MAX
     let disagreement = this.#disagreement()
-    while (disagreement !== null && this.#group.now < end) {
+    while (disagreement !== null && this.#group.now < end && this.#steps < lastStep) {
       for (let i = 0; i < STEPS_BETWEEN_LOOKS; i++) this.#next()
       disagreement = this.#disagreement()
     }
