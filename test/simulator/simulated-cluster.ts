@@ -5,6 +5,7 @@
 //   await cluster.run('b starts', cluster.startServer('b'))
 import { byteCount, incarnation, peerId, type PeerId } from '../../src/base/brands.js'
 import { wait } from '../../src/base/clock.js'
+import { isSwarmdiskError } from '../../src/base/errors.js'
 import type { Configuration, ShardAllocation } from '../../src/layout/configuration.js'
 import { LOST } from '../../src/net/peers.js'
 import type { AdminCommand, AdminResult } from '../../src/net/admin.js'
@@ -271,13 +272,25 @@ export class SimulatedCluster {
     if (!process) throw new Error(`${name} does not run`)
     this.trace.say(name, death)
     const { running } = process
-    if (death === 'stop' && running) {
-      await running.server.stop()
-      await process.peers.stop()
-      await running.store.close()
-    }
-    this.#end(this.#known(name), process, death)
+    const clean = death === 'stop' && (!running || (await this.#stopServer(running, process)))
+    this.#end(this.#known(name), process, death === 'stop' && !clean ? 'kill' : death)
     this.#servers.delete(name)
+  }
+
+  /** False: its disk is too full for what a clean stop writes, and it ends like a killed one. */
+  async #stopServer(
+    { server, store }: NonNullable<ServerProcess['running']>,
+    { peers }: Process,
+  ): Promise<boolean> {
+    try {
+      await server.stop()
+      await peers.stop()
+      await store.close()
+      return true
+    } catch (error) {
+      if (!isSwarmdiskError(error, 'disk-full')) throw error
+      return false
+    }
   }
 
   // ---- clients --------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ const SETTLING: readonly Mutant[] = [
         replace: 'const origins = requests.filter(() => false).flatMap(w => w.origins)',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 14,
   },
   {
     name: 'settle-forgets-executed',
@@ -115,7 +115,7 @@ const SERVING: readonly Mutant[] = [
         replace: 'if (follower.acknowledged < 0)',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 2,
   },
   {
     name: 'no-epoch-check',
