@@ -1,13 +1,19 @@
 // Puts one operator command to a manager: any that is connected, or the first that connects before
 // the deadline; it passes on to the leader what only the leader can do. A command that only asks is
 // put to the next one when an answer does not come; one that changes something is not sent again
-// then, because it may have been carried out. A manager that answers that there is no leader has
+// then, because it may have been carried out, so it goes only to a manager that has just shown that
+// it lives: the link of one that was killed looks sound for a while. A manager that answers that there is no leader has
 // done nothing, so that every command is tried again for as long as it may take: a change of
 // leaders is a pause, not a failure.
-import type { PeerId } from '../base/brands.js'
+import { epoch, EPOCH_LIMIT, type PeerId } from '../base/brands.js'
 import { wait, type Clock } from '../base/clock.js'
 import { SwarmdiskError, type ErrorCode } from '../base/errors.js'
-import { ADMIN_ATTEMPT_MS, ADMIN_LAST_TRY_MS, ADMIN_RETRY_MS } from '../base/limits.js'
+import {
+  ADMIN_ALIVE_MS,
+  ADMIN_ATTEMPT_MS,
+  ADMIN_LAST_TRY_MS,
+  ADMIN_RETRY_MS,
+} from '../base/limits.js'
 import type { AdminCommand, AdminResult } from '../net/admin.js'
 import { LOST, type PeerInfo, type Peers } from '../net/peers.js'
 
@@ -66,6 +72,10 @@ async function askOnce(options: AskOptions, round: Round): Promise<AdminResult> 
   for (;;) {
     const manager = await connectedManager(options, round)
     if (!manager) throw unreachable(options, round.silent.size)
+    if (!repeatable && !(await lives(options, manager))) {
+      round.silent.add(manager.id)
+      continue
+    }
     const left = Math.max(1, round.end - clock.now())
     const deadline = repeatable ? Math.min(left, ADMIN_ATTEMPT_MS) : left
     const request = { json: JSON.stringify(command) }
@@ -74,6 +84,13 @@ async function askOnce(options: AskOptions, round: Round): Promise<AdminResult> 
     if (!repeatable) throw undecided(command, manager)
     round.silent.add(manager.id)
   }
+}
+
+async function lives({ peers }: AskOptions, manager: PeerInfo): Promise<boolean> {
+  // Nothing is newer than this, so the answer is short.
+  const newest = { have: epoch(EPOCH_LIMIT - 1) }
+  const deadline = ADMIN_ALIVE_MS
+  return (await peers.request(manager.id, 'fetch-configuration', newest, { deadline })) !== LOST
 }
 
 /** It changes nothing, and so can be asked again. */
