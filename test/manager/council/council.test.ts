@@ -79,9 +79,7 @@ test('a leader that is cut off commits nothing; healed, there is one history', a
   const known = council.configuration(old).epoch
   council.isolate(old)
   const others = council.names.filter(name => name !== old)
-  await council.clock.until('another leads', () =>
-    others.some(name => council.manager(name).leads),
-  )
+  await council.clock.until('another leads', () => others.some(name => council.manager(name).leads))
   await council.clock.until('the old one does not', () => !council.manager(old).leads)
   const fourth = council.start('m4', { wait: false })
   await council.clock.settle('a fourth starts', fourth)
@@ -131,9 +129,7 @@ test('a removed manager leads no more, and can be added again', async t => {
   })
   t.ok(removed.ok, removed.ok ? 'removed' : removed.message)
   const others = council.names.filter(name => name !== leader)
-  await council.clock.until('another leads', () =>
-    others.some(name => council.manager(name).leads),
-  )
+  await council.clock.until('another leads', () => others.some(name => council.manager(name).leads))
   t.equal(council.configuration(others[0]!).managers.length, 2)
   council.kill(leader)
   await council.start(leader, { wait: false })
