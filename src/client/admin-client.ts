@@ -2,9 +2,9 @@
 // the deadline; it passes on to the leader what only the leader can do. A command that only asks is
 // put to the next one when an answer does not come; one that changes something is not sent again
 // then, because it may have been carried out, so it goes only to a manager that has just shown that
-// it lives: the link of one that was killed looks sound for a while. A manager that answers that there is no leader has
-// done nothing, so that every command is tried again for as long as it may take: a change of
-// leaders is a pause, not a failure.
+// it lives: the link of one that was killed looks sound for a while. A manager that answers that
+// there is no leader has done nothing, so that every command is tried again for as long as it may
+// take: a change of leaders is a pause, not a failure.
 import { epoch, EPOCH_LIMIT, type PeerId } from '../base/brands.js'
 import { wait, type Clock } from '../base/clock.js'
 import { SwarmdiskError, type ErrorCode } from '../base/errors.js'

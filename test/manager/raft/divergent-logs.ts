@@ -1,5 +1,5 @@
-// Logs as figure 7 of the Raft paper shows them: what leaders of several terms have left behind that
-// died before a majority had their entries. Nothing but the first entry is committed.
+// Logs as figure 7 of the Raft paper shows them: what leaders of several terms have left behind
+// that died before a majority had their entries. Nothing but the first entry is committed.
 import type { PeerId } from '../../../src/base/brands.js'
 import { logIndex, RaftLog, raftTerm } from '../../../src/manager/raft/raft-log.js'
 import { majority } from '../../../src/manager/raft/quorum.js'
