@@ -261,6 +261,42 @@ test('one change of membership at a time', t => {
   t.end()
 })
 
+test('answers of an older term say nothing', t => {
+  const subject = leader()
+  const { core, now } = subject
+  subject.propose()
+  const [term, hintTerm] = [raftTerm(1), raftTerm(0)]
+  const reply = { kind: 'append-reply', term, accepted: true, hintTerm } as const
+  subject.receive(TWO, { ...reply, index: core.lastIndex })
+  t.equal(core.match(TWO), core.lastIndex - 1)
+  subject.receive(TWO, { kind: 'heartbeat-reply', term, sentAt: now })
+  t.notOk(core.leaseValid(now))
+  subject.accept(TWO)
+  subject.answerHeartbeat(TWO, now)
+  t.equal(core.match(TWO), core.lastIndex, 'unlike those of its own term')
+  t.ok(core.leaseValid(now))
+  t.end()
+})
+
+test('a vote is durable, also if its term was', t => {
+  const subject = new Subject(diskWith([ONE, TWO, THREE], [1, 1]))
+  subject.now = electionMin
+  const request = { kind: 'vote-request', term: raftTerm(2), pre: false, takeOver: false } as const
+  const behind = { ...request, lastIndex: logIndex(1), lastTerm: raftTerm(1) }
+  t.deepEqual(subject.receive(TWO, behind).hardState, { term: 2, vote: null }, 'refused')
+  const newer = { ...request, lastIndex: logIndex(2), lastTerm: raftTerm(1) }
+  const effects = subject.receive(THREE, newer)
+  t.deepEqual(effects.hardState, { term: 2, vote: THREE })
+  t.deepEqual(
+    effects.send.map(({ message, urgent }) => [message, urgent]),
+    [[{ kind: 'vote-reply', term: 2, pre: false, granted: true }, false]],
+    'and nobody hears of it before',
+  )
+  const again = subject.receive(THREE, newer)
+  t.deepEqual([again.hardState, again.send.length], [null, 1], 'the same answer again')
+  t.end()
+})
+
 test('invariants stop the process', t => {
   const second = leader()
   const { term } = second.core

@@ -80,6 +80,8 @@ export class RaftSafety {
     if ('pre' in message && message.pre) return
     assert(hardState.term >= message.term, `${node.id} sends in a term that is not durable`)
     if (message.kind !== 'vote-reply' || !message.granted) return
+    const isDurable = hardState.vote === to || hardState.term > message.term
+    assert(isDurable, `the vote of ${node.id} for ${to} is not durable`)
     const key = `${node.id} in term ${message.term}`
     const before = this.#votes.get(key)
     assert(before === undefined || before === to, `one vote of ${key}: ${before}, ${to}`)
