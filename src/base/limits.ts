@@ -392,6 +392,8 @@ export const FREE_SPACE_RESERVE_BYTES = 256 * MiB
 /** Registration is repeated until a manager answers. */
 export const REGISTER_DEADLINE_MS = 3_000
 export const REGISTER_RETRY_MS = 1_000
+/** Managers push what they decide within milliseconds of the heartbeat that they refuse. */
+export const REGISTER_AGAIN_MS = 300
 /** How often a storage server tells what it uses, and looks at its free space. */
 export const STORAGE_REPORT_INTERVAL_MS = 1_000
 /** The same mismatch of epochs is reported to managers this often at most. */

@@ -3,7 +3,11 @@
 // be repeated and may be lost: what is said once is said again with the next report.
 import type { PeerId } from '../../base/brands.js'
 import type { Timer } from '../../base/clock.js'
-import { MISMATCH_INTERVAL_MS, STORAGE_REPORT_INTERVAL_MS } from '../../base/limits.js'
+import {
+  MISMATCH_INTERVAL_MS,
+  REGISTER_AGAIN_MS,
+  STORAGE_REPORT_INTERVAL_MS,
+} from '../../base/limits.js'
 import type { CaughtUpProposal, MismatchReport, StorageReport } from '../../net/messages.js'
 import type { PeerInfo } from '../../net/peers.js'
 import { Heartbeats, type HeartbeatsOptions } from './heartbeats.js'
@@ -43,7 +47,10 @@ export class ManagerContact {
         this.propose(options.proposals())
       },
     })
-    const unregistered = (): void => this.#registration.again()
+    // The configuration that says why comes first: an operator may have removed this server.
+    const unregistered = (): void => {
+      options.clock.after(REGISTER_AGAIN_MS, () => this.#registration.again())
+    }
     this.#heartbeats = new Heartbeats({ ...options, choice, unregistered })
   }
 

@@ -49,8 +49,9 @@ const HEALED_MS = 15_000
 /** A deadline that is always over would make no time pass. */
 const HEALED_STEPS_MAX = 30_000
 const STEPS_BETWEEN_LOOKS = 50
+/** Messages arrive in order, as on a link. */
 const CALM: Weather = {
-  ...{ loss: 0, repeat: 0, delay: 5, straggler: 5, stragglers: 0, write: 2, tickLate: 0 },
+  ...{ loss: 0, repeat: 0, delay: 1, straggler: 1, stragglers: 0, write: 2, tickLate: 0 },
   ...{ proposals: 2, faults: 0, memberships: 0, unnoticed: 0 },
 }
 
