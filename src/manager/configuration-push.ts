@@ -1,7 +1,7 @@
 // Brings every new configuration to all connected peers: the change since what a peer has, or all
-// of it. A push is a notification on an ordered link, so what was sent counts as known until the
-// peer says otherwise. Nothing waits for a slow peer: pushes to one peer are spaced, and what was
-// committed in between goes along with the next one.
+// of it. The other managers have it from the log. A push is a notification on an ordered link, so
+// what was sent counts as known until the peer says otherwise. Nothing waits for a slow peer: pushes
+// to one peer are spaced, and what was committed in between goes along with the next one.
 import type { Epoch, Milliseconds, PeerId } from '../base/brands.js'
 import type { Clock, Timer } from '../base/clock.js'
 import { PUSH_SPACING_MS, REPUSH_AFTER_MS } from '../base/limits.js'
@@ -77,8 +77,10 @@ export class ConfigurationPush {
 
   #push(peer: PeerId): void {
     const target = this.#targets.get(peer)
-    const epoch = this.#history.current()?.epoch
-    if (!target || target.timer || epoch === undefined || target.known >= epoch) return
+    const configuration = this.#history.current()
+    if (!target || target.timer || !configuration || target.known >= configuration.epoch) return
+    if (configuration.managers.some(({ id }) => id === peer)) return
+    const { epoch } = configuration
     const wait = target.sentAt === null ? 0 : PUSH_SPACING_MS - this.#since(target.sentAt)
     if (wait > 0) {
       target.timer = this.#clock.after(wait, () => {

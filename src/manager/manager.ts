@@ -13,7 +13,7 @@ import type { Disk } from '../disk/disk.js'
 import type { Change } from '../layout/change.js'
 import type { Address, Configuration } from '../layout/configuration.js'
 import type { RelayedPeer } from '../net/manager-messages.js'
-import type { MismatchReport } from '../net/messages.js'
+import type { ConfigurationUpdate, MismatchReport } from '../net/messages.js'
 import type { OperationName, Reply } from '../net/operations.js'
 import type { OperationHandler, PeerInfo, Peers } from '../net/peers.js'
 import { AdminDesk } from './admin/admin.js'
@@ -221,6 +221,9 @@ export class Manager {
       push.seenAt(from.id, report.epoch)
     })
     serve('mismatch', (report, from) => this.#mismatch(report, from))
+    serve('configuration', (update, from) => {
+      if (!this.#isOfAnotherCluster(from)) this.#told(parts, update)
+    })
     serve('fetch-configuration', ({ have }, _from, answer) => answer(push.updateFrom(have)))
   }
 
@@ -245,6 +248,13 @@ export class Manager {
     this.#joined = work.then(() => joined(this.#options))
     // Whoever does not wait for it must not be ended by it.
     this.#joined.catch((error: unknown) => log.error('not taken in', { error: String(error) }))
+  }
+
+  /** Another manager says what the configuration is: news only if we are not in it any more. */
+  #told(parts: Parts, update: ConfigurationUpdate): void {
+    if (!parts.membership.hears(update)) return
+    this.#options.log.error('this manager was removed from the cluster')
+    this.#join(parts, false)
   }
 
   #leadership({ desk, history, membership, relay, relayed }: Parts): void {

@@ -1,7 +1,7 @@
 // Who is a manager. A manager that starts without a history asks to be taken in, gets the log while
 // it has no vote yet, and is then proposed; a member whose addresses have changed has them put on
 // record; an operator takes in again who was removed. The leader's side and the asking side.
-import type { PeerId } from '../../base/brands.js'
+import type { Epoch, PeerId } from '../../base/brands.js'
 import { wait, type Clock } from '../../base/clock.js'
 import { SwarmdiskError } from '../../base/errors.js'
 import { JOIN_COPY_MS, JOIN_DEADLINE_MS, JOIN_RETRY_MS } from '../../base/limits.js'
@@ -10,6 +10,7 @@ import type { Address, Configuration, ManagerRecord } from '../../layout/configu
 import { equal } from '../../layout/equal.js'
 import type { Change } from '../../layout/change.js'
 import type { JoinReply, JoinRequest, RelayedPeer } from '../../net/manager-messages.js'
+import type { ConfigurationUpdate } from '../../net/messages.js'
 import { LOST, type Peers } from '../../net/peers.js'
 import { shortId } from '../describe-change.js'
 import type { ProposalResult } from '../history/configuration-history.js'
@@ -36,6 +37,8 @@ export class Membership {
   readonly #o: MembershipOptions
   #asking = false
   #stopped = false
+  /** The others have a configuration of this epoch, and we are not in it; 0 if none is known. */
+  #goneAt = 0
 
   constructor(options: MembershipOptions) {
     this.#o = options
@@ -46,7 +49,21 @@ export class Membership {
   }
 
   get isMember(): boolean {
-    return this.#recordOf(this.#o.peers.self) !== undefined
+    const epoch = this.#o.history.current()?.epoch ?? 0
+    return epoch >= this.#goneAt && this.#recordOf(this.#o.peers.self) !== undefined
+  }
+
+  /**
+   * A configuration that others go by, or what has changed since ours. Whoever was removed while it
+   * was down hears of it only so: its copy of the log gets nothing any more. True: it is news.
+   */
+  hears(update: ConfigurationUpdate): boolean {
+    const epoch = this.#o.history.current()?.epoch ?? 0
+    const told = managersIn(update)
+    if (told === null || told.epoch <= epoch || !this.isMember) return false
+    if (told.managers.some(({ id }) => id === this.#o.peers.self)) return false
+    this.#goneAt = told.epoch
+    return true
   }
 
   // ---- the leader's side ----------------------------------------------------------------------
@@ -171,6 +188,15 @@ export class Membership {
 
 function managersOf(configuration: Configuration | null): readonly ManagerRecord[] {
   return configuration?.managers ?? []
+}
+
+/** Null where it says nothing about them. */
+function managersIn(
+  update: ConfigurationUpdate,
+): { readonly epoch: Epoch; readonly managers: readonly ManagerRecord[] } | null {
+  if (update.kind === 'full') return update.configuration
+  if (update.kind === 'current' || update.delta.managers === null) return null
+  return { epoch: update.delta.to, managers: update.delta.managers }
 }
 
 function answerTo(result: ProposalResult): JoinReply {

@@ -19,24 +19,34 @@ import type { ReplicaContext } from './replica-context.js'
 /** There is one layer for now. */
 export const HEAD_LAYER = 0
 
-/** True if every block was replaced by a good copy, or by a write. */
+/**
+ * - `repaired`: replaced by a good copy, or by a write.
+ * - `not-now`: a replica that may have a good copy could not be asked: try again.
+ * - `no-copy`: every in-sync replica was asked, and none has a good one.
+ */
+export type Repair = 'repaired' | 'not-now' | 'no-copy'
+
+/** What became of the worst of them. */
 export async function repairBlocks(
   context: ReplicaContext,
   blocks: readonly number[],
-): Promise<boolean> {
+): Promise<Repair> {
   context.host.foundCorrupt(context.name, blocks)
-  const repaired = await Promise.all(blocks.map(block => repairBlock(context, block)))
-  return repaired.every(Boolean)
+  const repairs = await Promise.all(blocks.map(block => repairBlock(context, block)))
+  if (repairs.includes('no-copy')) return 'no-copy'
+  return repairs.includes('not-now') ? 'not-now' : 'repaired'
 }
 
-async function repairBlock(context: ReplicaContext, block: number): Promise<boolean> {
+async function repairBlock(context: ReplicaContext, block: number): Promise<Repair> {
   const span = spanBetween(block, block + 1)
-  if (!(await decided(context, span))) return false
+  if (!(await decided(context, span))) return 'not-now'
   const guard = context.guards.open(span)
+  let unheard = false
   try {
     for (const peer of context.state.inSyncOthers()) {
       const copy = await fetchBlocks(context, peer, span)
-      if (guard.touched(block)) return true
+      if (guard.touched(block)) return 'repaired'
+      if (copy === null) unheard = true
       if (copy === null || copy === 'corrupt') continue
       await context.store.adopt(span.block, copy.entries, copy.payload)
       context.host.log.warn('corrupt block repaired from another replica', {
@@ -45,9 +55,9 @@ async function repairBlock(context: ReplicaContext, block: number): Promise<bool
         block,
         peer,
       })
-      return true
+      return 'repaired'
     }
-    return false
+    return unheard ? 'not-now' : 'no-copy'
   } finally {
     guard.close()
   }

@@ -98,8 +98,8 @@ export class CatchUpSource {
     if (corrupt.length > 0) {
       // An in-sync replica repairs its own and asks the others itself: no round of questions.
       if (state.inSyncOthers().includes(from)) return CORRUPT
-      // A syncing one asks again when ours is good again.
-      return (await repairBlocks(this.#context, corrupt)) ? REFUSED : CORRUPT
+      // A syncing one asks again: ours may be good by then.
+      return (await repairBlocks(this.#context, corrupt)) === 'no-copy' ? CORRUPT : REFUSED
     }
     const first = slotInPage(request.block)
     const parts: Uint8Array[] = []

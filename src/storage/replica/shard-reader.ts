@@ -6,7 +6,7 @@ import { isSwarmdiskError } from '../../base/errors.js'
 import { BLOCK_BYTES, REPAIRS_PER_READ_MAX } from '../../base/limits.js'
 import { blockRange, bytesOfBlocks, offsetOfBlock } from '../../layout/geometry.js'
 import type { DataStatus } from '../../net/messages.js'
-import { repairBlocks } from './block-repair.js'
+import { repairBlocks, type Repair } from './block-repair.js'
 import type { ReadConfirmation } from './read-confirmation.js'
 import type { ClientCall, ReplicaContext } from './replica-context.js'
 
@@ -26,9 +26,10 @@ export async function serveRead(
   try {
     const { corrupt } = await store.read(span.block, whole)
     if (corrupt.length > 0) {
-      const again = call.repairs++ < REPAIRS_PER_READ_MAX && (await repairBlocks(context, corrupt))
-      if (again) host.dispatch(call)
-      else call.finish('corrupt')
+      if (call.repairs++ >= REPAIRS_PER_READ_MAX) return call.finish('corrupt')
+      const repair = await repairBlocks(context, corrupt)
+      if (repair === 'repaired') host.dispatch(call)
+      else call.finish(withoutCopy(repair))
       return
     }
   } catch (error) {
@@ -51,17 +52,23 @@ export function statusOf(error: unknown): DataStatus {
   throw error
 }
 
-/** One whole block of our own, repaired if need be. Null if no good copy can be had now. */
+/** What a client hears: another replica may do better, and a retry may; or nobody can. */
+function withoutCopy(repair: Exclude<Repair, 'repaired'>): DataStatus {
+  return repair === 'not-now' ? 'not-serving' : 'corrupt'
+}
+
+/** Whole blocks of our own, repaired if need be; or the status to answer with instead. */
 export async function readOwn(
   context: ReplicaContext,
   block: Parameters<ReplicaContext['store']['read']>[0],
   blocks: number,
-): Promise<Uint8Array | null> {
+): Promise<Uint8Array | DataStatus> {
   const whole = new Uint8Array(blocks * BLOCK_BYTES)
   for (let attempt = 0; attempt <= REPAIRS_PER_READ_MAX; attempt++) {
     const { corrupt } = await context.store.read(block, whole)
     if (corrupt.length === 0) return whole
-    if (!(await repairBlocks(context, corrupt))) return null
+    const repair = await repairBlocks(context, corrupt)
+    if (repair !== 'repaired') return withoutCopy(repair)
   }
-  return null
+  return 'corrupt'
 }

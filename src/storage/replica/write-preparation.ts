@@ -4,7 +4,7 @@
 import { byteCount } from '../../base/brands.js'
 import { BLOCK_BYTES } from '../../base/limits.js'
 import { byteRange, blockRange } from '../../layout/geometry.js'
-import type { WriteRequest } from '../../net/messages.js'
+import type { DataStatus, WriteRequest } from '../../net/messages.js'
 import { endOf, spanBetween, type BlockSpan } from '../replication/block-spans.js'
 import { RangeLocks } from '../replication/range-locks.js'
 import type { ReplicaContext } from './replica-context.js'
@@ -34,7 +34,7 @@ export class WritePreparation {
           this.#context.step({ kind: 'prepared', allocation, key, block, payload })
           release()
         }).catch((error: unknown) => {
-          const status = error instanceof Unreadable ? 'corrupt' : statusOf(error)
+          const status = error instanceof Unreadable ? error.status : statusOf(error)
           this.#context.step({ kind: 'not-prepared', allocation, key, status })
           release()
         })
@@ -58,7 +58,7 @@ export class WritePreparation {
     const whole = new Uint8Array(length)
     for (const block of partial(request, span)) {
       const old = await readOwn(this.#context, block.block, 1)
-      if (!old) throw new Unreadable()
+      if (typeof old === 'string') throw new Unreadable(old)
       whole.set(old, (block.block - span.block) * BLOCK_BYTES)
     }
     whole.set(request.payload.subarray(Math.max(0, -from), length - from), Math.max(0, from))
@@ -66,8 +66,12 @@ export class WritePreparation {
   }
 }
 
-/** A block that would be merged has no good copy. */
-class Unreadable extends Error {}
+/** A block that would be merged has no good copy, or none that can be had now. */
+class Unreadable extends Error {
+  constructor(readonly status: DataStatus) {
+    super(status)
+  }
+}
 
 /** The blocks of a span that a request covers in part: its first, its last, or neither. */
 function partial(request: WriteRequest, span: BlockSpan): readonly BlockSpan[] {

@@ -23,6 +23,8 @@ interface Place {
   disk: SimulatedDisk
   starts: number
   running: Running | null
+  /** What it last said it waits for. */
+  waitsFor: string
 }
 
 export class Council {
@@ -78,6 +80,10 @@ export class Council {
     return this.#place(name).id
   }
 
+  waitsFor(name: string): string {
+    return this.#place(name).waitsFor
+  }
+
   disk(name: string): SimulatedDisk {
     return this.#place(name).disk
   }
@@ -87,6 +93,7 @@ export class Council {
     const first = this.#places.size === 0
     const place = this.#place(name)
     place.starts++
+    place.waitsFor = ''
     const clock = new MortalClock(this.clock)
     const network = this.swarm.network(place.id, { addresses: [{ host: name, port: 1 }] })
     const peers = new PeerTable({
@@ -97,6 +104,7 @@ export class Council {
       ...{ clock, random: this.random, disk: place.disk, peers, log: this.log },
       addresses: () => network.addresses,
       newCluster: first,
+      onWaiting: reason => (place.waitsFor = reason),
     })
     place.running = { clock, peers, manager }
     await this.clock.settle(
@@ -158,7 +166,7 @@ export class Council {
     if (known) return known
     const id = peerId((this.#places.size + 1).toString(16).padStart(64, '0'))
     const disk = new SimulatedDisk({ clock: this.clock, random: this.random })
-    const place: Place = { id, disk, starts: 0, running: null }
+    const place: Place = { id, disk, starts: 0, running: null, waitsFor: '' }
     this.#places.set(name, place)
     return place
   }

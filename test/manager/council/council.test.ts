@@ -119,6 +119,29 @@ test('a majority is away: changes are refused, questions answered; then all goes
   t.end()
 })
 
+test('a manager that was removed while it was down hears of it', async t => {
+  const council = await Council.of(3)
+  const leader = await council.leader()
+  const away = council.names.find(name => name !== leader)!
+  council.kill(away)
+  const id = council.id(away)
+  const removed = await council.admin(leader, {
+    ...{ command: 'manager-remove', manager: id, force: false },
+  })
+  t.ok(removed.ok, removed.ok ? 'removed' : removed.message)
+  await council.start(away, { wait: false })
+  await council.clock.until('it has heard', () => council.waitsFor(away) !== '')
+  t.match(council.waitsFor(away), /was removed.*manager add/)
+  await council.clock.advance(1_000) // all have found each other by then
+  const added = await council.admin(leader, {
+    ...{ command: 'manager-add', manager: id, force: false },
+  })
+  t.ok(added.ok, added.ok ? 'added' : added.message)
+  await council.clock.settle('it is a member again', council.manager(away).joined)
+  t.equal((await council.agree()).managers.length, 3)
+  await council.end()
+})
+
 test('a removed manager leads no more, and can be added again', async t => {
   const council = await Council.of(3)
   const leader = await council.leader()

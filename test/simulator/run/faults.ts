@@ -220,12 +220,18 @@ export class Faults {
   #mayDie(name: string): boolean {
     const { cluster, mode } = this.#o
     if (mode === 'exclusive' || cluster.managerNames.includes(name)) return true
-    if (mode === 'rotten') {
-      return cluster.healthy && cluster.serverNames.every(server => cluster.isUp(server))
-    }
+    if (mode === 'rotten') return this.#allThere(cluster.idOf(name))
     if (cluster.managersUp.length === 0) return false
     const id = cluster.idOf(name)
     return cluster.shards().every(shard => this.#keepers(shard).some(keeper => keeper !== id))
+  }
+
+  /** All servers but, maybe, this one are up and in-sync, and nobody is about to be dropped. */
+  #allThere(but: PeerId): boolean {
+    const { cluster } = this.#o
+    const now = cluster.clock.now()
+    const doubtful = [...this.#doubtful].some(([id, until]) => id !== but && until > now)
+    return cluster.healthy && !doubtful && cluster.serverNames.every(name => cluster.isUp(name))
   }
 
   /** Who is in-sync and has not restarted since. */
@@ -243,7 +249,7 @@ export class Faults {
   }
 
   #cutForAWhile(from: PeerId | undefined, to: PeerId | undefined, time: Duration): void {
-    if (!from || !to || from === to) return
+    if (!from || !to || from === to || !this.#mayCut(from, to)) return
     const { cluster } = this.#o
     const { swarm, clock, trace } = cluster
     const fields = { from: cluster.nameOf(from), to: cluster.nameOf(to) }
@@ -256,6 +262,15 @@ export class Faults {
       trace.say('wire', 'mended', fields)
       swarm.mend(from, to)
     })
+  }
+
+  /** Where one copy is rotten, one server at a time may be taken for dead. */
+  #mayCut(a: PeerId, b: PeerId): boolean {
+    const { cluster, mode } = this.#o
+    if (mode !== 'rotten') return true
+    const managers = cluster.managerNames.map(name => cluster.idOf(name))
+    if (managers.includes(a) === managers.includes(b)) return true
+    return this.#allThere(managers.includes(a) ? b : a)
   }
 
   /**

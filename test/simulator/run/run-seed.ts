@@ -15,7 +15,7 @@ import { callRoll } from './roll-call.js'
 import { PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
 
 /** A change of what a seed does: seeds of another version mean nothing in this one. */
-export const GENERATOR = 3
+export const GENERATOR = 4
 
 const MODES: readonly Mode[] = ['shared', 'shared', 'shared', 'exclusive', 'exclusive', 'rotten']
 const EXTENTS = 2
@@ -138,6 +138,8 @@ class Run {
   async #callRoll(patience: number): Promise<void> {
     const [using] = this.#using
     if (!using) return
+    // A client that may have something to repeat does so before it answers a read (I2).
+    for (const workload of using.workloads) if (this.#mode === 'exclusive') await workload.readAll()
     for (const subject of this.#subjects) {
       const call = { cluster: this.#cluster, client: using.client, subject, patience }
       this.#findings.push(...(await callRoll(call)))
