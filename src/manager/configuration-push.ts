@@ -1,7 +1,7 @@
 // Brings every new configuration to all connected peers: the change since what a peer has, or all
 // of it. The other managers have it from the log. A push is a notification on an ordered link, so
-// what was sent counts as known until the peer says otherwise. Nothing waits for a slow peer: pushes
-// to one peer are spaced, and what was committed in between goes along with the next one.
+// what was sent counts as known until the peer says otherwise. Nothing waits for a slow peer:
+// pushes to one peer are spaced, and what was committed in between goes along with the next one.
 import type { Epoch, Milliseconds, PeerId } from '../base/brands.js'
 import type { Clock, Timer } from '../base/clock.js'
 import { PUSH_SPACING_MS, REPUSH_AFTER_MS } from '../base/limits.js'

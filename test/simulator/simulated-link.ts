@@ -1,6 +1,7 @@
 // One connection between two simulated peers: two ends, and for each direction a queue of frames
 // that arrive in order, after a delay, at a limited rate. Like TCP, a cut wire holds frames back;
-// only closing loses them.
+// only closing loses them. What is due when the receiver wakes up comes in one turn, as from a
+// socket's buffer: one message is handled before what follows from the one before it.
 import type { PeerId } from '../../src/base/brands.js'
 import type { Clock, Timer } from '../../src/base/clock.js'
 import type { Link, LinkEvents, LinkKind } from '../../src/net/link.js'
@@ -22,6 +23,10 @@ export interface Wire {
   /** False while frames cannot pass; looked at whenever one is due. */
   passes(from: PeerId, to: PeerId): boolean
 }
+
+/** Now and then a receiver looks only after this time, and finds what has come meanwhile. */
+const NAP_MS = 0.5
+const NAP_CHANCE = 0.15
 
 type Parcel = { readonly frame: Uint8Array } | 'closed'
 
@@ -83,19 +88,28 @@ class Direction {
   #schedule(): void {
     const next = this.#queue[0]
     if (this.#timer || !next || !this.#wire.passes(this.#from, this.#to)) return
-    this.#timer = this.#wire.clock.after(next.due - this.#wire.clock.now(), () => {
+    const { clock, random } = this.#wire
+    const nap = random.chance(NAP_CHANCE) ? NAP_MS : 0
+    this.#timer = clock.after(next.due - clock.now() + nap, () => {
       this.#timer = null
-      if (!this.#wire.passes(this.#from, this.#to)) return
-      const due = this.#queue.shift()
-      if (!due) return
-      this.#bytes -= due.size
+      while (this.#deliverNext());
       this.#schedule()
-      this.#deliver(due.parcel)
-      if (this.#full && this.#bytes <= this.#wire.traits.window / 2) {
-        this.#full = false
-        this.#drained()
-      }
     })
+  }
+
+  /** False if nothing more is due, or can pass. */
+  #deliverNext(): boolean {
+    const [next] = this.#queue
+    const { clock, traits } = this.#wire
+    if (!next || next.due > clock.now() || !this.#wire.passes(this.#from, this.#to)) return false
+    this.#queue.shift()
+    this.#bytes -= next.size
+    this.#deliver(next.parcel)
+    if (this.#full && this.#bytes <= traits.window / 2) {
+      this.#full = false
+      this.#drained()
+    }
+    return true
   }
 }
 
@@ -165,9 +179,13 @@ export class SimulatedLink implements Link {
     this.#wire.clock.after(delay, () => this.#end())
   }
 
-  /** The process of this end is gone: nothing happens here any more. */
-  vanish(): void {
-    this.#out!.cut()
+  /**
+   * The process of this end is gone: nothing happens here any more. What it has sent is lost, or
+   * arrives; then the other end is told, unless nobody is left to tell it.
+   */
+  vanish(sent: 'lost' | 'arrives' | 'arrives and ends'): void {
+    if (sent === 'lost') this.#out!.cut()
+    if (sent === 'arrives and ends') this.#out!.send('closed')
     this.#events = null
     this.#state = 'closed'
   }

@@ -117,8 +117,10 @@ export class SimulatedSwarm {
     network?.vanish()
     for (const { from, ends } of this.#connections.filter(c => c.from === peer || c.to === peer)) {
       const [mine, other] = from === peer ? [ends[0], ends[1]] : [ends[1], ends[0]]
-      mine.vanish()
-      if (!options.silent) other.break(this.delay())
+      const silent = options.silent ?? false
+      const late = mine.open && this.#wire.random.chance(0.5)
+      mine.vanish(late ? (silent ? 'arrives' : 'arrives and ends') : 'lost')
+      if (!silent && !late) other.break(this.delay())
     }
   }
 

@@ -1,12 +1,6 @@
 // What goes wrong in a run, drawn from its seed: carries out the acts of acts.ts on a cluster. What
 // was cut is mended and what died starts again by itself, soon or late, often in the middle of the
 // next act.
-//
-// Three kinds of runs:
-// - `shared`: several clients write. At any time one in-sync replica of each shard has kept its
-//   memory, so nothing acknowledged may ever be missing.
-// - `exclusive`: one client writes. Anything may die, all servers at once included.
-// - `rotten`: as shared, and bits flip on one server; then servers die one at a time.
 import { exhaustive } from '../../../src/base/assert.js'
 import { wait } from '../../../src/base/clock.js'
 import { byteCount, byteOffset, type PeerId } from '../../../src/base/brands.js'
@@ -17,10 +11,9 @@ import { blockOffset } from '../../../src/storage/store/layer-format.js'
 import { SECTOR_BYTES } from '../check/volume-model.js'
 import type { SeededRandom } from '../seeded-random.js'
 import type { Client, Death, SimulatedCluster } from '../simulated-cluster.js'
-import { drawAct, type Duration, type Player, type Step } from './acts.js'
+import { drawAct, type Mode } from './acts.js'
 import { Moments } from './moments.js'
-
-export type Mode = 'shared' | 'exclusive' | 'rotten'
+import type { Duration, Player, Step } from './steps.js'
 
 export interface FaultsOptions {
   readonly cluster: SimulatedCluster
@@ -30,6 +23,8 @@ export interface FaultsOptions {
   readonly sectors: (volume: number) => readonly number[]
   readonly memoryMayBeLost: () => void
   readonly clientDies: (client: Client) => void
+  /** The clients that have come to rest begin to work again. */
+  readonly work: () => void
 }
 
 const DEATHS: readonly Death[] = ['kill', 'kill', 'power', 'power', 'silent power', 'stop']
@@ -39,9 +34,13 @@ const DURATIONS: Readonly<Record<Duration, readonly number[]>> = {
   short: [0.3, 1, 3, 10, 30],
   middle: [30, 100, 300, 800],
   long: [1_500, 3_000, 6_000],
+  lease: [3_400, 4_500],
+  ages: [9_000],
 }
 /** A moment that does not come within this is not waited for. */
 const MOMENT_LIMIT_MS = 300
+/** Flipped at once by a plot. */
+const ROTTEN_SECTORS = 6
 const PLENTY = 2 ** 40
 /** A lease, the decision about a server whose lease is over, and its way to the others. */
 const DECIDED_MS = 6_000
@@ -74,7 +73,8 @@ export class Faults {
   async act(): Promise<void> {
     const cast = this.#cast()
     if (this.#o.mode === 'rotten') for (let i = this.#random.below(4); i > 0; i--) this.#flip()
-    for (const step of drawAct(this.#random, this.#o.cluster.managerNames.length > 1)) {
+    const council = this.#o.cluster.managerNames.length > 1
+    for (const step of drawAct(this.#random, { mode: this.#o.mode, council })) {
       if (this.#over) return
       await this.#step(step, cast)
     }
@@ -172,7 +172,12 @@ export class Faults {
         cluster.swarm.allowed.direct = !cluster.swarm.allowed.direct
         return this.#break(cast.get('P'), cast.get('C'))
       case 'disk':
-        return this.#full === null ? this.#fill(cast) : this.#empty()
+        return this.#full === null ? this.#fill(cast, step.player) : this.#empty()
+      case 'rot':
+        if (mode === 'rotten') for (let i = ROTTEN_SECTORS; i > 0; i--) this.#flip()
+        return
+      case 'work':
+        return this.#o.work()
       default:
         return exhaustive(step)
     }
@@ -181,8 +186,9 @@ export class Faults {
   async #await(step: Extract<Step, { kind: 'await' }>, cast: Cast): Promise<void> {
     const { operation, moment, count = 1 } = step
     const at = step.at && cast.get(step.at)
-    if (step.at && !at) return
-    const sight = { operation, moment, ...(at ? { at } : {}) }
+    const by = step.by && cast.get(step.by)
+    if ((step.at && !at) || (step.by && !by)) return
+    const sight = { operation, moment, ...(at ? { at } : {}), ...(by ? { by } : {}) }
     await this.moments.next([sight], count, MOMENT_LIMIT_MS)
   }
 
@@ -289,9 +295,11 @@ export class Faults {
     }
   }
 
-  #fill(cast: Cast): void {
+  #fill(cast: Cast, player?: Player): void {
     const { cluster } = this.#o
-    const name = cluster.nameOf(this.#random.pick([...cast.values()].slice(0, 2)))
+    const whose = player ? cast.get(player) : this.#random.pick([...cast.values()].slice(0, 2))
+    if (whose === undefined) return
+    const name = cluster.nameOf(whose)
     if (!cluster.serverNames.includes(name)) return
     this.#note('disk full')
     const disk = cluster.diskOf(name)

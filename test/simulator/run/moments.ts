@@ -10,6 +10,8 @@ export interface Sight {
   readonly moment: Moment
   /** Where; anywhere if absent. */
   readonly at?: PeerId
+  /** The other side of the message; any if absent. */
+  readonly by?: PeerId
 }
 
 interface Watch {
@@ -67,6 +69,7 @@ function matches(sight: Sight, seen: Seen): boolean {
   return (
     sight.operation === seen.operation &&
     sight.moment === seen.moment &&
-    (sight.at === undefined || sight.at === seen.at)
+    (sight.at === undefined || sight.at === seen.at) &&
+    (sight.by === undefined || sight.by === seen.other)
   )
 }

@@ -10,7 +10,8 @@ import { compareShard } from '../equal-replicas.js'
 import type { SeededRandom } from '../seeded-random.js'
 import { SimulatedCluster, type Client } from '../simulated-cluster.js'
 import type { Sink } from '../trace.js'
-import { Faults, type Mode } from './faults.js'
+import type { Mode } from './acts.js'
+import { Faults } from './faults.js'
 import { callRoll } from './roll-call.js'
 import { PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
 
@@ -93,6 +94,7 @@ class Run {
         for (const { model } of this.#subjects) model?.memoryMayBeLost()
       },
       clientDies: client => this.#clientDies(client),
+      work: () => this.#burst(),
     })
   }
 
@@ -115,16 +117,7 @@ class Run {
   /** Bursts of all clients, an act of faults among them, and sometimes time to recover. */
   async #round(): Promise<void> {
     const plan = this.#plan
-    const depth = 1 + plan.below(this.#using.length > 1 ? 2 : 4)
-    const calls = 4 + plan.below(10)
-    this.#using.forEach(({ workloads }, i) => {
-      // The last of several clients only reads: it sees what the others are held in.
-      const reads = this.#using.length > 1 && i === this.#using.length - 1
-      for (const workload of workloads) {
-        if (reads) workload.burst('reads', 1 + plan.below(2), 3 * calls)
-        else workload.burst('all', depth, calls)
-      }
-    })
+    this.#burst()
     await this.#faults.act()
     if (this.#orphaned) await this.#replaceWriter()
     while (this.#mode !== 'exclusive' && this.#using.length < 3) await this.#newClient()
@@ -132,6 +125,20 @@ class Run {
     const patience = plan.pick([0, 20, 200, 2_000, 5_000])
     const quiet = (): boolean => this.#idle && this.#cluster.healthy
     if (await this.#cluster.within(patience, quiet)) await this.#callRoll(0)
+  }
+
+  #burst(): void {
+    const work = this.#work
+    const depth = 1 + work.below(this.#using.length > 1 ? 2 : 4)
+    const calls = 4 + work.below(10)
+    this.#using.forEach(({ workloads }, i) => {
+      // The last of several clients only reads: it sees what the others are held in.
+      const reads = this.#using.length > 1 && i === this.#using.length - 1
+      for (const workload of workloads) {
+        if (reads) workload.burst('reads', 1 + work.below(2), 3 * calls)
+        else workload.burst('all', depth, calls)
+      }
+    })
   }
 
   /** By the first client that lives; `patience` in virtual milliseconds. */

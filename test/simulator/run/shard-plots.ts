@@ -1,0 +1,236 @@
+// Plots around one shard: each puts one rule of the protocol in danger (mutants.ts proves it), with
+// variations by chance.
+import {
+  apart,
+  cut,
+  FLUSHED,
+  kill,
+  maybe,
+  MEND,
+  on,
+  pause,
+  powerCut,
+  ROT,
+  snap,
+  WORK,
+  type Plot,
+} from './steps.js'
+
+export const SHARD_PLOTS: readonly Plot[] = [
+  // A write is at some replicas only, its client is gone or hears nothing, and another replica
+  // restarts: who settles?
+  random => [
+    cut('P', 'F'),
+    random.chance(0.5) ? on('replicate', 'arrived', 'G') : on('write', 'arrived', 'P'),
+    random.chance(0.6) ? kill('C') : cut('M', 'C'),
+    kill('G'),
+    maybe(random, 0.5, pause('short')),
+    maybe(random, 0.3, kill(random.pick(['P', 'F']))),
+  ],
+  // The same, and the primary dies: the next one has to ask who has seen what.
+  random => [
+    cut('P', random.pick(['F', 'G'])),
+    on('replicate', 'arrived'),
+    maybe(random, 0.5, kill('C')),
+    maybe(random, 0.3, pause('short')),
+    kill('P'),
+    maybe(random, 0.3, cut('M', random.pick(['F', 'G', 'C']))),
+  ],
+  // All have it, but the primary does not know.
+  random => [
+    cut(random.pick(['F', 'G']), 'P'),
+    on('replicate', 'arrived'),
+    maybe(random, 0.4, cut('P', 'C')),
+    kill(random.pick(['P', 'F', 'G'])),
+    maybe(random, 0.5, pause('short')),
+    maybe(random, 0.5, kill(random.pick(['P', 'F', 'G']))),
+  ],
+  // Executed, the client is not told; much later it asks again, perhaps somebody else.
+  random => [
+    cut('P', 'C', random.pick(['middle', 'long'])),
+    on('write', 'answered', 'P'),
+    maybe(random, 0.5, pause('short')),
+    maybe(random, 0.5, kill(random.pick(['P', 'F', 'G']))),
+    pause(random.pick(['short', 'middle'])),
+    MEND,
+    snap('C', 'P'),
+  ],
+  // So, while a replica restarts, is taken in again, and becomes the primary; others write on.
+  random => [
+    cut('P', 'C', 'ages'),
+    on('write', 'answered', 'P', 'C'),
+    kill('F', 'none'),
+    on('caught-up-proposal', 'arrived', 'M'),
+    on('configuration', 'arrived', 'F'),
+    maybe(random, 0.7, kill('G')),
+    maybe(random, 0.7, WORK),
+    pause(random.pick(['short', 'middle'])),
+    kill('P'),
+    pause('short'),
+    MEND,
+    snap('C', 'P'),
+  ],
+  // Committed, but a follower is not told, nor is the client; that follower becomes the primary.
+  random => [
+    cut('P', 'C', 'ages'),
+    on('write', 'arrived', 'P', 'C'),
+    on('replicate', 'arrived', 'F'),
+    cut('P', 'F', random.pick(['short', 'middle'])),
+    on('write', 'answered', 'P', 'C'),
+    kill('G', 'none'),
+    on('gather', 'answered', 'F'),
+    maybe(random, 0.7, WORK),
+    pause(random.pick(['short', 'middle'])),
+    kill('P'),
+    pause(random.pick(['short', 'middle'])),
+    MEND,
+    snap('C', 'P'),
+  ],
+  // Catching up, with trouble in the middle.
+  random => [
+    kill('F', 'none'),
+    on(random.pick(['summaries', 'index-page', 'blocks'] as const), 'answered'),
+    random.pick([kill('P'), kill('G'), snap('P', 'F'), cut('P', 'F'), cut('F', 'P'), kill('F')]),
+    maybe(random, 0.5, pause('short')),
+    maybe(random, 0.5, random.pick([kill('P'), kill('G'), MEND, snap('P', 'F')])),
+  ],
+  // A write that the others do not have while a replica becomes in-sync; then the primary dies.
+  random => [
+    kill('F', 'none'),
+    on('caught-up', 'arrived', 'P'),
+    cut('P', 'G', 'middle'),
+    on('replicate', 'arrived', 'F'),
+    maybe(random, 0.7, on('caught-up-proposal', 'arrived', 'M')),
+    maybe(random, 0.7, on('configuration', 'arrived', 'F')),
+    maybe(random, 0.6, kill('C')),
+    kill('P'),
+  ],
+  // Counted, perhaps proposed, and then out of reach.
+  random => [
+    kill('F', 'none'),
+    on('caught-up', random.pick(['arrived', 'answered', 'returned'] as const)),
+    maybe(random, 0.5, on('caught-up-proposal', 'sent')),
+    random.pick([cut('P', 'F'), snap('P', 'F'), cut('F', 'P')]),
+    on('write', 'answered', 'P'),
+    random.pick([kill('P'), kill('F'), kill('G'), MEND]),
+  ],
+  // Some learn of a new allocation much later than others.
+  random => [
+    cut('M', random.pick(['P', 'F', 'G', 'C', 'D'])),
+    kill(random.pick(['P', 'F', 'G'])),
+    on('configuration', 'arrived'),
+    maybe(random, 0.6, kill(random.pick(['P', 'F', 'G']))),
+  ],
+  // The manager dies at the moment of a decision.
+  random => [
+    kill(random.pick(['P', 'F', 'G']), 'none'),
+    on(random.pick(['register', 'caught-up-proposal'] as const), 'arrived'),
+    maybe(random, 0.5, on('configuration', 'sent')),
+    kill('M'),
+  ],
+  // The disk of a replica that has caught up is full: it says so, and misses what is written.
+  random => [
+    kill('F', 'none'),
+    on('caught-up', 'sent', 'F'),
+    { kind: 'disk', player: 'F' },
+    maybe(random, 0.7, WORK),
+    pause('middle'),
+    WORK,
+  ],
+  // Out of reach of all but one client, which goes on reading; the others are without it from when
+  // its lease is over on, not before.
+  random => [
+    ...apart(['F', 'C'], ['M', 'N', 'O', 'P', 'G'], 'ages'),
+    cut('D', 'F', 'ages'),
+    pause(random.pick(['middle', 'lease', 'lease'])),
+    WORK,
+    on('write', 'answered', 'P', 'D'),
+    WORK,
+    pause('middle'),
+    MEND,
+  ],
+]
+
+/** Where all servers may lose their memory. */
+export const POWER_PLOTS: readonly Plot[] = [
+  // Flushed, and all power is gone.
+  random => [
+    maybe(random, 0.3, kill('F', 'none')),
+    FLUSHED,
+    maybe(random, 0.5, kill('C')),
+    powerCut(random.pick(['P', 'F', 'G'])),
+  ],
+  // Flushed while a replica was away. It comes back, counts, and is the first of all to return.
+  random => [
+    kill('F', random.pick(['short', 'middle'])),
+    maybe(random, 0.5, WORK),
+    FLUSHED,
+    on('caught-up-proposal', 'arrived', 'M'),
+    on('configuration', 'arrived', 'F'),
+    powerCut('F'),
+  ],
+  // A FLUSH while a replica is about to become in-sync; it is the one that comes back first.
+  random => [
+    kill('F', 'none'),
+    on('caught-up', random.pick(['arrived', 'returned'] as const)),
+    maybe(random, 0.7, FLUSHED),
+    maybe(random, 0.8, on('configuration', 'arrived', 'F')),
+    maybe(random, 0.5, pause('short')),
+    powerCut('F'),
+  ],
+  // The same, and its becoming in-sync takes its time.
+  random => [
+    kill('F', 'none'),
+    on('caught-up', 'answered', 'P'),
+    cut('P', 'M', 'ages'),
+    on('sync', 'returned', 'P', 'F'),
+    WORK,
+    FLUSHED,
+    maybe(random, 0.5, FLUSHED),
+    MEND,
+    on('configuration', 'arrived', 'F'),
+    maybe(random, 0.5, kill('C')),
+    powerCut('F'),
+  ],
+  // Memory is lost while writes are under way, and not everybody knows at once.
+  random => [
+    maybe(random, 0.5, cut('M', 'C')),
+    on('write', random.pick(['arrived', 'answered'] as const)),
+    { kind: 'power cut' },
+    maybe(random, 0.5, pause('short')),
+    maybe(random, 0.4, { kind: 'power cut' }),
+    maybe(random, 0.2, kill('C')),
+  ],
+  // The answer to a write is still on its way when nobody remembers that write any more.
+  random => [
+    cut('P', 'C', random.pick(['middle', 'ages'])),
+    on('write', 'answered', 'P', 'C'),
+    powerCut('P'),
+    on('configuration', 'arrived', 'C'),
+    maybe(random, 0.5, on('write', 'sent', 'C')),
+    MEND,
+    maybe(random, 0.3, { kind: 'power cut' }),
+  ],
+]
+
+/** Where one server rots. */
+export const ROTTEN_PLOTS: readonly Plot[] = [
+  // Its content is bad just when a write of it is open, and the first that it asks is gone.
+  random => [
+    cut('P', 'G', 'short'),
+    on('replicate', 'arrived', random.pick(['F', 'G'] as const)),
+    ROT,
+    snap('P', 'F'),
+    maybe(random, 0.5, ROT),
+  ],
+  random => [
+    maybe(random, 0.5, WORK),
+    on('write', 'arrived', 'P'),
+    pause('short'),
+    ROT,
+    on('write', 'arrived', 'P'),
+    snap('P', 'F'),
+    snap('P', 'G'),
+    ROT,
+  ],
+]

@@ -1,0 +1,69 @@
+// The words in which faults are told. An act is a list of steps: wires are cut, moments of the
+// protocol are awaited, processes die and links break.
+//
+// The cast are the players of one shard, as of the beginning of the act: its primary P, two other
+// replicas F and G, a manager M (the leader, where there are several) and others N and O, clients C
+// and D. A step whose player does not exist is left out.
+import type { OperationName } from '../../../src/net/operations.js'
+import type { SeededRandom } from '../seeded-random.js'
+import type { Moment } from '../watched-peers.js'
+
+export type Player = 'P' | 'F' | 'G' | 'M' | 'N' | 'O' | 'C' | 'D'
+/** Of pauses, cuts and absences. `lease`: until one is over; `ages`: beyond all that follows. */
+export type Duration = 'none' | 'short' | 'middle' | 'long' | 'lease' | 'ages'
+
+export type Step =
+  | { readonly kind: 'cut'; readonly from: Player; readonly to: Player; readonly for: Duration }
+  | { readonly kind: 'mend' }
+  | {
+      readonly kind: 'await'
+      readonly operation: OperationName
+      readonly moment: Moment
+      readonly at?: Player
+      /** The other side of the message. */
+      readonly by?: Player
+      readonly count?: number
+    }
+  /** That a FLUSH of a whole volume was acknowledged. */
+  | { readonly kind: 'await flush' }
+  | { readonly kind: 'pause'; readonly for: Duration }
+  | { readonly kind: 'kill'; readonly player: Player; readonly back: Duration }
+  | { readonly kind: 'break'; readonly between: readonly [Player, Player] }
+  /** Of all servers; this one comes back first, if any is named. */
+  | { readonly kind: 'power cut'; readonly first?: Player }
+  | { readonly kind: 'direct links' }
+  /** Fills a disk, of this player or anybody's, or empties the one that is full. */
+  | { readonly kind: 'disk'; readonly player?: Player }
+  /** Bits flip on the rotten server, if there is one. */
+  | { readonly kind: 'rot' }
+  /** The clients that have come to rest begin to work again. */
+  | { readonly kind: 'work' }
+
+/** Steps of which chance leaves some out, or takes one of several. */
+export type Plot = (random: SeededRandom) => readonly (Step | null)[]
+
+export const cut = (from: Player, to: Player, time: Duration = 'middle'): Step => {
+  return { kind: 'cut', from, to, for: time }
+}
+export const on = (operation: OperationName, moment: Moment, at?: Player, by?: Player): Step => {
+  return { kind: 'await', operation, moment, ...(at ? { at } : {}), ...(by ? { by } : {}) }
+}
+export const kill = (player: Player, back: Duration = 'short'): Step => {
+  return { kind: 'kill', player, back }
+}
+export const snap = (a: Player, b: Player): Step => ({ kind: 'break', between: [a, b] })
+export const pause = (time: Duration): Step => ({ kind: 'pause', for: time })
+export const MEND: Step = { kind: 'mend' }
+export const FLUSHED: Step = { kind: 'await flush' }
+export const WORK: Step = { kind: 'work' }
+export const ROT: Step = { kind: 'rot' }
+export const powerCut = (first: Player): Step => ({ kind: 'power cut', first })
+
+export function maybe(random: SeededRandom, chance: number, step: Step): Step | null {
+  return random.chance(chance) ? step : null
+}
+
+/** Both ways. */
+export function apart(a: readonly Player[], b: readonly Player[], time: Duration): readonly Step[] {
+  return a.flatMap(x => b.flatMap(y => [cut(x, y, time), cut(y, x, time)]))
+}
