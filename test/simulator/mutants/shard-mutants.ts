@@ -187,7 +187,7 @@ const SERVING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/block-repair.ts',
-        find: 'if (!(await decided(context, span))) return false',
+        find: "if (!(await decided(context, span))) return 'not-now'",
         replace: '',
       },
     ],
