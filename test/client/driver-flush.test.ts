@@ -148,9 +148,33 @@ test('a write under way when the memory was lost gets a new number, after the re
   const [, first, ...again] = cluster.log
   t.deepEqual(
     again.map(sent => sent.payload[0]),
-    [1, 2],
+    [2, 2],
+    'the replay brings along what it would be over',
   )
   t.notEqual(again[1]!.request, first!.request)
+})
+
+test('the replay never undoes a write under way that has survived', async t => {
+  const cluster = new ScriptedCluster()
+  const volume = cluster.open()
+  await cluster.clock.settle('old', volume.write(byteOffset(0), filled(4096, 1)))
+  const held: Arrival[] = []
+  cluster.intercept = arrival => arrival.sent.kind === 'write' && held.push(arrival) > 0
+  const written = volume.write(byteOffset(1024), filled(1024, 2))
+  await cluster.clock.advance(10)
+  // On the disk by chance, but the client has not heard of it, and dies in the middle.
+  resume(cluster, 1)
+  const [lost] = held.splice(0)
+  cluster.push()
+  await cluster.clock.until('the replay is sent', () => held.length > 0)
+  const { sent } = held[0]!
+  t.equal(sent.length, 4096, 'one write')
+  t.deepEqual(sent.payload.subarray(1023, 2049), Uint8Array.from([1, ...filled(1024, 2), 1]))
+  t.notEqual(sent.request, lost!.sent.request)
+  cluster.intercept = () => false
+  held[0]!.answer(held[0]!.execute())
+  await cluster.clock.settle('write', written)
+  t.deepEqual(cluster.servers.content(0, 1024, 1024), filled(1024, 2))
 })
 
 test('memory lost again during the replay: it begins anew', async t => {

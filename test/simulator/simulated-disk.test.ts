@@ -66,6 +66,20 @@ test('sizes and names are undecided too', async t => {
   t.deepEqual([...names].sort(), ['x', 'y'])
 })
 
+test('a new name that survives is of the file that was renamed', async t => {
+  const disk = newDisk()
+  await (await disk.open('x.new', 'create'))!.write(page(1), 0)
+  await disk.syncFolder('')
+  await disk.remove('x.new')
+  const file = await disk.open('x.new', 'create')
+  await file!.write(page(2), 0)
+  await file!.sync()
+  await disk.rename('x.new', 'x')
+  const found = new Set<string>()
+  for (const outcome of everyOutcome(disk)) found.add(await firstBytes(outcome, 'x', 1))
+  t.deepEqual([...found].sort(), ['2', 'none'])
+})
+
 test('what the old process has in flight never ends', async t => {
   const clock = new VirtualClock()
   const disk = new SimulatedDisk({ clock, random: new SeededRandom(3) })

@@ -1,6 +1,7 @@
 // The names of a simulated disk: what programs see, what is durable, and the changes in between.
 // A crash keeps any subset of these changes, in their order; a change becomes durable when all the
 // folders that it touches were synced.
+import { assert } from '../../src/base/assert.js'
 import type { SimulatedInode } from './simulated-inode.js'
 
 export type Node = SimulatedInode | 'folder'
@@ -9,7 +10,8 @@ type Names = Map<string, Node>
 type Change =
   | { readonly kind: 'link'; readonly path: string; readonly node: Node }
   | { readonly kind: 'unlink'; readonly path: string }
-  | { readonly kind: 'rename'; readonly from: string; readonly to: string }
+  /** The new name is of just this file, also where it is all that survives. */
+  | { readonly kind: 'rename'; readonly from: string; readonly to: string; readonly node: Node }
 
 interface Pending {
   readonly change: Change
@@ -49,7 +51,9 @@ export class SimulatedNames {
   }
 
   rename(from: string, to: string): void {
-    this.#do({ kind: 'rename', from, to }, [parent(from), parent(to)])
+    const node = this.find(from)
+    assert(node, `${from} is there`)
+    this.#do({ kind: 'rename', from, to, node }, [parent(from), parent(to)])
   }
 
   mark(): number {
@@ -73,8 +77,10 @@ export class SimulatedNames {
     const add = (path: string, node: Node): void => {
       if (node !== 'folder') found.set(node, path)
     }
-    for (const { change } of this.#pending)
+    for (const { change } of this.#pending) {
       if (change.kind === 'link') add(change.path, change.node)
+      if (change.kind === 'rename') add(change.from, change.node)
+    }
     for (const [path, node] of this.#durable) add(path, node)
     for (const [path, node] of this.#current) add(path, node)
     return [...found]
@@ -124,6 +130,9 @@ function apply(names: Names, change: Change): void {
     names.set(change.path, change.node)
   } else if (change.kind === 'unlink') {
     names.delete(change.path)
+  } else if (change.node !== 'folder') {
+    names.delete(change.from)
+    names.set(change.to, change.node)
   } else {
     for (const [path, node] of [...names]) {
       if (path !== change.from && !path.startsWith(`${change.from}/`)) continue

@@ -1,14 +1,15 @@
 // Memory that was lost (design §5): when a shard's generation rises, all its in-sync replicas had
-// restarted, and acknowledged writes that no FLUSH covered may be gone. They are written again, as
-// the last of them left each block, before anything else is sent to the shard; when the generation
-// rises once more meanwhile, from the beginning.
+// restarted, and acknowledged writes that no FLUSH covered may be gone. They are written again, with
+// those under way, as the last of them left each block, before anything else is sent to the shard;
+// when the generation rises once more meanwhile, from the beginning.
 import { REPLAYS_IN_FLIGHT, REQUEST_BYTES_MAX } from '../../base/limits.js'
 import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
 import { flattened, type KeptWrite } from './kept-writes.js'
 import type { ShardRequest } from './shard-request.js'
 
 export interface ReplaySource {
-  kept(): readonly KeptWrite[]
+  /** All that is to be repeated, the older first. */
+  writes(): readonly KeptWrite[]
   begin(): ShardRequest
   end(request: ShardRequest): void
   /** Writes it under a new number. */
@@ -62,7 +63,7 @@ export class Replay {
 
   /** False: it must begin anew. */
   async #once(): Promise<boolean> {
-    const writes = flattened(this.#source.kept(), REQUEST_BYTES_MAX)
+    const writes = flattened(this.#source.writes(), REQUEST_BYTES_MAX)
     let ended = false
     const line = async (): Promise<void> => {
       for (const write of writes) {

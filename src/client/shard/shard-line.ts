@@ -3,7 +3,8 @@
 // (range-order.ts); this file sees that they stay so over retries, new allocations and restarts.
 //
 // Invariants: no number is used again after the generation has risen; nothing but the replay is
-// sent while one is under way; what was acknowledged is kept until a FLUSH of the same generation.
+// sent while one is under way; what was acknowledged is kept until a FLUSH of the same generation;
+// a replay never puts an older write over a newer one that may have survived.
 import { assert } from '../../base/assert.js'
 import type {
   ByteCount,
@@ -45,6 +46,8 @@ export class ShardLine implements ShardOutlook {
   readonly #events: ShardLineEvents
   readonly #numbers: RequestNumbers
   readonly #kept = new KeptWrites()
+  /** Writes that were sent and are not decided, in the order in which they were first sent. */
+  readonly #sent = new Set<KeptWrite>()
   readonly #asked = new Set<Asked>()
   readonly #flushes = new FlushQueue(() => this.#flush())
   readonly #replay: Replay
@@ -59,7 +62,9 @@ export class ShardLine implements ShardOutlook {
     this.#events = events
     this.#numbers = new RequestNumbers(context.counter, ONCE_NUMBERS_MAX)
     this.#replay = new Replay({
-      kept: () => this.#kept.list(),
+      // What was sent may have been executed and survived: what is older must not be put over it.
+      // While it is under way it may take effect at any time, so the replay brings it along.
+      writes: () => [...this.#kept.list(), ...this.#sent],
       begin: () => this.begin('write'),
       end: request => context.pending.end(request),
       write: (request, write) => this.#write(request, write, true),
@@ -156,17 +161,20 @@ export class ShardLine implements ShardOutlook {
         number = null
       }
       number ??= this.#numbers.take()
+      if (!replay) this.#sent.add(write)
       under = this.#generation
       const { volume, shard } = this.#name
       const completeBelow = this.#numbers.completeBelow
       return { volume, shard, epoch, ...write, request: number, completeBelow }
     }
     const accepted = (): void => {
+      this.#sent.delete(write)
       if (!replay) this.#kept.add(write)
     }
     try {
       await new RequestLife(this.#context, this, { request, replay, message, accepted }).run()
     } finally {
+      this.#sent.delete(write)
       if (number !== null) this.#numbers.complete(number)
     }
   }

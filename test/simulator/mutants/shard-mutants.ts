@@ -461,6 +461,18 @@ const FLUSHING: readonly Mutant[] = [
     caughtBy: 1,
   },
   {
+    name: 'replay-over-newer',
+    breaks: 'A replay puts nothing over a write under way that may have survived.',
+    edits: [
+      {
+        file: 'client/shard/shard-line.ts',
+        find: '[...this.#kept.list(), ...this.#sent]',
+        replace: 'this.#kept.list()',
+      },
+    ],
+    caughtBy: 1,
+  },
+  {
     name: 'no-generation-check',
     breaks: 'An answer of a generation that is over is no answer.',
     edits: [

@@ -145,12 +145,18 @@ class Run {
   async #callRoll(patience: number): Promise<void> {
     const [using] = this.#using
     if (!using) return
-    // A client that may have something to repeat does so before it answers a read (I2).
-    for (const workload of using.workloads) if (this.#mode === 'exclusive') await workload.readAll()
+    if (this.#mode === 'exclusive' && !(await this.#hasRepeated(using))) return
     for (const subject of this.#subjects) {
       const call = { cluster: this.#cluster, client: using.client, subject, patience }
       this.#findings.push(...(await callRoll(call)))
     }
+  }
+
+  /** What memory was lost is repeated before the client is given what it reads, if it can be. */
+  async #hasRepeated({ workloads }: Using): Promise<boolean> {
+    let read = false
+    void Promise.all(workloads.map(workload => workload.readAll())).then(() => (read = true))
+    return this.#cluster.within(ROLL_CALL_LIMIT, () => read)
   }
 
   get #idle(): boolean {
