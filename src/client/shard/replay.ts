@@ -1,7 +1,7 @@
 // Memory that was lost (design §5): when a shard's generation rises, all its in-sync replicas had
-// restarted, and acknowledged writes that no FLUSH covered may be gone. They are written again, with
-// those under way, as the last of them left each block, before anything else is sent to the shard;
-// when the generation rises once more meanwhile, from the beginning.
+// restarted, and acknowledged writes that no FLUSH covered may be gone. They are written again,
+// with those under way, as the last of them left each block, before anything else is sent to the
+// shard; when the generation rises once more meanwhile, from the beginning.
 import { REPLAYS_IN_FLIGHT, REQUEST_BYTES_MAX } from '../../base/limits.js'
 import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
 import { flattened, type KeptWrite } from './kept-writes.js'

@@ -4,6 +4,7 @@
 import { exhaustive } from '../../../src/base/assert.js'
 import { wait } from '../../../src/base/clock.js'
 import { byteCount, byteOffset, type PeerId } from '../../../src/base/brands.js'
+import { SwarmdiskError } from '../../../src/base/errors.js'
 import { BLOCK_BYTES } from '../../../src/base/limits.js'
 import type { ShardAllocation } from '../../../src/layout/configuration.js'
 import { splitRange } from '../../../src/layout/geometry.js'
@@ -24,7 +25,7 @@ export interface FaultsOptions {
   readonly memoryMayBeLost: () => void
   readonly clientDies: (client: Client) => void
   /** The clients that have come to rest begin to work again. */
-  readonly work: () => void
+  readonly work: (what: 'all' | 'flushes') => void
 }
 
 const DEATHS: readonly Death[] = ['kill', 'kill', 'power', 'power', 'silent power', 'stop']
@@ -172,12 +173,14 @@ export class Faults {
         cluster.swarm.allowed.direct = !cluster.swarm.allowed.direct
         return this.#break(cast.get('P'), cast.get('C'))
       case 'disk':
-        return this.#full === null ? this.#fill(cast, step.player) : this.#empty()
+        return this.#full === null ? this.#fill(cast) : this.#empty()
+      case 'refuse':
+        return this.#refuse(cast.get(step.player), this.#draw(step.for))
       case 'rot':
         if (mode === 'rotten') for (let i = ROTTEN_SECTORS; i > 0; i--) this.#flip()
         return
       case 'work':
-        return this.#o.work()
+        return this.#o.work(step.what)
       default:
         return exhaustive(step)
     }
@@ -295,11 +298,23 @@ export class Faults {
     }
   }
 
-  #fill(cast: Cast, player?: Player): void {
+  /** Its blocks, and nothing else; and this process alone: the next one may write again. */
+  #refuse(player: PeerId | undefined, duration: number): void {
     const { cluster } = this.#o
-    const whose = player ? cast.get(player) : this.#random.pick([...cast.values()].slice(0, 2))
-    if (whose === undefined) return
-    const name = cluster.nameOf(whose)
+    if (player === undefined) return
+    const name = cluster.nameOf(player)
+    this.#note('disk refuses')
+    const disk = cluster.diskOf(name)
+    disk.fail = (operation, path) => {
+      if (operation !== 'write' || !path.includes('/layer-')) return null
+      return new SwarmdiskError('disk-error', `cannot write ${path}`)
+    }
+    cluster.clock.after(duration, () => (disk.fail = null))
+  }
+
+  #fill(cast: Cast): void {
+    const { cluster } = this.#o
+    const name = cluster.nameOf(this.#random.pick([...cast.values()].slice(0, 2)))
     if (!cluster.serverNames.includes(name)) return
     this.#note('disk full')
     const disk = cluster.diskOf(name)

@@ -94,7 +94,7 @@ class Run {
         for (const { model } of this.#subjects) model?.memoryMayBeLost()
       },
       clientDies: client => this.#clientDies(client),
-      work: () => this.#burst(),
+      work: what => this.#burst(what),
     })
   }
 
@@ -117,7 +117,7 @@ class Run {
   /** Bursts of all clients, an act of faults among them, and sometimes time to recover. */
   async #round(): Promise<void> {
     const plan = this.#plan
-    this.#burst()
+    this.#burst('all')
     await this.#faults.act()
     if (this.#orphaned) await this.#replaceWriter()
     while (this.#mode !== 'exclusive' && this.#using.length < 3) await this.#newClient()
@@ -127,16 +127,16 @@ class Run {
     if (await this.#cluster.within(patience, quiet)) await this.#callRoll(0)
   }
 
-  #burst(): void {
+  #burst(what: 'all' | 'flushes'): void {
     const work = this.#work
-    const depth = 1 + work.below(this.#using.length > 1 ? 2 : 4)
+    const depth = 1 + work.below(this.#using.length > 1 ? 2 : 4) + (what === 'all' ? 0 : 1)
     const calls = 4 + work.below(10)
     this.#using.forEach(({ workloads }, i) => {
       // The last of several clients only reads: it sees what the others are held in.
       const reads = this.#using.length > 1 && i === this.#using.length - 1
       for (const workload of workloads) {
         if (reads) workload.burst('reads', 1 + work.below(2), 3 * calls)
-        else workload.burst('all', depth, calls)
+        else workload.burst(what, depth, calls)
       }
     })
   }

@@ -4,6 +4,7 @@ import {
   apart,
   cut,
   FLUSHED,
+  FLUSHES,
   kill,
   maybe,
   MEND,
@@ -128,12 +129,14 @@ export const SHARD_PLOTS: readonly Plot[] = [
     maybe(random, 0.5, on('configuration', 'sent')),
     kill('M'),
   ],
-  // The disk of a replica that has caught up is full: it says so, and misses what is written.
+  // A replica has caught up, and its disk does not take what is written next.
   random => [
     kill('F', 'none'),
+    on('summaries', 'arrived', 'P', 'F'),
+    WORK,
     on('caught-up', 'sent', 'F'),
-    { kind: 'disk', player: 'F' },
-    maybe(random, 0.7, WORK),
+    { kind: 'refuse', player: 'F', for: 'middle' },
+    maybe(random, 0.5, WORK),
     pause('middle'),
     WORK,
   ],
@@ -158,6 +161,15 @@ export const POWER_PLOTS: readonly Plot[] = [
     maybe(random, 0.3, kill('F', 'none')),
     FLUSHED,
     maybe(random, 0.5, kill('C')),
+    powerCut(random.pick(['P', 'F', 'G'])),
+  ],
+  // FLUSHes and writes overlap; of what was acknowledged last only the disks know.
+  random => [
+    FLUSHES,
+    pause('short'),
+    FLUSHED,
+    maybe(random, 0.5, FLUSHED),
+    kill('C'),
     powerCut(random.pick(['P', 'F', 'G'])),
   ],
   // Flushed while a replica was away. It comes back, counts, and is the first of all to return.

@@ -32,12 +32,14 @@ export type Step =
   /** Of all servers; this one comes back first, if any is named. */
   | { readonly kind: 'power cut'; readonly first?: Player }
   | { readonly kind: 'direct links' }
-  /** Fills a disk, of this player or anybody's, or empties the one that is full. */
-  | { readonly kind: 'disk'; readonly player?: Player }
+  /** Fills somebody's disk, or empties the one that is full. */
+  | { readonly kind: 'disk' }
+  /** Writes to the disk of this player fail for a while. */
+  | { readonly kind: 'refuse'; readonly player: Player; readonly for: Duration }
   /** Bits flip on the rotten server, if there is one. */
   | { readonly kind: 'rot' }
-  /** The clients that have come to rest begin to work again. */
-  | { readonly kind: 'work' }
+  /** The clients that have come to rest begin to work again, perhaps with many a FLUSH. */
+  | { readonly kind: 'work'; readonly what: 'all' | 'flushes' }
 
 /** Steps of which chance leaves some out, or takes one of several. */
 export type Plot = (random: SeededRandom) => readonly (Step | null)[]
@@ -55,7 +57,8 @@ export const snap = (a: Player, b: Player): Step => ({ kind: 'break', between: [
 export const pause = (time: Duration): Step => ({ kind: 'pause', for: time })
 export const MEND: Step = { kind: 'mend' }
 export const FLUSHED: Step = { kind: 'await flush' }
-export const WORK: Step = { kind: 'work' }
+export const WORK: Step = { kind: 'work', what: 'all' }
+export const FLUSHES: Step = { kind: 'work', what: 'flushes' }
 export const ROT: Step = { kind: 'rot' }
 export const powerCut = (first: Player): Step => ({ kind: 'power cut', first })
 

@@ -41,6 +41,20 @@ export interface WorkloadOptions {
   readonly flushed: () => void
 }
 
+/** The rest are FLUSHes. */
+interface Percent {
+  readonly reads: number
+  readonly writes: number
+}
+
+type Mix = 'all' | 'reads' | 'flushes'
+
+const MIXES: Readonly<Record<Mix, Percent>> = {
+  all: { reads: 35, writes: 56 },
+  reads: { reads: 100, writes: 0 },
+  flushes: { reads: 10, writes: 50 },
+}
+
 /** Up to this long a line pauses between two calls, now and then. */
 const THINKING_MS = 8
 
@@ -71,7 +85,7 @@ export class Workload {
   }
 
   /** Lines of `count` calls each begin, until there are `depth` of them. */
-  burst(what: 'all' | 'reads', depth: number, count: number): void {
+  burst(what: Mix, depth: number, count: number): void {
     this.#stopping = this.#dead
     while (this.#underWay < depth) void this.#line(what, count)
   }
@@ -104,14 +118,14 @@ export class Workload {
     }
   }
 
-  async #line(what: 'all' | 'reads', count: number): Promise<void> {
+  async #line(what: Mix, count: number): Promise<void> {
     const { clock, random } = this.#o
     this.#underWay++
     try {
       for (let i = 0; i < count && !this.#stopping; i++) {
         if (random.chance(0.3)) await wait(clock, (THINKING_MS * random.below(1_000)) / 1_000)
         this.operations++
-        await this.#one(what === 'reads' ? 0 : random.below(100))
+        await this.#one(MIXES[what], random.below(100))
       }
     } catch (error) {
       if (!this.#dead) this.findings.push(`a call of ${this.#o.who} failed: ${String(error)}`)
@@ -120,9 +134,9 @@ export class Workload {
     }
   }
 
-  #one(chance: number): Promise<void> {
-    if (chance < 35) return this.#read(this.#pick())
-    return chance < 91 ? this.#write(this.#pick()) : this.flush()
+  #one({ reads, writes }: Percent, chance: number): Promise<void> {
+    if (chance < reads) return this.#read(this.#pick())
+    return chance < reads + writes ? this.#write(this.#pick()) : this.flush()
   }
 
   #pick(): Sectors {
