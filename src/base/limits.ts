@@ -108,6 +108,9 @@ export const SHARD_BYTES_AIM = 8 * 1024 * MiB
  * Enough for a lost server's shards to be rebuilt by several others at once, few enough to flush.
  */
 export const SHARDS_PER_SERVER_AIM = 3
+/** Replicas of a shard beyond what its volume wants: a copy is made before the other one goes. */
+export const REPLICAS_ON_THE_WAY = 1
+export const ALLOCATION_REPLICAS_MAX = REPLICAS_MAX + REPLICAS_ON_THE_WAY
 /** Holders of one shard, replicas and stale ones: every replica may be on its way to elsewhere. */
 export const ALLOCATION_SERVERS_MAX = 2 * REPLICAS_MAX
 /**
@@ -257,6 +260,19 @@ export const JOIN_COPY_MS = 3_000
 export const JOIN_DEADLINE_MS = 12_000
 /** How often a manager that wants to join asks. */
 export const JOIN_RETRY_MS = 500
+
+// ---- moving copies ----------------------------------------------------------------------------
+
+/** A server that is down for longer than this is replaced: a reboot or an update takes less. */
+export const REBUILD_AFTER_MS = 10 * 60 * 1000
+/**
+ * Copies that are being made at the same time in the cluster, and on one server: a disk and a link
+ * have to carry the I/O of clients beside them, and a few are enough to keep one busy.
+ */
+export const MOVES_AT_ONCE = 4
+export const MOVES_PER_TARGET = 2
+/** Moves that were refused are planned again after this: long enough for a full disk to be seen. */
+export const MOVES_RETRY_MS = 5_000
 
 // ---- leases ------------------------------------------------------------------------------------
 

@@ -5,8 +5,8 @@ import { exhaustive } from '../base/assert.js'
 import { epoch as toEpoch, EPOCH_LIMIT, volumeId, type Epoch } from '../base/brands.js'
 import { addressesProblem } from './apply/addresses.js'
 import { managerAdded, managerRemoved, managerUpdated } from './apply/managers.js'
-import { serverDown, serverRegistered, serverRemoved } from './apply/servers.js'
-import { caughtUp, reallocated } from './apply/shards.js'
+import { serverDown, serverRegistered, serverRemoved, serverState } from './apply/servers.js'
+import { caughtUp, moved, reallocated } from './apply/shards.js'
 import { volumeCreated, volumeDeleted } from './apply/volumes.js'
 import type { Change } from './change.js'
 import type { Configuration } from './configuration.js'
@@ -68,6 +68,10 @@ function changed(before: Configuration, change: Change, epoch: Epoch): Configura
       return reallocated(before, change.shards, epoch)
     case 'replicas-caught-up':
       return caughtUp(before, change.replicas, epoch)
+    case 'shards-moved':
+      return moved(before, change.shards, epoch)
+    case 'server-state':
+      return serverState(before, change, epoch)
     default:
       return exhaustive(change)
   }

@@ -58,6 +58,21 @@ export type Change =
     }
   /** The primaries say that these replicas have caught up and count. Valid in that epoch only. */
   | { readonly kind: 'replicas-caught-up'; readonly replicas: readonly CaughtUpReplica[] }
+  /**
+   * Copies are made anew on other servers, or given up where there are more than wanted: a decision
+   * that may take a copy from a server that lives, and so is voted on.
+   */
+  | {
+      readonly kind: 'shards-moved'
+      readonly reason: string
+      readonly shards: readonly ShardReallocation[]
+    }
+  /** An operator has a server emptied, or no longer: whether it is down is not touched. */
+  | {
+      readonly kind: 'server-state'
+      readonly server: PeerId
+      readonly state: 'draining' | 'up'
+    }
 
 export interface ShardReallocation {
   readonly volume: VolumeId

@@ -37,6 +37,16 @@ export function describeChange(
         `${count(change.shards.length, 'shard')} of ${volumes(after, change.shards)} ` +
         `reallocated: ${change.reason}`
       )
+    case 'shards-moved':
+      return (
+        `${count(change.shards.length, 'shard')} of ${volumes(after, change.shards)} ` +
+        `moved: ${change.reason}`
+      )
+    case 'server-state':
+      return (
+        `storage server ${serverName(after, change.server)} is ` +
+        (change.state === 'draining' ? 'to be emptied' : 'no longer to be emptied')
+      )
     case 'replicas-caught-up':
       return (
         `${count(change.replicas.length, 'replica')} of ${volumes(after, change.replicas)} ` +

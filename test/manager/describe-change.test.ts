@@ -84,6 +84,22 @@ const lines: readonly (readonly [Change, string])[] = [
     { kind: 'replicas-caught-up', replicas: [{ ...place, server: SERVER_B }] },
     '1 replica of data caught up: b',
   ],
+  [
+    {
+      kind: 'shards-moved',
+      reason: 'b is being emptied',
+      shards: [{ ...place, replicas: [], stale: [], generation: generation(0) }],
+    },
+    '1 shard of data moved: b is being emptied',
+  ],
+  [
+    { kind: 'server-state', server: SERVER_B, state: 'draining' },
+    'storage server b is to be emptied',
+  ],
+  [
+    { kind: 'server-state', server: SERVER_B, state: 'up' },
+    'storage server b is no longer to be emptied',
+  ],
 ]
 
 test('every change is one line with the names of its time', t => {

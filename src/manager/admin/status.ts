@@ -52,7 +52,7 @@ export function serverResults(view: View): readonly ServerResult[] {
       const reachable = view.connected.has(id)
       return {
         ...{ name, id },
-        state: reachable ? server.state : 'down',
+        state: !reachable || server.state === 'down-draining' ? 'down' : server.state,
         used: report?.used ?? 0,
         ...{ capacity, domain, weight, reachable },
         addresses: server.addresses.map(({ host, port }) => formatAddress(host, port)),

@@ -7,7 +7,7 @@ import type { Incarnation, PeerId } from '../../base/brands.js'
 import type { ChangeOf } from '../../layout/change.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from '../../layout/configuration.js'
 import { majority } from '../../layout/names.js'
-import { inSyncOf } from '../../layout/replicas.js'
+import { inSyncOf, isDrainingState } from '../../layout/replicas.js'
 import type { ProposalVoteReply } from '../../net/manager-messages.js'
 import { serverName, shortId } from '../describe-change.js'
 import { firstAndMore, type Draft } from './draft.js'
@@ -32,8 +32,8 @@ export function managerOpinion(draft: Draft, view: ManagerView): ProposalVoteRep
 function degreeProblem({ before, after, change }: Draft, view: ManagerView): string | null {
   const reached = { before: reachedServers(before, view), after: reachedServers(after, view) }
   const known = { before: knownServers(before), after: knownServers(after) }
-  const without =
-    change.kind === 'server-removed' ? ` without ${serverName(before, change.server)}` : ''
+  const leaves = change.kind === 'server-removed' || change.kind === 'server-state'
+  const without = leaves ? ` without ${serverName(before, change.server)}` : ''
   const problems: string[] = []
   for (const volume of after.volumes.values()) {
     const { name, replicas } = volume
@@ -60,7 +60,7 @@ function reachedServers({ servers }: Configuration, view: ManagerView): number {
 
 /** Those that could be given copies if they came back. */
 function knownServers({ servers }: Configuration): number {
-  return [...servers.values()].filter(({ state }) => state !== 'draining').length
+  return [...servers.values()].filter(({ state }) => !isDrainingState(state)).length
 }
 
 /** Shards that have enough in-sync copies within reach, and would not any more. */

@@ -22,6 +22,8 @@ export function isVotedOn(before: Configuration, change: Change): boolean {
     case 'manager-added':
     case 'manager-removed':
     case 'server-removed':
+    case 'server-state':
+    case 'shards-moved':
     case 'volume-created':
     case 'volume-deleted':
       return true

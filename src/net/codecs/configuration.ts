@@ -3,6 +3,7 @@
 // in docs/protocol.md). Formats only ever grow a new version; kinds and words are append only.
 import type { PeerId } from '../../base/brands.js'
 import {
+  ALLOCATION_REPLICAS_MAX,
   DELETED_VOLUMES_REMEMBERED,
   LAYERS_MAX,
   MANAGERS_MAX,
@@ -59,7 +60,7 @@ function serverCodec(peer: Codec<PeerId>): Codec<ServerRecord> {
     addresses: f.addressesField,
     capacity: f.bytesField,
     weight: real,
-    state: word(['up', 'down', 'draining']),
+    state: word(['up', 'down', 'draining', 'down-draining']),
     incarnation: f.incarnationField,
   })
 }
@@ -70,7 +71,7 @@ function replicasCodec(peer: Codec<PeerId>): Codec<readonly Replica[]> {
     state: word(['in-sync', 'syncing']),
     incarnation: f.incarnationField,
   })
-  return list(replica, REPLICAS_MAX, 3)
+  return list(replica, ALLOCATION_REPLICAS_MAX, 3)
 }
 
 function allocationCodec(peer: Codec<PeerId>): Codec<ShardAllocation> {
@@ -183,6 +184,11 @@ function changeBody(peer: Codec<PeerId>): Codec<Change> {
       reason: sentence(SENTENCE_BYTES_MAX),
     }),
     'server-removed': record({ server: peer }),
+    'shards-moved': record({
+      reason: sentence(SENTENCE_BYTES_MAX),
+      shards: list(reallocation, SHARDS_NAMED_MAX, 6),
+    }),
+    'server-state': record({ server: peer, state: word(['draining', 'up']) }),
   })
 }
 

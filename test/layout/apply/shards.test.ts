@@ -23,6 +23,7 @@ const [A, B, C] = shardOf(start).replicas.map(r => r.server) as [
 ]
 const [a, b, c] = shardOf(start).replicas as [Replica, Replica, Replica]
 const syncing = (r: Replica): Replica => ({ ...r, state: 'syncing' })
+const PLACE = { volume: VOLUME, shard: shardIndex(0) }
 
 test('a replica leaves the in-sync set', t => {
   const after = must(start, reallocate(start, { replicas: [b, c], stale: [A] }))
@@ -176,5 +177,49 @@ test('catching up counts in its epoch, for a syncing replica of the newest start
   )
   const restarted = restart(before, A)
   t.equal(refusal(restarted, caughtUp(claim(restarted, A))), 'not-syncing', 'restarted since')
+  t.end()
+})
+
+/** Shard 0 as a move would have it. */
+function move(before: Configuration, fields: Parameters<typeof reallocate>[1]): Change {
+  return { ...reallocate(before, fields), kind: 'shards-moved' }
+}
+
+test('a move adds a copy, and drops one when enough that kept their memory are left', t => {
+  const four = must(start, { kind: 'server-registered', server: server(4) })
+  const d: Replica = replica(four, server(4).id)
+  const added = must(four, move(four, { replicas: [a, b, c, d] }))
+  t.deepEqual(shardOf(added).replicas, [a, b, c, d])
+  const synced = must(added, {
+    kind: 'replicas-caught-up',
+    replicas: [{ ...PLACE, server: d.server, expected: shardOf(added).epoch }],
+  })
+  const inSyncD: Replica = { ...d, state: 'in-sync' }
+  const moved = must(synced, move(synced, { replicas: [b, c, inSyncD] }))
+  t.deepEqual(shardOf(moved).replicas, [b, c, inSyncD], 'a living primary has left')
+  t.deepEqual(shardOf(moved).stale, [], 'and is forgotten')
+  t.equal(refusal(added, move(four, { replicas: [a, b] })), 'outdated')
+  t.end()
+})
+
+test('a move that endangers a shard is refused', t => {
+  const four = must(start, { kind: 'server-registered', server: server(4) })
+  const d = replica(four, server(4).id)
+  const data = (before: Configuration, replicas: readonly Replica[]): string | null =>
+    refusal(before, move(before, { replicas }))
+  t.equal(data(four, [a]), 'data-loss', 'fewer than writes need')
+  t.equal(data(four, [a, b]), null, 'as many as writes need')
+  t.equal(data(four, [a, b, { ...d, state: 'in-sync' }]), 'data-loss', 'a copy that is none yet')
+  t.equal(data(start, [a, b, c, d]), 'bad-allocation', 'an unknown server')
+  const five = must(four, { kind: 'server-registered', server: server(5) })
+  const e = replica(five, server(5).id)
+  t.equal(data(five, [a, b, c, d, e]), 'bad-allocation', 'more than one on the way')
+  const restarted = restart(restart(four, A), B)
+  t.equal(data(restarted, [a, b]), 'data-loss', 'the last one that kept its memory')
+  t.equal(data(restarted, [c, a]), null, 'as many as there are')
+  const none = restart(restarted, C)
+  t.equal(data(none, [a, b, c, d]), 'data-loss', 'who is to be copied, if nobody kept it?')
+  const next = generation(1)
+  t.equal(refusal(four, move(four, { replicas: [a, b], generation: next })), 'bad-allocation')
   t.end()
 })

@@ -29,6 +29,8 @@ test('decisions are voted on, facts are not', t => {
     'volume-created': [created, true],
     'volume-deleted': [DELETE, true],
     'shards-reallocated': [{ kind: 'shards-reallocated', reason: 'x', shards: [] }, false],
+    'shards-moved': [{ kind: 'shards-moved', reason: 'x', shards: [] }, true],
+    'server-state': [{ kind: 'server-state', server: C, state: 'draining' }, true],
     'replicas-caught-up': [{ kind: 'replicas-caught-up', replicas: [] }, false],
   }
   for (const [kind, [change, voted]] of Object.entries(cases)) {

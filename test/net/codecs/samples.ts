@@ -70,7 +70,7 @@ export const server = (random: SeededRandom): ServerRecord => ({
   addresses: addresses(random),
   capacity: byteCount(random),
   weight: random.below(1_000) / 8,
-  state: random.pick(['up', 'down', 'draining']),
+  state: random.pick(['up', 'down', 'draining', 'down-draining']),
   incarnation: incarnation(random),
 })
 
@@ -189,5 +189,18 @@ export function changes(random: SeededRandom): readonly Change[] {
       reason: random.pick(['', 'silent for 3 s', 'ü'.repeat(100)]),
     },
     { kind: 'server-removed', server: peer(random) },
+    {
+      kind: 'shards-moved',
+      reason: random.pick(['', 'storage server b is being emptied', 'ü'.repeat(100)]),
+      shards: several(random, 5, () => ({
+        volume: volumeId(random),
+        shard: shard(random),
+        expected: epoch(random),
+        replicas: several(random, 8, () => replica(random, random.pick(peers))),
+        stale: several(random, 2, () => random.pick(peers)),
+        generation: generation(random),
+      })),
+    },
+    { kind: 'server-state', server: peer(random), state: random.pick(['draining', 'up']) },
   ]
 }
