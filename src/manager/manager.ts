@@ -7,6 +7,7 @@ import { assert } from '../base/assert.js'
 import type { Incarnation, PeerId } from '../base/brands.js'
 import type { Clock } from '../base/clock.js'
 import { isSwarmdiskError } from '../base/errors.js'
+import { REBUILD_AFTER_MS } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Disk } from '../disk/disk.js'
@@ -40,6 +41,8 @@ export interface ManagerOptions {
   readonly addresses: () => readonly Address[]
   /** Start a new cluster; else go on with the one in the data directory, or join one. */
   readonly newCluster: boolean
+  /** Milliseconds after which a storage server that is down is replaced. */
+  readonly rebuildAfter?: number
   /** Called with the reason whenever it is another one why this manager is not taken in yet. */
   readonly onWaiting?: (reason: string) => void
 }
@@ -146,7 +149,7 @@ export class Manager {
   }
 
   #make(history: RaftHistory): Parts {
-    const { clock, log, peers, addresses } = this.#options
+    const { clock, log, peers, addresses, rebuildAfter = REBUILD_AFTER_MS } = this.#options
     const { self } = peers
     const common = { clock, log, peers, history, self }
     const proposals = new Proposals({
@@ -166,6 +169,7 @@ export class Manager {
       propose,
       live: () => detection.live(),
       registered: server => detection.registered(server),
+      rebuildAfter,
     })
     const admin = new AdminDesk({
       ...common,

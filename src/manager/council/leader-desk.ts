@@ -1,7 +1,9 @@
 // What only the leader does: storage servers register with it and say that replicas have caught up,
-// servers that are back get their place again, and those whose lease ran out are declared down.
+// servers that are back get their place again, those whose lease ran out are declared down, and
+// copies are moved.
 // The parts are made on every manager, and are idle on all but the leader.
 import type { Incarnation, PeerId } from '../../base/brands.js'
+import type { Clock } from '../../base/clock.js'
 import { isSwarmdiskError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { Change } from '../../layout/change.js'
@@ -13,17 +15,21 @@ import { CaughtUpBatch } from '../caught-up-batch.js'
 import { serverName, shortId } from '../describe-change.js'
 import type { ProposalResult } from '../history/configuration-history.js'
 import type { ReplicatedHistory } from '../history/replicated-history.js'
+import { Moves } from '../movement/moves.js'
 import { serverRecordOf } from '../registration.js'
 import { ReturningServers } from '../returning-servers.js'
 
 export interface LeaderDeskOptions {
   readonly self: PeerId
+  readonly clock: Clock
   readonly log: Log
   readonly history: ReplicatedHistory
   /** Storage servers whose lease runs, with the incarnation they run as. */
   readonly live: () => ReadonlyMap<PeerId, Incarnation>
   /** A server has registered: its lease may run from now on. */
   readonly registered: (server: PeerId) => void
+  /** Milliseconds after which a server that is down is replaced. */
+  readonly rebuildAfter: number
   readonly propose: (
     change: Change,
     how: { readonly proposer: string; readonly force: boolean },
@@ -40,19 +46,20 @@ export class LeaderDesk {
   readonly #o: LeaderDeskOptions
   readonly #returning: ReturningServers
   readonly #caughtUp: CaughtUpBatch
+  readonly #moves: Moves
   /** Asking at this moment: as good as heard of by the plans that follow their registration. */
   readonly #registering = new Map<PeerId, Incarnation>()
 
   constructor(options: LeaderDeskOptions) {
     this.#o = options
-    const { log, live, self } = options
+    const { clock, log, history, live, self, rebuildAfter } = options
     const connected = (): ReadonlyMap<PeerId, Incarnation> =>
       new Map([...live(), ...this.#registering])
     const current = (): Configuration | null => this.#leading()
-    this.#returning = new ReturningServers({
-      ...{ log, current, connected },
-      propose: change => this.#propose(change, `manager ${shortId(self)}`),
-    })
+    const propose = (change: Change): Promise<ProposalResult> =>
+      this.#propose(change, `manager ${shortId(self)}`)
+    this.#returning = new ReturningServers({ log, current, connected, propose })
+    this.#moves = new Moves({ clock, log, history, connected, propose, rebuildAfter })
     this.#caughtUp = new CaughtUpBatch({
       ...{ log, current },
       propose: (change, primaries) =>
@@ -62,7 +69,9 @@ export class LeaderDesk {
 
   /** Something has changed that plans depend on. */
   consider(): void {
-    if (this.#o.history.leads) this.#returning.consider()
+    if (!this.#o.history.leads) return
+    this.#returning.consider()
+    this.#moves.consider()
   }
 
   caughtUp(proposal: CaughtUpProposal, from: RelayedPeer): void {
@@ -89,7 +98,7 @@ export class LeaderDesk {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#returning.stop(), this.#caughtUp.stop()])
+    await Promise.all([this.#returning.stop(), this.#caughtUp.stop(), this.#moves.stop()])
   }
 
   async #record(

@@ -86,9 +86,9 @@ export class Proposals {
       const base = this.#leadFrom()
       if (!base) return NO_LEADER
       const result = await this.#round(base, change, manner)
-      if (result.kind === 'committed') return result
-      const { code, reason } = result
-      if (code !== 'outdated') {
+      if (result?.kind === 'committed') return result
+      if (result) {
+        const { code, reason } = result
         log.info('a proposal was refused', { kind: change.kind, code, reason })
         return result
       }
@@ -98,11 +98,12 @@ export class Proposals {
     return this.#leadFrom() ? BUSY : NO_LEADER
   }
 
+  /** Null: another change was committed first, and all have to vote again. */
   async #round(
     before: Configuration,
     change: Change,
     manner: ProposalManner,
-  ): Promise<ProposalResult> {
+  ): Promise<ProposalResult | null> {
     const { history } = this.#o
     const outcome = apply(before, change)
     if (outcome.kind === 'refused') return this.#refusedByRule(before, change, outcome)
@@ -119,7 +120,8 @@ export class Proposals {
       const outvoted = managersProblem(draft, { casts: managers, force })
       if (outvoted) return outvoted
       const votes = [...recorded(storage, 'storage'), ...recorded(managers, 'manager')]
-      return await history.propose(change, { proposer, votes }, before.epoch)
+      const result = await history.propose(change, { proposer, votes }, before.epoch)
+      return result.kind === 'refused' && result.code === 'outdated' ? null : result
     } finally {
       this.#base = null
     }

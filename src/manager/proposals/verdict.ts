@@ -39,7 +39,8 @@ export function storageProblem(draft: Draft, votes: StorageVotes): Refused | nul
   const refusal = refusalOf(votes)
   if (refusal) {
     const name = serverName(draft.before, refusal.voter)
-    return refused('refused-by-server', refusedBy(`storage server ${name}`, refusal))
+    const reason = refusedBy(`storage server ${name}`, refusal)
+    return { ...refused('refused-by-server', reason), by: refusal.voter }
   }
   return servingProblem(draft, votes) ?? vouchingProblem(draft, votes)
 }
@@ -117,10 +118,10 @@ function servingProblem(draft: Draft, votes: StorageVotes): Refused | null {
   return null
 }
 
-/** When copies are taken away, somebody who holds what remains must have looked at it. */
+/** When copies are moved or taken away, somebody who holds what remains must have looked at it. */
 function vouchingProblem(draft: Draft, votes: StorageVotes): Refused | null {
   const { before, after, change } = draft
-  if (change.kind !== 'server-removed') return null
+  if (change.kind !== 'server-removed' && change.kind !== 'shards-moved') return null
   const agreed = approving(votes)
   const shards: string[] = []
   const needed = new Set<string>()
