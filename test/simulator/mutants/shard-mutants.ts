@@ -184,8 +184,8 @@ const SERVING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/shard-reader.ts',
-        find: 'if (corrupt.length > 0) {\n      const again',
-        replace: 'if (corrupt.length > 9e9) {\n      const again',
+        find: 'if (corrupt.length > 0) {\n      if (call.repairs',
+        replace: 'if (corrupt.length > 9e9) {\n      if (call.repairs',
       },
     ],
     caughtBy: 1,
