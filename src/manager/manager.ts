@@ -86,6 +86,11 @@ export class Manager {
     return this.#parts?.history.leads ?? false
   }
 
+  /** Leads, and nobody else can lead by now. */
+  get leadsForSure(): boolean {
+    return this.#parts?.history.leaseValid() ?? false
+  }
+
   /** Resolves when this manager is a member of the cluster; rejects with 'refused'. */
   get joined(): Promise<void> {
     return this.#joined
@@ -153,8 +158,10 @@ export class Manager {
       ...common,
       leaseOver: server => detection.leaseOver(server),
     })
-    const propose = (change: Change, manner: ProposalManner): Promise<ProposalResult> =>
-      this.#oldCopy(history) ?? proposals.propose(change, manner)
+    const propose = (change: Change, manner: ProposalManner): Promise<ProposalResult> => {
+      const barred = this.#barred(history)
+      return barred ? Promise.resolve(barred) : proposals.propose(change, manner)
+    }
     const detection: FailureDetection = new FailureDetection({
       ...common,
       propose: (change, proposer) => propose(change, { proposer, force: false }),
@@ -173,7 +180,7 @@ export class Manager {
       reports: this.#reports,
       connected: () => this.#connectedServers(),
       addManager: (manager, how) => membership.add(manager, how),
-      newerElsewhere: () => (this.#oldCopy(history) ? this.#newestElsewhere : 0),
+      newerElsewhere: () => (this.#hasOldCopy(history) ? this.#newestElsewhere : 0),
     })
     const parts = { desk, admin, detection, membership }
     return {
@@ -315,13 +322,24 @@ export class Manager {
     this.#parts?.desk.consider()
   }
 
-  #oldCopy(history: RaftHistory): Promise<ProposalResult> | null {
+  /** Why this manager may not commit anything now; null if it may, or another one leads. */
+  #barred(history: RaftHistory): ProposalResult | null {
     const newest = this.#newestElsewhere
     if (!history.leads || newest <= (history.current()?.epoch ?? 0)) return null
+    if (!this.#hasOldCopy(history)) {
+      const reason = 'This manager cannot tell whether it still leads: try again.'
+      return { kind: 'refused', code: 'no-leader', reason }
+    }
     const reason =
       `The data directories of the managers are old copies: a peer knows epoch ${newest}. ` +
       'Start the managers with the newest ones.'
-    return Promise.resolve({ kind: 'refused', code: 'old-copy', reason })
+    return { kind: 'refused', code: 'old-copy', reason }
+  }
+
+  /** Only if nobody else can lead by now: a newer epoch may also be the work of the next leader. */
+  #hasOldCopy(history: RaftHistory): boolean {
+    const behind = this.#newestElsewhere > (history.current()?.epoch ?? 0)
+    return history.leads && history.leaseValid() && behind
   }
 
   #connectedServers(): ReadonlyMap<PeerId, Incarnation> {

@@ -4,8 +4,8 @@
 // Two rules are kept, and have no mutant, since nothing can be seen without them as things are:
 // - fetch-in-flight (no walk of the model sees it either): blocks with a write in flight are given
 //   to a syncing replica when that is settled. The primary is the only source, so whatever it gives
-//   too early reaches the replica as a write as well, before or after, and a new allocation compares
-//   again.
+//   too early reaches the replica as a write as well, before or after, and a new allocation
+//   compares again.
 // - A client's write gets a new number when the generation has risen. Servers that have restarted
 //   know no numbers, and a generation rises only when all have; it is for one that is made in-sync
 //   without having restarted.

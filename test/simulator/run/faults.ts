@@ -6,10 +6,10 @@ import { wait } from '../../../src/base/clock.js'
 import { byteCount, byteOffset, type PeerId } from '../../../src/base/brands.js'
 import { SwarmdiskError } from '../../../src/base/errors.js'
 import { BLOCK_BYTES } from '../../../src/base/limits.js'
-import type { ShardAllocation } from '../../../src/layout/configuration.js'
+import type { ShardAllocation, VolumeRecord } from '../../../src/layout/configuration.js'
 import { splitRange } from '../../../src/layout/geometry.js'
 import { blockOffset } from '../../../src/storage/store/layer-format.js'
-import { SECTOR_BYTES } from '../check/volume-model.js'
+import { SECTOR_BYTES, SECTORS_PER_BLOCK } from '../check/volume-model.js'
 import type { SeededRandom } from '../seeded-random.js'
 import type { Client, Death, SimulatedCluster } from '../simulated-cluster.js'
 import { drawAct, type Mode } from './acts.js'
@@ -40,8 +40,6 @@ const DURATIONS: Readonly<Record<Duration, readonly number[]>> = {
 }
 /** A moment that does not come within this is not waited for. */
 const MOMENT_LIMIT_MS = 300
-/** Flipped at once by a plot. */
-const ROTTEN_SECTORS = 6
 const PLENTY = 2 ** 40
 /** A lease, the decision about a server whose lease is over, and its way to the others. */
 const DECIDED_MS = 6_000
@@ -115,9 +113,9 @@ export class Faults {
   // ---- who plays ------------------------------------------------------------------------------
 
   #cast(): Cast {
-    const { cluster, clients } = this.#o
+    const { clients } = this.#o
     const random = this.#random
-    const { replicas } = random.pick(cluster.shards())
+    const { replicas } = random.pick(this.#stages())
     const [primary, ...others] = replicas.map(replica => replica.server)
     const [F, G] = shuffled(random, others)
     const [C, D] = shuffled(random, clients()).map(client => client.id)
@@ -127,6 +125,16 @@ export class Faults {
       PeerId | undefined,
     ][]
     return new Map(cast.filter((entry): entry is [Player, PeerId] => entry[1] !== undefined))
+  }
+
+  /** Shards to play in; where there is rot, mostly those that the rotten server leads. */
+  #stages(): readonly ShardAllocation[] {
+    const { cluster, mode } = this.#o
+    const shards = cluster.shards()
+    if (mode !== 'rotten' || this.#random.chance(0.4)) return shards
+    const rotten = cluster.idOf(this.#rotten)
+    const led = shards.filter(({ replicas }) => replicas[0]?.server === rotten)
+    return led.length > 0 ? led : shards
   }
 
   /** The leader first, if there is one; else and after it in any order. */
@@ -177,8 +185,7 @@ export class Faults {
       case 'refuse':
         return this.#refuse(cast.get(step.player), this.#draw(step.for))
       case 'rot':
-        if (mode === 'rotten') for (let i = ROTTEN_SECTORS; i > 0; i--) this.#flip()
-        return
+        return mode === 'rotten' ? this.#rot() : undefined
       case 'work':
         return this.#o.work(step.what)
       default:
@@ -331,7 +338,22 @@ export class Faults {
     const { cluster, sectors } = this.#o
     const volume = this.#random.pick([...cluster.configuration.volumes.values()])
     const sector = this.#random.pick(sectors(volume.id))
-    if (sector === undefined) return
+    if (sector !== undefined) this.#flipSector(volume, sector)
+  }
+
+  /** One sector of every block that is used. */
+  #rot(): void {
+    const { cluster, sectors } = this.#o
+    for (const volume of cluster.configuration.volumes.values()) {
+      const firsts = sectors(volume.id).filter(sector => sector % SECTORS_PER_BLOCK === 0)
+      for (const first of firsts) {
+        this.#flipSector(volume, first + this.#random.below(SECTORS_PER_BLOCK))
+      }
+    }
+  }
+
+  #flipSector(volume: VolumeRecord, sector: number): void {
+    const { cluster } = this.#o
     const range = { offset: byteOffset(sector * SECTOR_BYTES), length: byteCount(SECTOR_BYTES) }
     const [piece] = splitRange(range, volume.shards.length)
     const block = Math.floor(piece!.shardOffset / BLOCK_BYTES)
