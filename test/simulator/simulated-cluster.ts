@@ -177,6 +177,11 @@ export class SimulatedCluster {
     return this.#managers.has(name) || this.#servers.has(name)
   }
 
+  /** A storage server that has started, and not one that is about to. */
+  isServing(name: string): boolean {
+    return (this.#servers.get(name)?.running ?? null) !== null
+  }
+
   /** The manager that leads, if one does; after a partition the one that has led for longer. */
   get leader(): string | null {
     const leading = [...this.#managers].find(([, { manager }]) => manager.leads)

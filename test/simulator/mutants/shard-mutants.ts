@@ -188,6 +188,7 @@ const SERVING: readonly Mutant[] = [
         replace: 'if (corrupt.length > 9e9) {\n      if (call.repairs',
       },
     ],
+    mode: 'rotten',
     caughtBy: 1,
   },
   {
@@ -200,6 +201,7 @@ const SERVING: readonly Mutant[] = [
         replace: '',
       },
     ],
+    mode: 'rotten',
     caughtBy: 1,
   },
 ]

@@ -12,8 +12,9 @@ import { blockOffset } from '../../../src/storage/store/layer-format.js'
 import { SECTOR_BYTES, SECTORS_PER_BLOCK } from '../check/volume-model.js'
 import type { SeededRandom } from '../seeded-random.js'
 import type { Client, Death, SimulatedCluster } from '../simulated-cluster.js'
-import { drawAct, type Mode } from './acts.js'
+import { drawAct } from './acts.js'
 import { Moments } from './moments.js'
+import type { Mode } from './shape.js'
 import type { Duration, Player, Step } from './steps.js'
 
 export interface FaultsOptions {
@@ -322,7 +323,7 @@ export class Faults {
   #fill(cast: Cast): void {
     const { cluster } = this.#o
     const name = cluster.nameOf(this.#random.pick([...cast.values()].slice(0, 2)))
-    if (!cluster.serverNames.includes(name)) return
+    if (!cluster.isServing(name)) return
     this.#note('disk full')
     const disk = cluster.diskOf(name)
     disk.setCapacity(disk.used() + this.#random.below(24) * BLOCK_BYTES)

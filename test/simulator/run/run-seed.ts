@@ -10,15 +10,14 @@ import { compareShard } from '../equal-replicas.js'
 import type { SeededRandom } from '../seeded-random.js'
 import { SimulatedCluster, type Client } from '../simulated-cluster.js'
 import type { Sink } from '../trace.js'
-import type { Mode } from './acts.js'
 import { Faults } from './faults.js'
 import { callRoll } from './roll-call.js'
+import { shapeOf, type Mode } from './shape.js'
 import { PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
 
 /** A change of what a seed does: seeds of another version mean nothing in this one. */
 export const GENERATOR = 4
 
-const MODES: readonly Mode[] = ['shared', 'shared', 'shared', 'exclusive', 'exclusive', 'rotten']
 const EXTENTS = 2
 /** Virtual milliseconds: everything must be over by then. */
 const HEALING_LIMIT = 300_000
@@ -78,16 +77,14 @@ class Run {
   /** The writer has died, and nobody has its place yet. */
   #orphaned = false
 
-  constructor(cluster: SimulatedCluster) {
+  constructor(cluster: SimulatedCluster, mode: Mode) {
     this.#cluster = cluster
+    this.#mode = mode
     this.#plan = cluster.stream('plan')
     this.#work = cluster.stream('work')
-    const mode = this.#plan.pick(MODES)
-    // One good copy beside the rotten one must be left when a server is down.
-    this.#mode = mode === 'rotten' && cluster.serverNames.length < 3 ? 'shared' : mode
     this.#faults = new Faults({
       cluster,
-      mode: this.#mode,
+      mode,
       clients: () => this.#using.map(({ client }) => client),
       sectors: volume => this.#sectorsOf(volume),
       memoryMayBeLost: () => {
@@ -286,8 +283,7 @@ class Run {
 }
 
 export async function runSeed(seed: number, sink: Sink | null = null): Promise<Outcome> {
-  const servers = [3, 3, 3, 2, 4][seed % 5]!
-  const managers = seed % 3 === 0 ? 3 : 1
+  const { mode, servers, managers } = shapeOf(seed)
   const cluster = await SimulatedCluster.start({ seed, servers, managers, sink })
-  return cluster.run('the run', new Run(cluster).story(), RUN_LIMIT)
+  return cluster.run('the run', new Run(cluster, mode).story(), RUN_LIMIT)
 }

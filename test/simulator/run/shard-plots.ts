@@ -243,7 +243,8 @@ export const ROTTEN_PLOTS: readonly Plot[] = [
     snap('P', 'F'),
     ROT,
     on('replicated', 'sent', 'F', 'P'),
-    cut('F', 'P', random.pick(['short', 'middle'])),
-    maybe(random, 0.5, ROT),
+    cut('F', 'P'),
+    maybe(random, 0.7, ROT),
+    maybe(random, 0.5, WORK),
   ],
 ]
