@@ -272,6 +272,8 @@ export const HEARTBEAT_INTERVAL_MS = 500
 export const HEARTBEAT_DEADLINE_MS = 800
 /** After a second heartbeat in vain: elections take longer than this, and all servers ask. */
 export const HEARTBEAT_RETRY_MS = 200
+/** A server that is being stopped waits this long for the others to go on without it. */
+export const LEAVE_DEADLINE_MS = 1_500
 /** A manager that left a request unanswered is not chosen for so long, whoever calls it leader. */
 export const MANAGER_DOUBTED_MS = 3_000
 

@@ -36,6 +36,7 @@ export interface OperationTypes {
   configuration: [m.ConfigurationUpdate, null]
   admin: [m.AdminRequest, m.AdminReply]
   heartbeat: [mm.Heartbeat, mm.HeartbeatReply]
+  leaving: [mm.Leaving, m.OkReply]
   'storage-vote': [mm.ProposalVoteRequest, mm.ProposalVoteReply]
 
   raft: [mm.RaftMessage, null]
@@ -164,6 +165,7 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
     path: 'control',
     epochRule: 'none',
   },
+  leaving: { number: 42, request: mc.leaving, reply: c.okReply, ...report },
 
   raft: { number: 64, request: mc.raft, reply: null, ...council },
   'manager-vote': {

@@ -114,7 +114,10 @@ export class StorageServer {
     this.#contact.start()
   }
 
-  /** Ends what waits and makes durable what was written. The store stays its owner's to close. */
+  /**
+   * Ends what waits, tells the managers that nothing is served any more, and makes durable what was
+   * written. The store stays its owner's to close.
+   */
   async stop(): Promise<void> {
     this.#stopped = true
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
@@ -122,7 +125,9 @@ export class StorageServer {
     this.#waiting.refuseAll()
     // The owner closes the store next: nothing may be opening shards by then.
     await this.#adoption
-    await this.#holdings.stop()
+    // From this turn on no replica serves; what they make durable takes its time.
+    const stopped = this.#holdings.stop()
+    await Promise.all([stopped, this.#contact.leave()])
   }
 
   // ---- configurations -------------------------------------------------------------------------

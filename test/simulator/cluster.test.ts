@@ -2,7 +2,7 @@
 // What chance does to them is in seeds.test.ts.
 import test from 'tape'
 import { byteOffset } from '../../src/base/brands.js'
-import { BLOCK_BYTES } from '../../src/base/limits.js'
+import { BLOCK_BYTES, LEASE_MS } from '../../src/base/limits.js'
 import { differences } from './run/run-seed.js'
 import { content } from './run/workload.js'
 import { SimulatedCluster, type Client } from './simulated-cluster.js'
@@ -90,6 +90,35 @@ scenario('what a dead client left is durable after the next FLUSH', 4, async (t,
   }
   t.equal(lost, 0, 'nothing is lost')
   await next.stop()
+})
+
+scenario('a server that is stopped is not waited for', 3, async (t, cluster) => {
+  const client = await cluster.startClient()
+  const volume = await cluster.createVolume(client, { name: 'data', size: 64 * MIB })
+  const offset = (block: number): ReturnType<typeof byteOffset> =>
+    byteOffset(block * 1024 * BLOCK_BYTES)
+  const writeAll = async (first: number): Promise<number> => {
+    let longest = 0
+    for (let block = 0; block < 16; block++) {
+      const before = cluster.clock.now()
+      await volume.write(offset(block), content(first + block))
+      longest = Math.max(longest, cluster.clock.now() - before)
+    }
+    return longest
+  }
+  await writeAll(1)
+  for (const [i, name] of ['a', 'b', 'c'].entries()) {
+    await cluster.endServer(name, 'stop')
+    const stall = await writeAll(100 * i + 100)
+    t.ok(stall < LEASE_MS / 4, `without ${name} writes go on at once, after ${stall.toFixed(0)} ms`)
+    await cluster.startServer(name)
+    await cluster.until('all is in-sync again', () => cluster.healthy)
+  }
+  for (let block = 0; block < 16; block++) {
+    t.deepEqual(await readBlock(client, block * 1024), content(300 + block), `block ${block}`)
+  }
+  await client.stop()
+  t.deepEqual(await differences(cluster), [], 'replicas are equal')
 })
 
 scenario('one server is away: reads go on, writes wait, complete', 3, async (t, cluster) => {

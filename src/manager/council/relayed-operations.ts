@@ -9,7 +9,10 @@ import type { Membership } from './membership.js'
 import type { Asked, Relayed } from './relay.js'
 import { changeWithoutLeader, isQuestion } from './without-leader.js'
 
-const NAMES = ['register', 'heartbeat', 'caught-up-proposal', 'manager-join', 'admin'] as const
+const NAMES = [
+  ...(['register', 'heartbeat', 'leaving', 'caught-up-proposal'] as const),
+  ...(['manager-join', 'admin'] as const),
+] as const
 type Name = (typeof NAMES)[number]
 
 export interface RelayedOperations {
@@ -38,6 +41,12 @@ export function relayedOperations(parts: {
     heartbeat: {
       handler: (request, from) => Promise.resolve(detection.heartbeat(request, from)),
       otherwise: () => ({ kind: 'no-leader' }),
+    },
+    leaving: {
+      handler: async ({ incarnation }, from) => ({
+        ok: await detection.left(from.id, incarnation),
+      }),
+      otherwise: () => ({ ok: false }),
     },
     'caught-up-proposal': {
       handler(request, from) {

@@ -294,6 +294,10 @@ const leases = {
         () => ({ kind: 'no-leader' }),
       ])(),
   } satisfies MessageSample<'heartbeat'>,
+  leaving: {
+    request: r => ({ incarnation: s.incarnation(r) }),
+    reply: r => ({ ok: bool(r) }),
+  } satisfies MessageSample<'leaving'>,
   'storage-vote': {
     request: proposalVoteRequest,
     reply: proposalVoteReply,
