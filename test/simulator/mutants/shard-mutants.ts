@@ -193,11 +193,16 @@ const SERVING: readonly Mutant[] = [
   },
   {
     name: 'repair-over-open-write',
-    breaks: 'A corrupt block is repaired only while no write of it is open.',
+    breaks: 'A corrupt block is repaired only while no write of it is open, or arrives.',
     edits: [
       {
         file: 'storage/replica/block-repair.ts',
         find: "if (!(await decided(context, span))) return 'not-now'",
+        replace: '',
+      },
+      {
+        file: 'storage/replica/block-repair.ts',
+        find: "if (guard.touched(block)) return 'repaired'",
         replace: '',
       },
     ],

@@ -128,11 +128,11 @@ export class Faults {
     return new Map(cast.filter((entry): entry is [Player, PeerId] => entry[1] !== undefined))
   }
 
-  /** Shards to play in; where there is rot, mostly those that the rotten server leads. */
+  /** Shards to play in; where there is rot, now and then those that the rotten server leads. */
   #stages(): readonly ShardAllocation[] {
     const { cluster, mode } = this.#o
     const shards = cluster.shards()
-    if (mode !== 'rotten' || this.#random.chance(0.4)) return shards
+    if (mode !== 'rotten' || this.#random.chance(0.7)) return shards
     const rotten = cluster.idOf(this.#rotten)
     const led = shards.filter(({ replicas }) => replicas[0]?.server === rotten)
     return led.length > 0 ? led : shards
@@ -195,12 +195,13 @@ export class Faults {
   }
 
   async #await(step: Extract<Step, { kind: 'await' }>, cast: Cast): Promise<void> {
-    const { operation, moment, count = 1 } = step
+    const { operation, moment, count = 1, resuming } = step
     const at = step.at && cast.get(step.at)
     const by = step.by && cast.get(step.by)
     if ((step.at && !at) || (step.by && !by)) return
     const sight = { operation, moment, ...(at ? { at } : {}), ...(by ? { by } : {}) }
-    await this.moments.next([sight], count, MOMENT_LIMIT_MS)
+    const exact = resuming ? { ...sight, resuming } : sight
+    await this.moments.next([exact], count, MOMENT_LIMIT_MS)
   }
 
   #break(a?: PeerId, b?: PeerId): void {
@@ -342,12 +343,13 @@ export class Faults {
     if (sector !== undefined) this.#flipSector(volume, sector)
   }
 
-  /** One sector of every block that is used. */
+  /** One sector of about every other block that is used. */
   #rot(): void {
     const { cluster, sectors } = this.#o
     for (const volume of cluster.configuration.volumes.values()) {
       const firsts = sectors(volume.id).filter(sector => sector % SECTORS_PER_BLOCK === 0)
       for (const first of firsts) {
+        if (this.#random.chance(0.5)) continue
         this.#flipSector(volume, first + this.#random.below(SECTORS_PER_BLOCK))
       }
     }

@@ -11,6 +11,7 @@ import {
   on,
   pause,
   powerCut,
+  resumed,
   ROT,
   snap,
   WORK,
@@ -230,8 +231,8 @@ export const POWER_PLOTS: readonly Plot[] = [
 export const ROTTEN_PLOTS: readonly Plot[] = [
   // Its content is bad just when a write of it is open, and the first that it asks is gone.
   random => [
-    cut('P', 'G', 'short'),
-    on('replicate', 'arrived', random.pick(['F', 'G'] as const)),
+    cut('P', 'G', random.pick(['short', 'middle'])),
+    on('replicate', random.pick(['sent', 'arrived'] as const), random.pick(['P', 'F'] as const)),
     ROT,
     snap('P', 'F'),
     maybe(random, 0.5, ROT),
@@ -241,10 +242,11 @@ export const ROTTEN_PLOTS: readonly Plot[] = [
     maybe(random, 0.5, WORK),
     on('replicate', 'sent', 'P', 'F'),
     snap('P', 'F'),
-    ROT,
-    on('replicated', 'sent', 'F', 'P'),
+    resumed('F', 'P'),
     cut('F', 'P'),
-    maybe(random, 0.7, ROT),
+    ROT,
     maybe(random, 0.5, WORK),
+    pause('short'),
+    maybe(random, 0.5, ROT),
   ],
 ]
