@@ -114,6 +114,10 @@ export const ALLOCATION_SERVERS_MAX = 2 * REPLICAS_MAX
  * Shards of one change: some 2 MiB encoded, far below a frame. The planner goes on with the rest.
  */
 export const REALLOCATIONS_PER_CHANGE = 4096
+/** Clients that share one volume: a large cluster file system; 300 bytes each in a record. */
+export const ATTACHMENTS_MAX = 1_024
+/** A time in ISO 8601, with room. */
+export const DATE_LENGTH_MAX = 40
 /** The longest host name there is. */
 export const HOST_LENGTH_MAX = 255
 /** A server's share of shards, in GiB by default: no machine has as many. */

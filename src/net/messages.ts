@@ -59,6 +59,8 @@ export type DataStatus =
   | 'disk-full'
   | 'disk-error'
   | 'out-of-range'
+  /** A write or FLUSH of a client that is not attached to the volume (any more). */
+  | 'no-access'
 
 export interface DataReply {
   readonly status: DataStatus

@@ -83,6 +83,7 @@ export const dataReply = payloadMessage<m.DataReply>(
       'disk-full',
       'disk-error',
       'out-of-range',
+      'no-access',
     ]),
     epoch: f.epochField,
     generation: f.generationField,
