@@ -279,6 +279,21 @@ export const HEARTBEAT_RETRY_MS = 200
 /** A manager that left a request unanswered is not chosen for so long, whoever calls it leader. */
 export const MANAGER_DOUBTED_MS = 3_000
 
+/** A client that is attached to a volume says this often that it lives. */
+export const CLIENT_HEARTBEAT_MS = 1_000
+/**
+ * Others may have the place of a client that was silent for this long: above any stall of a host
+ * that comes back, short enough for a virtual machine to be started elsewhere by a script.
+ */
+export const CLIENT_LEASE_MS = 30_000
+/** The same on its own host, once its link is gone: three heartbeats, which it would have sent. */
+export const CLIENT_GONE_MS = 3_000
+/** An attach waits for that: the link of a killed process may take LINK_SILENCE_MS to be gone. */
+export const ATTACH_WAIT_MS = 8_000
+export const ATTACH_LOOK_MS = 100
+/** The leader answers an attach within this: the wait, and a change. */
+export const ATTACH_LEADER_MS = ATTACH_WAIT_MS + 4_000
+
 // ---- a server's own disk and its block store --------------------------------------------------
 
 /** Files kept open at once: below the 1024 descriptors of a plain shell, with room for sockets. */

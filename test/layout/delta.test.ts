@@ -119,7 +119,7 @@ test('patching with the difference gives what apply gave, over one epoch and ove
       }
     }
   }
-  t.equal(kinds.size, 10, `all kinds of change: ${JSON.stringify([...kinds])}`)
+  t.equal(kinds.size, 12, `all kinds of change: ${JSON.stringify([...kinds])}`)
   t.end()
 })
 

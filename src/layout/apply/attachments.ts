@@ -1,4 +1,4 @@
-// Who may write to a volume (design §7): clients attach and detach, and one takes over from another.
+// Who may write to a volume (design §7): clients attach and detach, one takes over from another.
 // Whoever loses its access is fenced in the same step: every shard of the volume gets a new
 // allocation, same replicas, so that what it asked for before is refused by the epoch rule
 // (epoch-rule.ts), and what it asks for afterwards because it is not attached.
