@@ -360,6 +360,13 @@ export const ADMIN_RETRY_MS = 200
  */
 export const ADMIN_LAST_TRY_MS = ADMIN_PATIENCE_MS + 1_000
 
+/** An attach that no manager answers by then is asked of another one. */
+export const ATTACH_DEADLINE_MS = ADMIN_PATIENCE_MS + ATTACH_LEADER_MS + 1_000
+/** Where nobody could decide it: an election takes a second or two. */
+export const ATTACH_RETRY_MS = 200
+/** A detach that no manager has answered by then is left to the lease. */
+export const DETACH_DEADLINE_MS = 5_000
+
 // ---- storage: replication --------------------------------------------------------------------
 
 /** Clients whose recent writes one shard remembers: every client of a busy shared volume. */

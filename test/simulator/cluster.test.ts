@@ -81,6 +81,7 @@ scenario('what a dead client left is durable after the next FLUSH', 4, async (t,
   first.die()
   const next = await cluster.startClient()
   t.deepEqual(await readBlock(next, 97), content(2), 'the next one reads it')
+  await next.driver.open('data')!.attach({ takeover: true })
   await next.driver.open('data')!.flush()
   await allLosePower(cluster)
   let lost = 0

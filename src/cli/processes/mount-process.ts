@@ -24,6 +24,8 @@ export interface MountProcessOptions {
   readonly directory: string
   /** Milliseconds; null: I/O is held for as long as it takes. */
   readonly ioTimeout: number | null
+  /** Writes together with other mounts. */
+  readonly shared: boolean
   readonly log: Log
 }
 
@@ -40,7 +42,7 @@ export interface MountProcess {
 }
 
 export async function startMount(options: MountProcessOptions): Promise<MountProcess> {
-  const { access, directory, ioTimeout, log } = options
+  const { access, directory, ioTimeout, shared, log } = options
   const host = mountHost({ clock: systemClock, log })
   const mountPoint = await prepareMountPoint(host, directory)
   const undo: Undo[] = []
@@ -58,6 +60,7 @@ export async function startMount(options: MountProcessOptions): Promise<MountPro
       ioTimeout,
       host: hostname(),
       mountPoint,
+      shared,
     })
     undo.push(() => member.stop())
     await member.start()

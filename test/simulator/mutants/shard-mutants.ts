@@ -422,8 +422,8 @@ const FLUSHING: readonly Mutant[] = [
     edits: [
       {
         file: 'client/shard/shard-line.ts',
-        find: '#inherited = true',
-        replace: '#inherited = false',
+        find: 'this.unflushed || this.#inherited',
+        replace: 'this.unflushed',
       },
     ],
     caughtBy: 1,

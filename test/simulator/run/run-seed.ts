@@ -1,7 +1,6 @@
 // One run of the simulator, decided by its seed: a small cluster, few blocks, clients that fight
 // over them in bursts, and faults at moments of the protocol; then everything heals, and must be
 // right, in-sync and equal. Used by seeds.test.ts, by simulate.ts and by mutants.ts.
-import { wait } from '../../../src/base/clock.js'
 import type { PeerId } from '../../../src/base/brands.js'
 import { BLOCKS_PER_EXTENT, BLOCKS_PER_INDEX_PAGE, EXTENT_BYTES } from '../../../src/base/limits.js'
 import { Histories } from '../check/histories.js'
@@ -16,7 +15,7 @@ import { callRoll } from './roll-call.js'
 import { PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
 
 /** A change of what a seed does: seeds of another version mean nothing in this one. */
-export const GENERATOR = 4
+export const GENERATOR = 5
 
 const MODES: readonly Mode[] = ['shared', 'shared', 'shared', 'exclusive', 'exclusive', 'rotten']
 const EXTENTS = 2
@@ -25,8 +24,6 @@ const HEALING_LIMIT = 300_000
 /** A link that was cut is found dead, and opened again, within this. */
 const ROLL_CALL_LIMIT = 30_000
 const RUN_LIMIT = 3_600_000
-/** What a dead client had under way has been decided or refused by then. */
-const AFTER_DEATH = 10_000
 
 export interface Outcome {
   readonly findings: readonly string[]
@@ -101,7 +98,7 @@ class Run {
   async story(): Promise<Outcome> {
     const plan = this.#plan
     const clients = this.#mode === 'exclusive' ? 1 : 3
-    const first = await this.#cluster.startClient()
+    const first = await this.#startClient()
     const volumes = plan.chance(0.15) ? 2 : 1
     for (let i = 0; i < volumes; i++) await this.#volume(first, `v${i}`)
     this.#use(first)
@@ -231,8 +228,13 @@ class Run {
     })
   }
 
+  /** Alone, or with others, as the mode has it. */
+  #startClient(): Promise<Client> {
+    return this.#cluster.startClient({ shared: this.#mode !== 'exclusive' })
+  }
+
   async #newClient(): Promise<void> {
-    const client = await this.#cluster.startClient()
+    const client = await this.#startClient()
     // The manager that it found first may be behind the others.
     const sees = ({ name }: Subject): boolean => client.driver.open(name) !== null
     await this.#cluster.until('a new client sees the volumes', () => this.#subjects.every(sees))
@@ -267,13 +269,15 @@ class Run {
     }
   }
 
-  /** Nothing but time keeps two writers apart so far. */
+  /** Its successor takes over, whatever of the dead one is still under way. */
   async #replaceWriter(): Promise<void> {
-    const { clock, swarm } = this.#cluster
     this.#orphaned = false
-    swarm.heal()
-    await wait(clock, AFTER_DEATH)
+    this.#cluster.swarm.heal()
     await this.#newClient()
+    const [successor] = this.#using
+    for (const { name } of this.#subjects) {
+      await successor?.client.driver.open(name)?.attach({ takeover: true })
+    }
   }
 
   #sectorsOf(volume: number): readonly number[] {
