@@ -183,6 +183,10 @@ export const FIRST_READ_DEADLINE_MS = 30_000
 /** udev and blkid open a block device for moments after every change. */
 export const DEVICE_RELEASE_DEADLINE_MS = 3_000
 export const DEVICE_RELEASE_INTERVAL_MS = 50
+/** Between the access that `attach` gets and the device it makes: a stat, a losetup, a read. */
+export const CLAIM_HELD_MS = FIRST_READ_DEADLINE_MS + MOUNT_PROBE_DEADLINE_MS
+/** `detach` waits this long until the mount has flushed and given the volume back. */
+export const RELEASE_WAIT_MS = 5_000
 /** Processes named in one error message. */
 export const HOLDERS_NAMED_MAX = 5
 

@@ -32,6 +32,8 @@ export interface VolumeDriver {
 export interface OpenVolume {
   readonly name: string
   readonly size: ByteCount
+  /** It may write, or is about to get that right. */
+  readonly claimed: boolean
   /**
    * Gets the right to write, for whoever calls it, until as many calls of release(). Rejects with
    * 'in-use' if another client has it, unless this takes it over. write() and flush() attach by

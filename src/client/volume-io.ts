@@ -107,9 +107,12 @@ export class VolumeIo implements OpenVolume {
     assert(this.#claims > 0, 'only what was attached is released')
     this.#claims--
     if (this.#claims > 0) return
-    if (this.#access.attached) await this.flushOwn()
-    // Somebody may have opened it meanwhile.
-    if (this.#claims === 0) await this.giveBack()
+    try {
+      if (this.#access.attached) await this.flushOwn()
+    } finally {
+      // Somebody may have opened it meanwhile.
+      if (this.#claims === 0) await this.giveBack()
+    }
   }
 
   /** What is unflushed by now, or under way, is given up. */

@@ -157,6 +157,10 @@ class MemoryVolume implements OpenVolume {
     })
   }
 
+  get claimed(): boolean {
+    return (this.#driver.claims.get(this.name) ?? 0) > 0
+  }
+
   attach(): Promise<void> {
     return this.#driver.grant(this)
   }

@@ -15,7 +15,10 @@ import type { Transport } from '../../fuse/transport.js'
 import { ConfigurationWatch } from '../../net/configuration-watch.js'
 import { mountHost, type LocalHost } from '../mount-host.js'
 import { MountRegistry } from '../mount-registry.js'
+import { mountRoutes } from '../mounts/mount-control.js'
 import type { ClusterAccess } from './cluster-access.js'
+import { serveControl } from './control-socket.js'
+import { socketPath } from './run-folder.js'
 import { createMember, type SwarmMember } from './swarm-member.js'
 import { undoAll, type Undo } from './undo.js'
 
@@ -75,7 +78,10 @@ export async function startMount(options: MountProcessOptions): Promise<MountPro
       log,
     })
     await transport.mount()
-    undo.push(new MountRegistry().add({ mountPoint }))
+    const socket = socketPath(mountPoint)
+    const control = await serveControl(socket, mountRoutes({ driver, clock: systemClock }))
+    undo.push(() => control.close())
+    undo.push(new MountRegistry().add({ mountPoint, socket }))
     return {
       mountPoint,
       closed: transport.closed,
