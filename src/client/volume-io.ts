@@ -121,7 +121,7 @@ export class VolumeIo implements OpenVolume {
     if (!this.#access.claimed) return
     const closed = new SwarmdiskError('aborted', `Volume ${this.name} was closed.`)
     this.#context.pending.endWrites(this.#record.id, closed)
-    for (const line of this.#lines.values()) line.fenced()
+    for (const line of this.#lines.values()) line.forgetKept()
     await this.#access.release()
   }
 
@@ -188,7 +188,7 @@ export class VolumeIo implements OpenVolume {
   #fenced(error: SwarmdiskError): void {
     this.#lost ??= error
     this.#context.pending.endWrites(this.#record.id, error)
-    for (const line of this.#lines.values()) line.fenced()
+    for (const line of this.#lines.values()) line.forgetKept()
   }
 
   /** With every configuration; null when the volume has been deleted. */

@@ -212,3 +212,20 @@ test('a shared mount says so', async t => {
   await settle(write(1))
   t.equal(asked[0]?.mode, 'shared')
 })
+
+test('memory lost on a shared volume: nothing is repeated, FLUSH says so once', async t => {
+  const { cluster, settle, write } = managed({ shared: true })
+  await settle(write(1))
+  cluster.servers.loseMemory()
+  cluster.configuration = reallocated(cluster.configuration, 'all', {
+    ...{ generation: generation(1), replicas: inSync(SERVER_B) },
+  })
+  cluster.push()
+  await cluster.clock.advance(1_000)
+  t.equal(cluster.log.filter(({ kind }) => kind === 'write').length, 1)
+  t.equal(await settle(codeOf(cluster.open().flush())), 'data-lost')
+  await settle(cluster.open().flush())
+  await settle(write(2))
+  await settle(cluster.open().flush())
+  t.deepEqual(cluster.servers.durable(0, 0), filled(4096, 2))
+})

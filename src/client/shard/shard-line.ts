@@ -122,8 +122,8 @@ export class ShardLine implements ShardOutlook {
     this.#reached = false
   }
 
-  /** We may write no more: what is kept cannot be repeated. */
-  fenced(): void {
+  /** What is kept will not be repeated: we may write no more, or it is lost. */
+  forgetKept(): void {
     this.#events.released(this.#kept.release(this.#kept.mark()))
   }
 
@@ -237,12 +237,24 @@ export class ShardLine implements ShardOutlook {
     assert(before === null || generation > before, 'generations only grow')
     this.#generation = generation
     if (before === null || (!this.unflushed && !this.replaying)) return
+    if (this.#context.mode === 'shared') return this.#giveUp()
     this.#context.log.warn('all replicas of a shard restarted: repeating what was not flushed', {
       volume: this.#name.volumeName,
       shard: this.#name.shard,
       writes: this.#kept.size,
     })
     this.#replay.start()
+  }
+
+  /** Others that share the volume may have written since: what we repeat could undo that. */
+  #giveUp(): void {
+    const { shard, volumeName } = this.#name
+    const writes = this.#kept.size
+    this.forgetKept()
+    this.#events.lost(
+      `All copies of shard ${shard} of volume ${volumeName} lost their memory, and ${writes} ` +
+        'acknowledged writes with it, which a shared volume does not repeat.',
+    )
   }
 
   #lost(write: KeptWrite, error: SwarmdiskError): void {

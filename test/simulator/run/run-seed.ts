@@ -1,10 +1,11 @@
 // One run of the simulator, decided by its seed: a small cluster, few blocks, clients that fight
 // over them in bursts, and faults at moments of the protocol; then everything heals, and must be
 // right, in-sync and equal. Used by seeds.test.ts, by simulate.ts and by mutants.ts.
-import type { PeerId } from '../../../src/base/brands.js'
+import { byteOffset, type PeerId } from '../../../src/base/brands.js'
+import { isSwarmdiskError } from '../../../src/base/errors.js'
 import { BLOCKS_PER_EXTENT, BLOCKS_PER_INDEX_PAGE, EXTENT_BYTES } from '../../../src/base/limits.js'
 import { Histories } from '../check/histories.js'
-import { SECTORS_PER_BLOCK, VolumeModel } from '../check/volume-model.js'
+import { SECTOR_BYTES, SECTORS_PER_BLOCK, VolumeModel } from '../check/volume-model.js'
 import { compareShard } from '../equal-replicas.js'
 import type { SeededRandom } from '../seeded-random.js'
 import { SimulatedCluster, type Client } from '../simulated-cluster.js'
@@ -12,7 +13,7 @@ import type { Sink } from '../trace.js'
 import type { Mode } from './acts.js'
 import { Faults } from './faults.js'
 import { callRoll } from './roll-call.js'
-import { PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
+import { content, PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
 
 /** A change of what a seed does: seeds of another version mean nothing in this one. */
 export const GENERATOR = 5
@@ -23,6 +24,8 @@ const EXTENTS = 2
 const HEALING_LIMIT = 300_000
 /** A link that was cut is found dead, and opened again, within this. */
 const ROLL_CALL_LIMIT = 30_000
+/** Longer where something is held: then the successor works as it can. */
+const REACH_LIMIT = 1_000
 const RUN_LIMIT = 3_600_000
 
 export interface Outcome {
@@ -72,6 +75,8 @@ class Run {
   readonly #all: Workload[] = []
   readonly #findings: string[] = []
   #using: Using[] = []
+  /** A writer that lives, and is to be taken over from. */
+  #ousted: Client | null = null
   /** The writer has died, and nobody has its place yet. */
   #orphaned = false
 
@@ -257,7 +262,10 @@ class Run {
   #clientDies(client: Client): void {
     const gone = this.#using.find(using => using.client === client)
     if (!gone) return
-    client.die()
+    // One that lives, and has calls under way, is replaced as one that is dead: nobody can tell.
+    const lives = this.#mode === 'exclusive' && this.#plan.chance(0.5)
+    if (lives) this.#ousted = client
+    else client.die()
     for (const workload of gone.workloads) workload.abandon()
     this.#using = this.#using.filter(using => using !== gone)
     if (this.#mode !== 'exclusive') return
@@ -272,11 +280,42 @@ class Run {
   /** Its successor takes over, whatever of the dead one is still under way. */
   async #replaceWriter(): Promise<void> {
     this.#orphaned = false
-    this.#cluster.swarm.heal()
+    const { swarm, managerNames, serverNames } = this.#cluster
+    const ousted = this.#ousted
+    this.#ousted = null
+    swarm.heal()
     await this.#newClient()
+    for (const name of [...managerNames, ...(this.#plan.chance(0.5) ? [] : serverNames)]) {
+      if (ousted && this.#plan.chance(0.7)) swarm.partition(ousted.id, this.#cluster.idOf(name))
+    }
     const [successor] = this.#using
     for (const { name } of this.#subjects) {
       await successor?.client.driver.open(name)?.attach({ takeover: true })
+    }
+    if (ousted && successor && (await this.#hasReached(successor))) {
+      for (const subject of this.#subjects) void this.#provoke(ousted, subject)
+    }
+  }
+
+  /** Every shard has answered it, so that nothing of its predecessor is executed any more. */
+  async #hasReached({ workloads }: Using): Promise<boolean> {
+    let reached = false
+    Promise.all(workloads.map(workload => workload.flush())).then(
+      () => (reached = true),
+      () => undefined, // it was taken over from in turn
+    )
+    return this.#cluster.within(REACH_LIMIT, () => reached)
+  }
+
+  /** A client that was taken over from writes all the same: nobody may ever see it. */
+  async #provoke(client: Client, { name, places, values }: Subject): Promise<void> {
+    const offset = byteOffset(this.#work.pick(places) * SECTORS_PER_BLOCK * SECTOR_BYTES)
+    const fenced = await client.driver
+      .open(name)
+      ?.write(offset, content(values.next()))
+      .catch((error: unknown) => error)
+    if (!isSwarmdiskError(fenced, 'fenced')) {
+      this.#findings.push(`I4: a client that had lost its access wrote: ${String(fenced)}`)
     }
   }
 
