@@ -4,7 +4,7 @@
 import { byteCount, type VolumeId } from '../base/brands.js'
 import { wait, type Clock } from '../base/clock.js'
 import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
-import { CLOSE_FLUSH_MS } from '../base/limits.js'
+import { CLOSE_FLUSH_MS, DETACH_DEADLINE_MS } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Configuration } from '../layout/configuration.js'
@@ -102,7 +102,8 @@ export class ClusterVolumeDriver implements VolumeDriver {
     const { clock } = this.#context
     const flushed = Promise.all(volumes.map(volume => this.#lastFlush(volume)))
     await Promise.race([flushed, wait(clock, CLOSE_FLUSH_MS)])
-    await Promise.all(volumes.map(volume => volume.giveBack()))
+    const givenBack = Promise.all(volumes.map(volume => volume.giveBack()))
+    await Promise.race([givenBack, wait(clock, DETACH_DEADLINE_MS)])
     this.#end('The volumes were closed.')
   }
 

@@ -97,3 +97,34 @@ test('a mount that was killed makes room on its host at once', async t => {
   await write(next, 2)
   t.equal(await firstByte(cluster.image('data', 'mount-2')), 2)
 })
+
+test('a mount that stands still, and wakes up after another has taken over', async t => {
+  const cluster = await TestCluster.start(t)
+  await cluster.json(['volume', 'create', 'data', '--size', '64M', '--replicas', '3'])
+  await cluster.startMount()
+  await cluster.startMount([], 'mount-2')
+  // In a process of its own: whoever holds a file of a mount that stands still cannot even start
+  // another process. It writes all of the image, block by block, and is in the middle of it.
+  const direct = ['bs=4k', 'oflag=direct', 'conv=notrunc', 'status=none']
+  const writer = runTool('dd', ['if=/dev/zero', `of=${cluster.image('data')}`, ...direct])
+  await eventually('it writes', async () => {
+    return ((await cluster.json(['volume', 'show', 'data'])) as VolumeDetail).attachments.length > 0
+  })
+  const stopped = cluster.pid('mount')
+  process.kill(stopped, 'SIGSTOP')
+  const wake = (): boolean => cluster.isRunning('mount') && process.kill(stopped, 'SIGCONT')
+  cluster.stopFirst(wake)
+  const device = await attach(cluster, 'mount-2', '--takeover')
+  const whole = ['bs=1M', 'count=64', 'oflag=direct', 'status=none']
+  await mustRun('dd', ['if=/dev/urandom', `of=${device}`, ...whole])
+  // Past the cache of the loop device.
+  const read = `dd if=${device} bs=1M iflag=direct status=none | sha256sum`
+  const sum = (): Promise<string> => mustRun('sh', ['-c', read])
+  const written = await sum()
+  wake()
+  const { code, stderr } = await writer
+  t.equal(code, 1, 'the writer has failed')
+  t.match(stderr, /Input\/output error/)
+  t.equal(await sum(), written, 'nothing of it is there')
+  await cluster.json(['detach', device])
+})

@@ -42,7 +42,12 @@ export function mountRoutes(options: {
     const volume = found(driver, name)
     await volume.attach({ takeover })
     // Whoever asked may die before it says that it is done.
-    const timer = clock.after(CLAIM_HELD_MS, () => void unclaim(name))
+    const timer = clock.after(CLAIM_HELD_MS, () => {
+      unclaim(name).catch((error: unknown) => {
+        // The mount was aborted, or the volume is gone: nobody is left to hear of it.
+        if (!isSwarmdiskError(error)) throw error
+      })
+    })
     claims.set(name, () => {
       timer.cancel()
       return volume.release()

@@ -61,7 +61,8 @@ export async function startMount(options: MountProcessOptions): Promise<MountPro
       watch,
       log,
       ioTimeout,
-      host: hostname(),
+      // Sentences and records take what all hosts can show.
+      host: hostname().replaceAll(/[^\x21-\x7e]/g, '?') || 'unnamed',
       mountPoint,
       shared,
     })

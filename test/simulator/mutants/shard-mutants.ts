@@ -48,7 +48,7 @@ const SETTLING: readonly Mutant[] = [
         replace: 'const origins = requests.filter(() => false).flatMap(w => w.origins)',
       },
     ],
-    caughtBy: 14,
+    caughtBy: 30,
   },
   {
     name: 'settle-forgets-executed',
@@ -426,36 +426,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'this.unflushed',
       },
     ],
-    caughtBy: 1,
-  },
-  {
-    name: 'takeover-keeps-allocations',
-    breaks: 'What a client asked for before it lost its access is refused.',
-    edits: [
-      {
-        file: 'layout/apply/attachments.ts',
-        find: 'shards: volume.shards.map(shard => ({ ...shard, epoch }))',
-        replace: 'shards: epoch > 0 ? volume.shards : []',
-      },
-      {
-        file: 'layout/invariants.ts',
-        find: '!withdrawn || fenced',
-        replace: '!withdrawn || fenced || true',
-      },
-    ],
-    caughtBy: 1,
-  },
-  {
-    name: 'successor-does-not-wait',
-    breaks: 'A client reads a shard only when what the one before it had under way is settled.',
-    edits: [
-      {
-        file: 'client/shard/shard-line.ts',
-        find: 'if (this.#reached || allocation',
-        replace: 'if (created || this.#reached || allocation',
-      },
-    ],
-    caughtBy: 1,
+    caughtBy: 11,
   },
   {
     name: 'no-replay',
