@@ -434,13 +434,8 @@ const FLUSHING: readonly Mutant[] = [
     edits: [
       {
         file: 'client/shard/shard-line.ts',
-        find: `    this.#replay.start()
-  }
-
-  #lost`,
-        replace: `  }
-
-  #lost`,
+        find: 'this.#replay.start()',
+        replace: '',
       },
     ],
     caughtBy: 1,
