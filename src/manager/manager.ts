@@ -25,6 +25,7 @@ import { Relay, type Asked } from './council/relay.js'
 import { relayedOperations, type RelayedOperations } from './council/relayed-operations.js'
 import type { ProposalResult } from './history/configuration-history.js'
 import type { RaftHistory } from './history/raft-history.js'
+import { AccessDesk } from './leases/access-desk.js'
 import { FailureDetection } from './leases/failure-detection.js'
 import { Proposals, type ProposalManner } from './proposals/proposals.js'
 import { VotingDesk } from './proposals/voting-desk.js'
@@ -52,6 +53,7 @@ interface Parts {
   readonly membership: Membership
   readonly proposals: Proposals
   readonly detection: FailureDetection
+  readonly access: AccessDesk
   readonly desk: LeaderDesk
   readonly admin: AdminDesk
   readonly relayed: RelayedOperations
@@ -135,6 +137,7 @@ export class Manager {
     parts?.push.stop()
     parts?.membership.stop()
     parts?.detection.stop()
+    parts?.access.stop()
     await parts?.desk.stop()
     // What is still under way is decided by whoever leads next; closing ends the waiting for it.
     await parts?.history.close()
@@ -174,15 +177,16 @@ export class Manager {
       live: () => detection.live(),
       registered: server => detection.registered(server),
     })
+    const access = new AccessDesk({ ...common, propose })
     const admin = new AdminDesk({
       ...common,
-      propose,
+      ...{ propose, access },
       reports: this.#reports,
       connected: () => this.#connectedServers(),
       addManager: (manager, how) => membership.add(manager, how),
       newerElsewhere: () => (this.#hasOldCopy(history) ? this.#newestElsewhere : 0),
     })
-    const parts = { desk, admin, detection, membership }
+    const parts = { desk, admin, detection, membership, access }
     return {
       ...{ history, proposals, ...parts },
       push: new ConfigurationPush({ clock, peers, history }),

@@ -48,7 +48,7 @@ const SETTLING: readonly Mutant[] = [
         replace: 'const origins = requests.filter(() => false).flatMap(w => w.origins)',
       },
     ],
-    caughtBy: 14,
+    caughtBy: 30,
   },
   {
     name: 'settle-forgets-executed',
@@ -429,11 +429,11 @@ const FLUSHING: readonly Mutant[] = [
     edits: [
       {
         file: 'client/shard/shard-line.ts',
-        find: '#inherited = true',
-        replace: '#inherited = false',
+        find: 'this.unflushed || this.#inherited',
+        replace: 'this.unflushed',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 11,
   },
   {
     name: 'no-replay',
@@ -441,13 +441,8 @@ const FLUSHING: readonly Mutant[] = [
     edits: [
       {
         file: 'client/shard/shard-line.ts',
-        find: `    this.#replay.start()
-  }
-
-  #lost`,
-        replace: `  }
-
-  #lost`,
+        find: 'this.#replay.start()',
+        replace: '',
       },
     ],
     caughtBy: 1,

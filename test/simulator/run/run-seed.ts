@@ -1,11 +1,11 @@
 // One run of the simulator, decided by its seed: a small cluster, few blocks, clients that fight
 // over them in bursts, and faults at moments of the protocol; then everything heals, and must be
 // right, in-sync and equal. Used by seeds.test.ts, by simulate.ts and by mutants.ts.
-import { wait } from '../../../src/base/clock.js'
-import type { PeerId } from '../../../src/base/brands.js'
+import { byteOffset, type PeerId } from '../../../src/base/brands.js'
+import { isSwarmdiskError } from '../../../src/base/errors.js'
 import { BLOCKS_PER_EXTENT, BLOCKS_PER_INDEX_PAGE, EXTENT_BYTES } from '../../../src/base/limits.js'
 import { Histories } from '../check/histories.js'
-import { SECTORS_PER_BLOCK, VolumeModel } from '../check/volume-model.js'
+import { SECTOR_BYTES, SECTORS_PER_BLOCK, VolumeModel } from '../check/volume-model.js'
 import { compareShard } from '../equal-replicas.js'
 import type { SeededRandom } from '../seeded-random.js'
 import { SimulatedCluster, type Client } from '../simulated-cluster.js'
@@ -13,19 +13,19 @@ import type { Sink } from '../trace.js'
 import { Faults } from './faults.js'
 import { callRoll } from './roll-call.js'
 import { shapeOf, type Mode } from './shape.js'
-import { PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
+import { content, PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
 
 /** A change of what a seed does: seeds of another version mean nothing in this one. */
-export const GENERATOR = 4
+export const GENERATOR = 5
 
 const EXTENTS = 2
 /** Virtual milliseconds: everything must be over by then. */
 const HEALING_LIMIT = 300_000
 /** A link that was cut is found dead, and opened again, within this. */
 const ROLL_CALL_LIMIT = 30_000
+/** Longer where something is held: then the successor works as it can. */
+const REACH_LIMIT = 1_000
 const RUN_LIMIT = 3_600_000
-/** What a dead client had under way has been decided or refused by then. */
-const AFTER_DEATH = 10_000
 
 export interface Outcome {
   readonly findings: readonly string[]
@@ -74,6 +74,8 @@ class Run {
   readonly #all: Workload[] = []
   readonly #findings: string[] = []
   #using: Using[] = []
+  /** A writer that lives, and is to be taken over from. */
+  #ousted: Client | null = null
   /** The writer has died, and nobody has its place yet. */
   #orphaned = false
 
@@ -98,7 +100,7 @@ class Run {
   async story(): Promise<Outcome> {
     const plan = this.#plan
     const clients = this.#mode === 'exclusive' ? 1 : 3
-    const first = await this.#cluster.startClient()
+    const first = await this.#startClient()
     const volumes = plan.chance(0.15) ? 2 : 1
     for (let i = 0; i < volumes; i++) await this.#volume(first, `v${i}`)
     this.#use(first)
@@ -228,8 +230,13 @@ class Run {
     })
   }
 
+  /** Alone, or with others, as the mode has it. */
+  #startClient(): Promise<Client> {
+    return this.#cluster.startClient({ shared: this.#mode !== 'exclusive' })
+  }
+
   async #newClient(): Promise<void> {
-    const client = await this.#cluster.startClient()
+    const client = await this.#startClient()
     // The manager that it found first may be behind the others.
     const sees = ({ name }: Subject): boolean => client.driver.open(name) !== null
     await this.#cluster.until('a new client sees the volumes', () => this.#subjects.every(sees))
@@ -252,7 +259,11 @@ class Run {
   #clientDies(client: Client): void {
     const gone = this.#using.find(using => using.client === client)
     if (!gone) return
-    client.die()
+    // One that lives, and has calls under way, is replaced as one that is dead: nobody can tell.
+    const has = ({ name }: Subject): boolean => client.driver.open(name)?.claimed ?? false
+    const lives = this.#mode === 'exclusive' && this.#subjects.every(has) && this.#plan.chance(0.5)
+    if (lives) this.#ousted = client
+    else client.die()
     for (const workload of gone.workloads) workload.abandon()
     this.#using = this.#using.filter(using => using !== gone)
     if (this.#mode !== 'exclusive') return
@@ -264,13 +275,45 @@ class Run {
     }
   }
 
-  /** Nothing but time keeps two writers apart so far. */
+  /** Its successor takes over, whatever of the dead one is still under way. */
   async #replaceWriter(): Promise<void> {
-    const { clock, swarm } = this.#cluster
     this.#orphaned = false
+    const { swarm, managerNames, serverNames } = this.#cluster
+    const ousted = this.#ousted
+    this.#ousted = null
     swarm.heal()
-    await wait(clock, AFTER_DEATH)
     await this.#newClient()
+    for (const name of [...managerNames, ...(this.#plan.chance(0.5) ? [] : serverNames)]) {
+      if (ousted && this.#plan.chance(0.7)) swarm.partition(ousted.id, this.#cluster.idOf(name))
+    }
+    const [successor] = this.#using
+    for (const { name } of this.#subjects) {
+      await successor?.client.driver.open(name)?.attach({ takeover: true })
+    }
+    if (ousted && successor && (await this.#hasReached(successor))) {
+      for (const subject of this.#subjects) void this.#provoke(ousted, subject)
+    }
+  }
+
+  /** Every shard has answered it, so that nothing of its predecessor is executed any more. */
+  async #hasReached({ workloads }: Using): Promise<boolean> {
+    let reached = false
+    Promise.all(workloads.map(workload => workload.flush())).then(
+      () => (reached = true),
+      () => undefined, // it was taken over from in turn
+    )
+    return this.#cluster.within(REACH_LIMIT, () => reached)
+  }
+
+  /** A client that was taken over from writes all the same: nobody may ever see it. */
+  async #provoke(client: Client, { name, places, values }: Subject): Promise<void> {
+    const offset = byteOffset(this.#work.pick(places) * SECTORS_PER_BLOCK * SECTOR_BYTES)
+    try {
+      await client.driver.open(name)?.write(offset, content(values.next()))
+      this.#findings.push('I4: a client that had lost its access wrote')
+    } catch (error) {
+      if (!isSwarmdiskError(error)) throw error
+    }
   }
 
   #sectorsOf(volume: number): readonly number[] {
