@@ -297,6 +297,8 @@ export const CLIENT_GONE_MS = 3_000
 /** An attach waits for that: the link of a killed process may take LINK_SILENCE_MS to be gone. */
 export const ATTACH_WAIT_MS = 8_000
 export const ATTACH_LOOK_MS = 100
+/** A volume that is to be deleted may have been closed just now: giving it back takes less. */
+export const GIVING_BACK_MS = 1_000
 /** The leader answers an attach within this: the wait, and a change. */
 export const ATTACH_LEADER_MS = ATTACH_WAIT_MS + 4_000
 

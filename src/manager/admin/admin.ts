@@ -30,7 +30,7 @@ export interface AdminDeskOptions {
   readonly peers: Pick<Peers, 'list'>
   readonly log: Log
   readonly reports: Reports
-  readonly access: Pick<AccessDesk, 'seen' | 'detachExpired'>
+  readonly access: Pick<AccessDesk, 'seen' | 'detachExpired' | 'untilGivenBack'>
   /** Storage servers that are connected and registered, with the incarnation they run as. */
   readonly connected: () => ReadonlyMap<PeerId, Incarnation>
   readonly propose: (change: Change, manner: ProposalManner) => Promise<ProposalResult>
@@ -139,6 +139,7 @@ export class AdminDesk {
       const change: Change = { kind: 'volume-deleted', volume: id }
       // Nobody has been heard of there for long: it would stand in the way for ever.
       await this.#options.access.detachExpired(volume, operator(from))
+      await this.#options.access.untilGivenBack(id)
       return this.#carryOut(change, { proposer: operator(from), force: false }, { name, id })
     })
   }

@@ -6,10 +6,15 @@
 // that died makes room on its own host at once: its link is gone and it has been silent for a few
 // seconds. Being wrong about that costs the one its access, and no data: it is fenced by an epoch
 // in either case (src/layout/apply/attachments.ts).
-import type { PeerId } from '../../base/brands.js'
+import type { PeerId, VolumeId } from '../../base/brands.js'
 import { wait, type Clock } from '../../base/clock.js'
 import { isSwarmdiskError } from '../../base/errors.js'
-import { ATTACH_LOOK_MS, ATTACH_WAIT_MS, CLIENT_GONE_MS } from '../../base/limits.js'
+import {
+  ATTACH_LOOK_MS,
+  ATTACH_WAIT_MS,
+  CLIENT_GONE_MS,
+  GIVING_BACK_MS,
+} from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
 import { inTheWayOf, inUseText } from '../../layout/apply/attachments.js'
 import type { Change } from '../../layout/change.js'
@@ -20,6 +25,7 @@ import type { Peers } from '../../net/peers.js'
 import { shortId } from '../describe-change.js'
 import type { ProposalResult } from '../history/configuration-history.js'
 import type { ReplicatedHistory } from '../history/replicated-history.js'
+import { untilEpochIsNot } from '../proposals/await-epoch.js'
 import { ClientLeasesState } from './client-leases-state.js'
 
 export interface AccessDeskOptions {
@@ -124,6 +130,18 @@ export class AccessDesk {
       volume.attachments.filter(({ client }) => this.seen(client).expired),
       proposer,
     )
+  }
+
+  /** A program has closed its image, and its mount gives the volume back a moment later. */
+  async untilGivenBack(id: VolumeId): Promise<void> {
+    const { clock, history } = this.#o
+    const end = clock.now() + GIVING_BACK_MS
+    for (let left = GIVING_BACK_MS; left > 0; left = end - clock.now()) {
+      const configuration = history.current()
+      const attachments = configuration?.volumes.get(id)?.attachments ?? []
+      if (!configuration || attachments.length === 0) return
+      await untilEpochIsNot({ clock, history }, configuration.epoch, left)
+    }
   }
 
   async #attach(

@@ -76,6 +76,10 @@ export class AdminBench {
     ) as AdminResult
   }
 
+  untilGivenBack(): Promise<void> {
+    return Promise.resolve()
+  }
+
   seen(client: PeerId): ClientSeen {
     return { lastSeen: null, expired: this.expired.has(client) }
   }

@@ -165,11 +165,26 @@ test('a volume that somebody has is not deleted, unless its lease is over', asyn
   const access = await AccessBench.start()
   access.connect(ONE)
   await access.attach(ONE)
-  const kept = await access.bench.admin({ command: 'volume-delete', name: 'data' })
+  const { bench } = access
+  const refused = bench.admin({ command: 'volume-delete', name: 'data' })
+  const kept = await bench.clock.settle('delete', refused)
   t.equal(!kept.ok && kept.code, 'in-use')
   t.match(kept.ok ? '' : kept.message, /attached at host c101/)
   access.silence(ONE)
   await access.bench.clock.advance(CLIENT_LEASE_MS + 1_000)
   const deleted = await access.bench.admin({ command: 'volume-delete', name: 'data' })
   t.ok(deleted.ok, 'nobody has it any more')
+})
+
+test('a volume that is being closed is deleted when it was given back', async t => {
+  const access = await AccessBench.start()
+  const { bench } = access
+  access.connect(ONE)
+  await access.attach(ONE)
+  const deleted = bench.admin({ command: 'volume-delete', name: 'data' })
+  const detached = bench.peers.ask(ONE, 'detach', { volume: VOLUME })
+  t.equal((await bench.clock.settle('detach', detached)).kind, 'detached')
+  t.ok((await bench.clock.settle('delete', deleted)).ok)
+  t.notOk(bench.manager.configuration.volumes.has(VOLUME))
+  await bench.manager.stop()
 })
