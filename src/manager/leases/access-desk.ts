@@ -16,7 +16,7 @@ import {
   GIVING_BACK_MS,
 } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
-import { inTheWayOf, inUseText } from '../../layout/apply/attachments.js'
+import { inTheWayOf, inUseText, isAttached } from '../../layout/apply/attachments.js'
 import type { Change } from '../../layout/change.js'
 import type { Attachment, Configuration, VolumeRecord } from '../../layout/configuration.js'
 import type { RelayedPeer } from '../../net/manager-messages.js'
@@ -119,8 +119,10 @@ export class AccessDesk {
     const result = await this.#propose(change, `client ${shortId(from.id)}`)
     if (result === null) return WAIT
     if (result.kind === 'committed') return { kind: 'detached', epoch: result.record.epoch }
-    if (LATER.has(result.code)) return WAIT
-    return { kind: 'detached', epoch: this.#o.history.current()?.epoch ?? configuration.epoch }
+    const now = this.#o.history.current()
+    // Refused because of a change that is not committed yet: what is said holds only when it is.
+    if (LATER.has(result.code) || !now || isAttached(now.volumes.get(volume), from.id)) return WAIT
+    return { kind: 'detached', epoch: now.epoch }
   }
 
   /** Ends the attachments of clients that make room for anybody. */
@@ -165,9 +167,11 @@ export class AccessDesk {
       return { kind: 'refused', code: CODES.get(code) ?? 'refused', reason }
     }
     this.heard(from.id)
-    const epoch = this.#o.history.current()?.epoch
     if (result.kind === 'committed') return { kind: 'attached', epoch: result.record.epoch }
-    return epoch === undefined ? WAIT : { kind: 'attached', epoch }
+    const now = this.#o.history.current()
+    // Nothing to change because of an attachment that is not committed yet: it may never be.
+    if (!now || !isAttached(now.volumes.get(volume.id), from.id)) return WAIT
+    return { kind: 'attached', epoch: now.epoch }
   }
 
   /** False: not all could be ended now. */
