@@ -331,7 +331,7 @@ export class Manager {
     const newest = this.#newestElsewhere
     if (!history.leads || newest <= (history.current()?.epoch ?? 0)) return null
     if (!this.#hasOldCopy(history)) {
-      const reason = 'This manager cannot tell whether it still leads: try again.'
+      const reason = 'Peers are ahead of this manager, which may not lead any more: try again.'
       return { kind: 'refused', code: 'no-leader', reason }
     }
     const reason =
@@ -340,10 +340,13 @@ export class Manager {
     return { kind: 'refused', code: 'old-copy', reason }
   }
 
-  /** Only if nobody else can lead by now: a newer epoch may also be the work of the next leader. */
+  /**
+   * Only if nobody else can lead by now, since a newer epoch may be the work of the next leader;
+   * and while nothing is under way here, since others may hear of a commit before it is applied.
+   */
   #hasOldCopy(history: RaftHistory): boolean {
     const behind = this.#newestElsewhere > (history.current()?.epoch ?? 0)
-    return history.leads && history.leaseValid() && behind
+    return behind && history.leads && history.leaseValid() && history.isQuiet
   }
 
   #connectedServers(): ReadonlyMap<PeerId, Incarnation> {

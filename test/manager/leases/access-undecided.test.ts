@@ -1,4 +1,4 @@
-// What a client is told about its access is committed: a change that is only under way may never be.
+// What a client is told about its access is committed: what is only under way may never be.
 import test from 'tape'
 import { incarnation, peerId, type PeerId } from '../../../src/base/brands.js'
 import { silentLog } from '../../../src/base/log.js'
