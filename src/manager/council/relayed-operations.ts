@@ -13,7 +13,7 @@ import type { FailureDetection } from '../leases/failure-detection.js'
 import type { LeaderDesk } from './leader-desk.js'
 import type { Membership } from './membership.js'
 import type { Asked, Relayed } from './relay.js'
-import { changeWithoutLeader, isQuestion } from './without-leader.js'
+import { changeWithoutLeader, isQuestion, NO_MEMBER } from './without-leader.js'
 
 const NAMES = [
   ...(['register', 'heartbeat', 'leaving', 'caught-up-proposal'] as const),
@@ -71,6 +71,7 @@ export function relayedOperations(parts: {
       handler: async ({ json }, from) => ({ json: await admin.carryOut(json, from) }),
       otherwise: async ({ json }, why, from) => {
         if (!isQuestion(json)) return { json: JSON.stringify(changeWithoutLeader(why)) }
+        if (!membership.isMember) return { json: JSON.stringify(NO_MEMBER) }
         return { json: await admin.carryOut(json, from) }
       },
     },

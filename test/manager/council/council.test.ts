@@ -176,6 +176,8 @@ test('a removed manager leads no more, and can be added again', async t => {
   await council.start(leader, { wait: false })
   await council.clock.advance(5_000)
   t.notOk(council.manager(leader).leads, 'started again, it waits')
+  const asked = await council.admin(leader, { command: 'status' })
+  t.equal(asked.ok ? '' : asked.code, 'unreachable', 'others know better how things are')
   const added = await council.admin(others[0]!, {
     command: 'manager-add',
     manager: council.id(leader),
