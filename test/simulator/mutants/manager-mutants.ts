@@ -38,7 +38,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: 'return heard + LEASE_MARGIN_MS + 0 * LEASE_MS',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 2,
   },
   {
     name: 'lose-a-vote',
@@ -91,7 +91,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: 'Math.max(1, Math.floor(count / 2))',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 6,
   },
   {
     name: 'commit-of-later-steps',
