@@ -14,7 +14,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: 'const vouched = true || (await confirmation.confirmed()) || host.leaseValid()',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 18,
   },
   {
     name: 'confirm-nobody',
@@ -26,7 +26,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: 'return replies.length >= 0',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 185,
   },
   {
     name: 'drop-without-fence',
@@ -55,7 +55,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: '',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 99,
   },
   {
     name: 'forget-hard-state',

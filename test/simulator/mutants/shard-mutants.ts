@@ -422,7 +422,7 @@ const FLUSHING: readonly Mutant[] = [
       },
     ],
     mode: 'exclusive',
-    caughtBy: 1,
+    caughtBy: 4760,
   },
   {
     name: 'flush-of-own-writes-only',
