@@ -359,7 +359,7 @@ export const CLOSE_FLUSH_MS = 5_000
 /** A manager that has not answered a question by then is passed over for the next one. */
 export const ADMIN_ATTEMPT_MS = 5_000
 /** Before it gets a change, a manager shows within this that it lives: it answers from memory. */
-export const ADMIN_ALIVE_MS = 1_000
+export const MANAGER_ALIVE_MS = 1_000
 /** A command that found no leader is tried again after this: an election takes a second or two. */
 export const ADMIN_RETRY_MS = 200
 /**
