@@ -18,6 +18,7 @@ export const ERROR_CODES = [
   'aborted', // by unmount --abort or at shutdown
   'corrupt', // checksum mismatch with no good copy, or a file that is not what it says
   'data-lost', // acknowledged, unflushed writes went with the memory of all in-sync replicas
+  'fenced', // another client has taken over the volume: nothing is written any more
   'protocol', // a peer sent what no swarmdisk of our version sends
 ] as const
 

@@ -117,6 +117,10 @@ export const ALLOCATION_SERVERS_MAX = 2 * REPLICAS_MAX
  * Shards of one change: some 2 MiB encoded, far below a frame. The planner goes on with the rest.
  */
 export const REALLOCATIONS_PER_CHANGE = 4096
+/** Clients that share one volume: a large cluster file system; 300 bytes each in a record. */
+export const ATTACHMENTS_MAX = 1_024
+/** A time in ISO 8601, with room. */
+export const DATE_LENGTH_MAX = 40
 /** The longest host name there is. */
 export const HOST_LENGTH_MAX = 255
 /** A server's share of shards, in GiB by default: no machine has as many. */
@@ -182,6 +186,10 @@ export const FIRST_READ_DEADLINE_MS = 30_000
 /** udev and blkid open a block device for moments after every change. */
 export const DEVICE_RELEASE_DEADLINE_MS = 3_000
 export const DEVICE_RELEASE_INTERVAL_MS = 50
+/** Between the access that `attach` gets and the device it makes: a stat, a losetup, a read. */
+export const CLAIM_HELD_MS = FIRST_READ_DEADLINE_MS + MOUNT_PROBE_DEADLINE_MS
+/** `detach` waits this long until the mount has flushed and given the volume back. */
+export const RELEASE_WAIT_MS = 5_000
 /** Processes named in one error message. */
 export const HOLDERS_NAMED_MAX = 5
 
@@ -288,8 +296,27 @@ export const HEARTBEAT_INTERVAL_MS = 500
 export const HEARTBEAT_DEADLINE_MS = 800
 /** After a second heartbeat in vain: elections take longer than this, and all servers ask. */
 export const HEARTBEAT_RETRY_MS = 200
+/** A server that is being stopped waits this long for the others to go on without it. */
+export const LEAVE_DEADLINE_MS = 1_500
 /** A manager that left a request unanswered is not chosen for so long, whoever calls it leader. */
 export const MANAGER_DOUBTED_MS = 3_000
+
+/** A client that is attached to a volume says this often that it lives. */
+export const CLIENT_HEARTBEAT_MS = 1_000
+/**
+ * Others may have the place of a client that was silent for this long: above any stall of a host
+ * that comes back, short enough for a virtual machine to be started elsewhere by a script.
+ */
+export const CLIENT_LEASE_MS = 30_000
+/** The same on its own host, once its link is gone: three heartbeats, which it would have sent. */
+export const CLIENT_GONE_MS = 3_000
+/** An attach waits for that: the link of a killed process may take LINK_SILENCE_MS to be gone. */
+export const ATTACH_WAIT_MS = 8_000
+export const ATTACH_LOOK_MS = 100
+/** A volume that is to be deleted may have been closed just now: giving it back takes less. */
+export const GIVING_BACK_MS = 1_000
+/** The leader answers an attach within this: the wait, and a change. */
+export const ATTACH_LEADER_MS = ATTACH_WAIT_MS + 4_000
 
 // ---- a server's own disk and its block store --------------------------------------------------
 
@@ -348,7 +375,7 @@ export const CLOSE_FLUSH_MS = 5_000
 /** A manager that has not answered a question by then is passed over for the next one. */
 export const ADMIN_ATTEMPT_MS = 5_000
 /** Before it gets a change, a manager shows within this that it lives: it answers from memory. */
-export const ADMIN_ALIVE_MS = 1_000
+export const MANAGER_ALIVE_MS = 1_000
 /** A command that found no leader is tried again after this: an election takes a second or two. */
 export const ADMIN_RETRY_MS = 200
 /**
@@ -356,6 +383,13 @@ export const ADMIN_RETRY_MS = 200
  * and a change whose answer does not come in time is one that may have been done.
  */
 export const ADMIN_LAST_TRY_MS = ADMIN_PATIENCE_MS + 1_000
+
+/** An attach that no manager answers by then is asked of another one. */
+export const ATTACH_DEADLINE_MS = ADMIN_PATIENCE_MS + ATTACH_LEADER_MS + 1_000
+/** Where nobody could decide it: an election takes a second or two. */
+export const ATTACH_RETRY_MS = 200
+/** A detach that no manager has answered by then is left to the lease. */
+export const DETACH_DEADLINE_MS = 5_000
 
 // ---- storage: replication --------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'data-lost': 15,
   protocol: 16,
   undecided: 17,
+  fenced: 18,
 }
 
 /** An assertion failed, or something was thrown that nobody expected: a bug in swarmdisk. */

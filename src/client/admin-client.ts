@@ -5,16 +5,12 @@
 // it lives: the link of one that was killed looks sound for a while. A manager that answers that
 // there is no leader has done nothing, so that every command is tried again for as long as it may
 // take: a change of leaders is a pause, not a failure.
-import { epoch, EPOCH_LIMIT, type PeerId } from '../base/brands.js'
+import type { PeerId } from '../base/brands.js'
 import { wait, type Clock } from '../base/clock.js'
 import { SwarmdiskError, type ErrorCode } from '../base/errors.js'
-import {
-  ADMIN_ALIVE_MS,
-  ADMIN_ATTEMPT_MS,
-  ADMIN_LAST_TRY_MS,
-  ADMIN_RETRY_MS,
-} from '../base/limits.js'
+import { ADMIN_ATTEMPT_MS, ADMIN_LAST_TRY_MS, ADMIN_RETRY_MS } from '../base/limits.js'
 import type { AdminCommand, AdminResult } from '../net/admin.js'
+import { lives } from '../net/alive.js'
 import { LOST, type PeerInfo, type Peers } from '../net/peers.js'
 
 export interface AskOptions {
@@ -72,7 +68,7 @@ async function askOnce(options: AskOptions, round: Round): Promise<AdminResult> 
   for (;;) {
     const manager = await connectedManager(options, round)
     if (!manager) throw unreachable(options, round.silent.size)
-    if (!repeatable && !(await lives(options, manager))) {
+    if (!repeatable && !(await lives(peers, manager.id))) {
       round.silent.add(manager.id)
       continue
     }
@@ -84,13 +80,6 @@ async function askOnce(options: AskOptions, round: Round): Promise<AdminResult> 
     if (!repeatable) throw undecided(command, manager)
     round.silent.add(manager.id)
   }
-}
-
-async function lives({ peers }: AskOptions, manager: PeerInfo): Promise<boolean> {
-  // Nothing is newer than this, so the answer is short.
-  const newest = { have: epoch(EPOCH_LIMIT - 1) }
-  const deadline = ADMIN_ALIVE_MS
-  return (await peers.request(manager.id, 'fetch-configuration', newest, { deadline })) !== LOST
 }
 
 /** It changes nothing, and so can be asked again. */

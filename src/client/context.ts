@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.js'
 import type { Log } from '../base/log.js'
 import type { Random } from '../base/random.js'
+import type { AccessMode } from '../layout/configuration.js'
 import type { ConfigurationWatch } from '../net/configuration-watch.js'
 import type { Peers } from '../net/peers.js'
 import type { RequestCounter } from './shard/request-numbers.js'
@@ -15,6 +16,9 @@ export interface ClientContext {
   readonly peers: Peers
   readonly watch: ConfigurationWatch
   readonly log: Log
+  /** Where it runs, as others read it; and whether it shares what it writes to. */
+  readonly host: string
+  readonly mode: AccessMode
   /** Milliseconds after which a call fails; null: never. */
   readonly ioTimeout: number | null
   readonly pending: PendingRequests

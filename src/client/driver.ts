@@ -4,12 +4,13 @@
 import { byteCount, type VolumeId } from '../base/brands.js'
 import { wait, type Clock } from '../base/clock.js'
 import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
-import { CLOSE_FLUSH_MS } from '../base/limits.js'
+import { CLOSE_FLUSH_MS, DETACH_DEADLINE_MS } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Configuration } from '../layout/configuration.js'
 import type { ConfigurationWatch } from '../net/configuration-watch.js'
 import type { Peers } from '../net/peers.js'
+import { ClientHeartbeats } from './access/client-heartbeats.js'
 import { ClientReporter } from './client-report.js'
 import type { ClientContext } from './context.js'
 import { heldState } from './held.js'
@@ -31,18 +32,22 @@ export interface DriverOptions {
   /** For `status`. */
   readonly host: string
   readonly mountPoint: string
+  /** Writes together with other clients, which share as well; else nobody else does. */
+  readonly shared: boolean
 }
 
 export class ClusterVolumeDriver implements VolumeDriver {
   readonly #context: ClientContext
   readonly #volumes = new Map<VolumeId, VolumeIo>()
   readonly #reporter: ClientReporter
+  readonly #heartbeats: ClientHeartbeats
   readonly #unsubscribe: readonly (() => void)[]
 
   constructor(options: DriverOptions) {
     const { clock, random, peers, watch, log, ioTimeout, host, mountPoint } = options
     const context: ClientContext = {
-      ...{ clock, random, peers, watch, log, ioTimeout },
+      ...{ clock, random, peers, watch, log, ioTimeout, host },
+      mode: options.shared ? 'shared' : 'exclusive',
       pending: new PendingRequests(clock),
       counter: new RequestCounter(),
       loads: new ReplicaLoads(clock, random),
@@ -55,6 +60,9 @@ export class ClusterVolumeDriver implements VolumeDriver {
       peers.subscribe({ connected: wake, rerouted: wake, disconnected: wake }),
     ]
     this.#reporter = new ClientReporter({ context, host, mountPoint, held: () => this.held() })
+    this.#heartbeats = new ClientHeartbeats(context, () =>
+      [...this.#volumes.values()].some(volume => volume.claimed),
+    )
   }
 
   volumes(): readonly VolumeInfo[] {
@@ -88,10 +96,14 @@ export class ClusterVolumeDriver implements VolumeDriver {
     this.#end('The mount was aborted: all its I/O has ended.')
   }
 
-  /** Makes durable what can be, for a bounded time, then ends. */
+  /** Makes durable what can be, gives back what it may write to, for a bounded time, then ends. */
   async close(): Promise<void> {
-    const flushed = Promise.all([...this.#volumes.values()].map(volume => this.#lastFlush(volume)))
-    await Promise.race([flushed, wait(this.#context.clock, CLOSE_FLUSH_MS)])
+    const volumes = [...this.#volumes.values()]
+    const { clock } = this.#context
+    const flushed = Promise.all(volumes.map(volume => this.#lastFlush(volume)))
+    await Promise.race([flushed, wait(clock, CLOSE_FLUSH_MS)])
+    const givenBack = Promise.all(volumes.map(volume => volume.giveBack()))
+    await Promise.race([givenBack, wait(clock, DETACH_DEADLINE_MS)])
     this.#end('The volumes were closed.')
   }
 
@@ -106,7 +118,9 @@ export class ClusterVolumeDriver implements VolumeDriver {
 
   #end(sentence: string): void {
     for (const stop of this.#unsubscribe) stop()
+    for (const volume of this.#volumes.values()) volume.end()
     this.#reporter.stop()
+    this.#heartbeats.stop()
     this.#context.pending.endAll(new SwarmdiskError('aborted', sentence))
   }
 

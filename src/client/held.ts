@@ -34,6 +34,9 @@ export function heldState(
 export function heldReason(request: ShardRequest, around: Surroundings): string {
   const { configuration } = around
   if (request.obstacle?.kind === 'epoch') return waitingForEpoch(request.obstacle.epoch, around)
+  if (request.obstacle?.kind === 'access') {
+    return `waiting for the managers to give access to volume ${request.name.volumeName}`
+  }
   const volume = configuration?.volumes.get(request.name.volume)
   const allocation = volume?.shards[request.name.shard]
   if (!configuration || !volume || !allocation) return 'waiting for a configuration'

@@ -1,6 +1,7 @@
 // What FUSE, benchmarks and tests see of a cluster's volumes: named, sized, readable, writable.
 // (Contract; the implementation is in driver.ts.) Failures are SwarmdiskErrors: 'io-timeout',
-// 'aborted', 'corrupt', 'data-lost', 'not-found', 'disk-full', 'disk-error'.
+// 'aborted', 'corrupt', 'data-lost', 'not-found', 'disk-full', 'disk-error'; where it writes, also
+// 'in-use', which names the client that has the volume, and 'fenced', when another has taken over.
 import type { ByteCount, ByteOffset } from '../base/brands.js'
 
 export interface VolumeInfo {
@@ -31,6 +32,16 @@ export interface VolumeDriver {
 export interface OpenVolume {
   readonly name: string
   readonly size: ByteCount
+  /** It may write, or is about to get that right. */
+  readonly claimed: boolean
+  /**
+   * Gets the right to write, for whoever calls it, until as many calls of release(). Rejects with
+   * 'in-use' if another client has it, unless this takes it over. write() and flush() attach by
+   * themselves, and then it is given back when the driver closes.
+   */
+  attach(options?: { readonly takeover?: boolean }): Promise<void>
+  /** After the last one it is flushed and given back. */
+  release(): Promise<void>
   /** Fills `into` from `offset`; the range must lie within the volume. */
   read(offset: ByteOffset, into: Uint8Array): Promise<void>
   /** Resolves when every in-sync replica has it. `data` is not touched after that, nor changed. */

@@ -22,6 +22,7 @@ import {
 } from '../base/limits.js'
 import type { VolumeRecord } from '../layout/configuration.js'
 import { splitRange, type Piece } from '../layout/geometry.js'
+import { VolumeAccess } from './access/volume-access.js'
 import type { ClientContext } from './context.js'
 import { RangeOrder } from './range-order.js'
 import { ShardLine, volumeGone } from './shard/shard-line.js'
@@ -51,13 +52,23 @@ export class VolumeIo implements OpenVolume {
   readonly #reads = new Window(WINDOW)
   readonly #writes = new Window(WINDOW)
   readonly #kept = new Window(KEPT)
+  readonly #access: VolumeAccess
+  /** Calls of attach() that were not followed by release(). */
+  #claims = 0
   #gone = false
   #draining = false
-  #lost: string | null = null
+  #lost: SwarmdiskError | null = null
 
   constructor(context: ClientContext, record: VolumeRecord) {
     this.#context = context
     this.#record = record
+    const name = { volume: record.id, volumeName: record.name }
+    this.#access = new VolumeAccess(context, name, {
+      attached: () => {
+        for (const line of this.#lines.values()) line.attached()
+      },
+      fenced: error => this.#fenced(error),
+    })
   }
 
   get name(): string {
@@ -80,22 +91,111 @@ export class VolumeIo implements OpenVolume {
     )
   }
 
+  async attach({ takeover = false }: { readonly takeover?: boolean } = {}): Promise<void> {
+    this.#check()
+    if (this.#claims === 0) this.#access.forgetFence()
+    this.#claims++
+    try {
+      await this.#bounded('attach', [], this.#permit(takeover))
+    } catch (error) {
+      await this.release()
+      throw error
+    }
+  }
+
+  async release(): Promise<void> {
+    assert(this.#claims > 0, 'only what was attached is released')
+    this.#claims--
+    if (this.#claims > 0) return
+    try {
+      if (this.#access.attached) await this.flushOwn()
+    } finally {
+      // Somebody may have opened it meanwhile.
+      if (this.#claims === 0) await this.giveBack()
+    }
+  }
+
+  /** What is unflushed by now, or under way, is given up. */
+  async giveBack(): Promise<void> {
+    this.#access.forgetFence()
+    if (!this.#access.claimed) return
+    const closed = new SwarmdiskError('aborted', `Volume ${this.name} was closed.`)
+    this.#context.pending.endWrites(this.#record.id, closed)
+    for (const line of this.#lines.values()) line.forgetKept()
+    await this.#access.release()
+  }
+
+  /** Nothing is asked of the managers any more. */
+  end(): void {
+    this.#access.end()
+  }
+
+  /** On record as one that may write, or on the way to be. */
+  get claimed(): boolean {
+    return this.#access.claimed
+  }
+
   async flush(): Promise<void> {
     this.#check()
+    if (this.#access.fenced) return this.#sayLost()
     // The first time also shards that we never wrote to: whoever had the volume before us may have
     // died without a FLUSH, and what we read of it must not vanish behind what we write.
     this.#record.shards.forEach((_, i) => this.#line(shardIndex(i)))
-    await this.#bounded('flush', [], this.#flushLines([...this.#lines.values()]))
-    if (this.#lost === null) return
-    const sentence = this.#lost
+    const lines = [...this.#lines.values()]
+    try {
+      await this.#bounded(
+        'flush',
+        [],
+        this.#permit(false).then(() => this.#flushLines(lines)),
+      )
+    } catch (error) {
+      if (isSwarmdiskError(error, 'fenced')) this.#lost = null // said now
+      throw error
+    }
+    this.#sayLost()
+  }
+
+  /** Once. */
+  #sayLost(): void {
+    const error = this.#lost
     this.#lost = null
-    throw new SwarmdiskError('data-lost', sentence)
+    if (error) throw error
+  }
+
+  /** Gets the right to write where we do not have it. */
+  async #permit(takeover: boolean): Promise<void> {
+    if (this.#access.attached) return
+    const { pending } = this.#context
+    const name = { volume: this.#record.id, volumeName: this.name, shard: shardIndex(0) }
+    const request = pending.begin({ kind: 'flush', ...name })
+    try {
+      await this.#permitted(request, takeover)
+    } finally {
+      pending.end(request)
+    }
+  }
+
+  async #permitted(request: ShardRequest, takeover = false): Promise<void> {
+    if (this.#access.attached) return
+    request.obstacle = { kind: 'access' }
+    const problem = await request.hold<SwarmdiskError | null>(done =>
+      this.#access.granted(done, takeover),
+    )
+    request.obstacle = null
+    if (problem) throw problem
+  }
+
+  #fenced(error: SwarmdiskError): void {
+    this.#lost ??= error
+    this.#context.pending.endWrites(this.#record.id, error)
+    for (const line of this.#lines.values()) line.forgetKept()
   }
 
   /** With every configuration; null when the volume has been deleted. */
   reconfigured(record: VolumeRecord | null): void {
     if (record) {
       this.#record = record
+      this.#access.reconfigured(record)
       for (const line of this.#lines.values()) line.reconsider()
     } else if (!this.#gone) {
       this.#gone = true
@@ -142,7 +242,7 @@ export class VolumeIo implements OpenVolume {
       released: ({ bytes, requests }) => this.#kept.leave(bytes, requests),
       lost: sentence => {
         this.#context.log.error(sentence)
-        this.#lost ??= sentence
+        this.#lost ??= new SwarmdiskError('data-lost', sentence)
       },
     })
     this.#lines.set(shard, line)
@@ -192,6 +292,7 @@ export class VolumeIo implements OpenVolume {
     await this.#inTurn(piece, request, async () => {
       await request.waitFor(done => this.#reads.enter(piece.length, done))
       try {
+        if (this.#access.attached) await line.reach(request)
         await line.read(request, range, content => into.set(content, from))
       } finally {
         this.#reads.leave(piece.length)
@@ -202,6 +303,7 @@ export class VolumeIo implements OpenVolume {
   async #writePart({ piece, request, line, from }: Part, data: Uint8Array): Promise<void> {
     const bytes = piece.length
     await this.#inTurn(piece, request, async () => {
+      await this.#permitted(request)
       await request.waitFor(done => this.#kept.enter(bytes, done))
       try {
         await request.waitFor(done => this.#writes.enter(bytes, done))

@@ -1,4 +1,4 @@
-// swarmdisk attach VOLUME --mount DIR [--read-only]
+// swarmdisk attach VOLUME --mount DIR [--takeover] [--read-only]
 import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { systemClock } from '../base/clock.js'
@@ -6,6 +6,7 @@ import { SwarmdiskError } from '../base/errors.js'
 import { SwarmdiskCommand } from '../cli/base-command.js'
 import { logFlags } from '../cli/flags.js'
 import { createLog } from '../cli/log.js'
+import { askMount } from '../cli/mounts/mount-control.js'
 import { mountHost } from '../cli/mount-host.js'
 import { imageName } from '../fuse/file-operations.js'
 import { isSwarmdiskMount } from '../fuse/mount-table.js'
@@ -20,6 +21,8 @@ export default class Attach extends SwarmdiskCommand<Attached> {
   static override readonly summary = 'Put a loop device on the image of a volume.'
   static override readonly description =
     'The device uses direct I/O, and has answered a first read when the command returns. ' +
+    'A volume has one writer: if another mount has it, the command says who, and --takeover ends ' +
+    'its access in one step. --read-only takes it from nobody. ' +
     'Undo it with "swarmdisk detach".'
   static override readonly examples = [
     '<%= config.bin %> attach data --mount /mnt/swarmdisk',
@@ -33,7 +36,13 @@ export default class Attach extends SwarmdiskCommand<Attached> {
       required: true,
       helpValue: 'DIR',
     }),
-    'read-only': Flags.boolean({ description: 'nothing can be written through the device' }),
+    takeover: Flags.boolean({
+      description: 'ends the access of the mount that has the volume',
+      exclusive: ['read-only'],
+    }),
+    'read-only': Flags.boolean({
+      description: 'nothing can be written through the device; others may write meanwhile',
+    }),
   }
 
   protected override async execute(): Promise<Attached> {
@@ -50,8 +59,19 @@ export default class Attach extends SwarmdiskCommand<Attached> {
     }
     const host = mountHost({ clock: systemClock, log: createLog(flags['log-level'], 'attach') })
     const image = join(mountPoint, imageName(args.volume))
-    const { device } = await host.loops.attach(image, { readOnly: flags['read-only'] })
-    return { device }
+    const claim = { mountPoint, volume: args.volume, takeover: flags.takeover }
+    if (flags['read-only']) {
+      const { device } = await host.loops.attach(image, { readOnly: true })
+      return { device }
+    }
+    await askMount({ ...claim, what: 'claim' })
+    try {
+      const { device } = await host.loops.attach(image, { readOnly: false })
+      return { device }
+    } finally {
+      // From now on the device has it, or nobody.
+      await askMount({ ...claim, what: 'unclaim' })
+    }
   }
 
   protected override show({ device }: Attached): void {

@@ -1,13 +1,14 @@
 // swarmdisk detach DEVICE|VOLUME [--abort]
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { systemClock } from '../base/clock.js'
 import { SwarmdiskError } from '../base/errors.js'
 import { SwarmdiskCommand } from '../cli/base-command.js'
 import { logFlags } from '../cli/flags.js'
 import { createLog } from '../cli/log.js'
+import { askMount } from '../cli/mounts/mount-control.js'
 import { mountHost } from '../cli/mount-host.js'
-import { imageName } from '../fuse/file-operations.js'
+import { IMAGE_SUFFIX, imageName } from '../fuse/file-operations.js'
 import type { ImageUsers } from '../fuse/unmount.js'
 
 interface Detached {
@@ -15,7 +16,8 @@ interface Detached {
 }
 
 export default class Detach extends SwarmdiskCommand<Detached> {
-  static override readonly summary = 'Undo what stands on a volume: file system, then loop device.'
+  static override readonly summary =
+    'Undo what stands on a volume: file system, loop device, then the right to write.'
   static override readonly description =
     'Works also when the mount below has died. If something is busy, it names the process.'
   static override readonly examples = [
@@ -36,13 +38,23 @@ export default class Detach extends SwarmdiskCommand<Detached> {
     const device = args.device.startsWith('/')
       ? args.device
       : await deviceOf(host.loops, args.device)
+    const attached = (await host.loops.list()).find(other => other.device === device)
     await host.loops.detach(device, { abort: flags.abort })
+    if (attached) await releasedBy(attached.backingFile)
     return { device }
   }
 
   protected override show({ device }: Detached): void {
     this.log(`${device} is detached`)
   }
+}
+
+/** Another mount may have it when the command returns. */
+async function releasedBy(image: string): Promise<void> {
+  const name = basename(image)
+  if (!name.endsWith(IMAGE_SUFFIX)) return
+  const volume = name.slice(0, -IMAGE_SUFFIX.length)
+  await askMount({ mountPoint: dirname(image), volume, takeover: false, what: 'released' })
 }
 
 async function deviceOf(loops: ImageUsers, volume: string): Promise<string> {

@@ -1,4 +1,4 @@
-// swarmdisk mount DIR [--transport …] [--cache …] [--io-timeout 30s]
+// swarmdisk mount DIR [--transport …] [--cache …] [--shared] [--io-timeout 30s]
 import { Args, Flags } from '@oclif/core'
 import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
 import { SwarmdiskCommand } from '../cli/base-command.js'
@@ -35,6 +35,11 @@ export default class Mount extends SwarmdiskCommand<undefined> {
       default: 'none' as const,
       description: 'whether writes are answered from memory; this release has none only',
     })(),
+    shared: Flags.boolean({
+      description:
+        'write together with other --shared mounts, for cluster file systems; ' +
+        'without it a volume has one writer',
+    }),
     'io-timeout': Flags.string({
       description: 'I/O held longer than this fails, like 30s or 5m; default: never',
     }),
@@ -53,6 +58,7 @@ export default class Mount extends SwarmdiskCommand<undefined> {
       access: clusterAccess(flags),
       directory: args.dir,
       ioTimeout: timeout === undefined ? null : parseDuration(timeout, '--io-timeout'),
+      shared: flags.shared,
       log: createLog(flags['log-level'], 'mount'),
     })
     this.announce(mount.mountPoint, { mountPoint: mount.mountPoint })

@@ -93,8 +93,11 @@ export class FileOperations {
     return [SNAPSHOT_DIRECTORY, ...this.#driver.volumes().map(volume => imageName(volume.name))]
   }
 
-  /** A handle for the operations below, until release(). */
-  open(path: string, access: { readonly write: boolean }): number {
+  /**
+   * A handle for the operations below, until release(). For writing it is opened only if no other
+   * client has the volume.
+   */
+  async open(path: string, access: { readonly write: boolean }): Promise<number> {
     const node = this.#find(path)
     if (node.kind !== 'image') throw new FileRefusal('is-a-directory')
     if (this.#open.size >= FUSE_HANDLES_MAX) throw new FileRefusal('too-many-open')
@@ -102,6 +105,13 @@ export class FileOperations {
     if (volume === null) throw new FileRefusal('no-such-file')
     const handle = this.#freeHandle()
     this.#open.set(handle, { volume, writable: access.write, dirty: false })
+    if (!access.write) return handle
+    try {
+      await volume.attach()
+    } catch (error) {
+      this.#open.delete(handle)
+      throw error
+    }
     return handle
   }
 
@@ -128,9 +138,13 @@ export class FileOperations {
     return length
   }
 
-  /** fsync: asks the driver even if this handle wrote nothing, since others may have. */
+  /**
+   * fsync: asks the driver even if this handle wrote nothing, since others may have; but a mount
+   * that only reads has nothing to flush.
+   */
   async sync(handle: number): Promise<void> {
     const file = this.#file(handle)
+    if (!file.writable && !file.volume.claimed) return
     file.dirty = false
     try {
       await file.volume.flush()
@@ -145,8 +159,11 @@ export class FileOperations {
     if (this.#file(handle).dirty) await this.sync(handle)
   }
 
-  release(handle: number): void {
+  /** With the last one for writing, the volume is given back. */
+  async release(handle: number): Promise<void> {
+    const file = this.#file(handle)
     this.#open.delete(handle)
+    if (file.writable) await file.volume.release()
   }
 
   /** truncate: volumes do not change their size here yet, so only a change to the same is fine. */

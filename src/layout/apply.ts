@@ -4,6 +4,7 @@
 import { exhaustive } from '../base/assert.js'
 import { epoch as toEpoch, EPOCH_LIMIT, volumeId, type Epoch } from '../base/brands.js'
 import { addressesProblem } from './apply/addresses.js'
+import { volumeAttached, volumeDetached } from './apply/attachments.js'
 import { managerAdded, managerRemoved, managerUpdated } from './apply/managers.js'
 import { serverDown, serverRegistered, serverRemoved, serverState } from './apply/servers.js'
 import { caughtUp, moved, reallocated } from './apply/shards.js'
@@ -64,6 +65,10 @@ function changed(before: Configuration, change: Change, epoch: Epoch): Configura
       return volumeCreated(before, change, epoch)
     case 'volume-deleted':
       return volumeDeleted(before, change, epoch)
+    case 'volume-attached':
+      return volumeAttached(before, change, epoch)
+    case 'volume-detached':
+      return volumeDetached(before, change, epoch)
     case 'shards-reallocated':
       return reallocated(before, change.shards, epoch)
     case 'replicas-caught-up':

@@ -10,7 +10,7 @@ import type {
   ShardIndex,
   VolumeId,
 } from '../base/brands.js'
-import type { ManagerRecord, Replica, ServerRecord } from './configuration.js'
+import type { AccessMode, ManagerRecord, Replica, ServerRecord } from './configuration.js'
 
 export type Change =
   /** Epoch 1. */
@@ -49,7 +49,23 @@ export type Change =
       /** For every shard its servers in order, the primary first. */
       readonly placement: readonly (readonly PeerId[])[]
     }
+  /** Refused while a client is attached. */
   | { readonly kind: 'volume-deleted'; readonly volume: VolumeId }
+  /**
+   * A client may write from now on. Refused while another one is attached that does not share it,
+   * unless this takes it over: then that one may no more, and all shards get a new allocation.
+   */
+  | {
+      readonly kind: 'volume-attached'
+      readonly volume: VolumeId
+      readonly client: PeerId
+      readonly host: string
+      readonly mode: AccessMode
+      readonly since: string
+      readonly takeover: boolean
+    }
+  /** A client may write no more: all shards get a new allocation. */
+  | { readonly kind: 'volume-detached'; readonly volume: VolumeId; readonly client: PeerId }
   /** New allocations decided by the planner, for example after a server came back. */
   | {
       readonly kind: 'shards-reallocated'

@@ -73,6 +73,22 @@ export interface LayerRecord {
   readonly id: number
 }
 
+/** `exclusive`: the only client that may write. `shared`: one of several, all of them shared. */
+export type AccessMode = 'exclusive' | 'shared'
+
+/**
+ * A client that may write to a volume. Its identity is made anew at every start of its process, so
+ * a client that was started again is another one. Reading needs no attachment.
+ */
+export interface Attachment {
+  readonly client: PeerId
+  /** Where it runs, for people; and by which a dead client of the same host is recognised. */
+  readonly host: string
+  readonly mode: AccessMode
+  /** ISO 8601. */
+  readonly since: string
+}
+
 export interface VolumeRecord {
   readonly id: VolumeId
   readonly name: string
@@ -83,6 +99,8 @@ export interface VolumeRecord {
   readonly created: Epoch
   readonly layers: readonly LayerRecord[]
   readonly shards: readonly ShardAllocation[]
+  /** At most one, or all of them shared. */
+  readonly attachments: readonly Attachment[]
 }
 
 export interface Configuration {

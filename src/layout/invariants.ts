@@ -5,6 +5,7 @@ import { assert } from '../base/assert.js'
 import {
   ALLOCATION_REPLICAS_MAX,
   ALLOCATION_SERVERS_MAX,
+  ATTACHMENTS_MAX,
   DELETED_VOLUMES_REMEMBERED,
   MANAGERS_MAX,
   SERVERS_MAX,
@@ -74,12 +75,26 @@ function checkVolume(
     layers.every((layer, i) => i === 0 || layer.id > layers[i - 1]!.id),
     'layers grow',
   )
+  checkAttachments(volume, before?.volumes.get(volume.id))
   const known = before?.volumes.get(volume.id)?.shards
   shards.forEach((shard, i) => {
     if (shard === known?.[i]) return
     assert(shard.epoch >= volume.created, 'a shard is not older than its volume')
     checkShard(configuration, shard)
   })
+}
+
+function checkAttachments(volume: VolumeRecord, known: VolumeRecord | undefined): void {
+  const { attachments, shards } = volume
+  const clients = new Set(attachments.map(({ client }) => client))
+  assert(clients.size === attachments.length, 'a client is attached to a volume once')
+  assert(attachments.length <= ATTACHMENTS_MAX, 'the clients of a volume are bounded')
+  const alone = attachments.length <= 1 || attachments.every(({ mode }) => mode === 'shared')
+  assert(alone, 'one client, or all of them share')
+  if (known === undefined || known.attachments === attachments) return
+  const withdrawn = known.attachments.some(({ client }) => !clients.has(client))
+  const fenced = shards.every((shard, i) => shard.epoch > (known.shards[i]?.epoch ?? 0))
+  assert(!withdrawn || fenced, 'whoever loses its access is fenced by new allocations')
 }
 
 function checkShard(configuration: Configuration, shard: ShardAllocation): void {

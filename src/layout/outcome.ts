@@ -23,6 +23,7 @@ export type RefusalCode =
   | 'old-incarnation' // an older start of a server than the one on record
   | 'outdated' // planned from an allocation that has changed since
   | 'not-syncing' // only a syncing replica of the server's newest start can catch up
+  | 'in-use' // another client is attached to the volume
   | 'data-loss' // I5: acknowledged writes might be given up
 
 export interface Refusal {

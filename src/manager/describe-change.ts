@@ -2,7 +2,8 @@
 // It is kept with the change, so that `epoch list` still names a volume that was deleted since.
 import { exhaustive } from '../base/assert.js'
 import type { PeerId, VolumeId } from '../base/brands.js'
-import type { CaughtUpReplica, Change, ShardReallocation } from '../layout/change.js'
+import { inTheWayOf } from '../layout/apply/attachments.js'
+import type { CaughtUpReplica, Change, ChangeOf, ShardReallocation } from '../layout/change.js'
 import type { Configuration, ServerRecord } from '../layout/configuration.js'
 
 export function describeChange(
@@ -32,6 +33,19 @@ export function describeChange(
       )
     case 'volume-deleted':
       return `volume deleted: ${volumeName(before ?? after, change.volume)}`
+    case 'volume-attached': {
+      const { host, mode, takeover } = change
+      const shared = mode === 'shared' ? ', shared' : ''
+      const taken = takeover && before ? takenFrom(before, change) : ''
+      const client = `client ${shortId(change.client)} at host ${host}`
+      return `volume ${volumeName(after, change.volume)} attached by ${client}${shared}${taken}`
+    }
+    case 'volume-detached': {
+      const known = before?.volumes.get(change.volume)?.attachments ?? []
+      const host = known.find(({ client }) => client === change.client)?.host ?? 'unknown'
+      const client = `client ${shortId(change.client)} at host ${host}`
+      return `volume ${volumeName(after, change.volume)} detached from ${client}`
+    }
     case 'shards-reallocated':
       return (
         `${count(change.shards.length, 'shard')} of ${volumes(after, change.shards)} ` +
@@ -55,6 +69,12 @@ export function describeChange(
     default:
       return exhaustive(change)
   }
+}
+
+function takenFrom({ volumes }: Configuration, change: ChangeOf<'volume-attached'>): string {
+  const volume = volumes.get(change.volume)
+  const hosts = volume ? inTheWayOf(volume, change).map(({ host }) => host) : []
+  return hosts.length === 0 ? '' : `, taken over from host ${atMostThree(hosts)}`
 }
 
 function describeServer(server: ServerRecord, known: ServerRecord | undefined): string {

@@ -26,6 +26,7 @@ import { Relay, type Asked } from './council/relay.js'
 import { relayedOperations, type RelayedOperations } from './council/relayed-operations.js'
 import type { ProposalResult } from './history/configuration-history.js'
 import type { RaftHistory } from './history/raft-history.js'
+import { AccessDesk } from './leases/access-desk.js'
 import { FailureDetection } from './leases/failure-detection.js'
 import { Proposals, type ProposalManner } from './proposals/proposals.js'
 import { VotingDesk } from './proposals/voting-desk.js'
@@ -55,6 +56,7 @@ interface Parts {
   readonly membership: Membership
   readonly proposals: Proposals
   readonly detection: FailureDetection
+  readonly access: AccessDesk
   readonly desk: LeaderDesk
   readonly admin: AdminDesk
   readonly relayed: RelayedOperations
@@ -87,6 +89,11 @@ export class Manager {
   /** Whether this manager leads. */
   get leads(): boolean {
     return this.#parts?.history.leads ?? false
+  }
+
+  /** Leads, and nobody else can lead by now. */
+  get leadsForSure(): boolean {
+    return this.#parts?.history.leaseValid() ?? false
   }
 
   /** Resolves when this manager is a member of the cluster; rejects with 'refused'. */
@@ -133,6 +140,7 @@ export class Manager {
     parts?.push.stop()
     parts?.membership.stop()
     parts?.detection.stop()
+    parts?.access.stop()
     await parts?.desk.stop()
     // What is still under way is decided by whoever leads next; closing ends the waiting for it.
     await parts?.history.close()
@@ -156,8 +164,10 @@ export class Manager {
       ...common,
       leaseOver: server => detection.leaseOver(server),
     })
-    const propose = (change: Change, manner: ProposalManner): Promise<ProposalResult> =>
-      this.#oldCopy(history) ?? proposals.propose(change, manner)
+    const propose = (change: Change, manner: ProposalManner): Promise<ProposalResult> => {
+      const barred = this.#barred(history)
+      return barred ? Promise.resolve(barred) : proposals.propose(change, manner)
+    }
     const detection: FailureDetection = new FailureDetection({
       ...common,
       propose: (change, proposer) => propose(change, { proposer, force: false }),
@@ -171,15 +181,16 @@ export class Manager {
       registered: server => detection.registered(server),
       rebuildAfter,
     })
+    const access = new AccessDesk({ ...common, propose })
     const admin = new AdminDesk({
       ...common,
-      propose,
+      ...{ propose, access },
       reports: this.#reports,
       connected: () => this.#connectedServers(),
       addManager: (manager, how) => membership.add(manager, how),
-      newerElsewhere: () => (this.#oldCopy(history) ? this.#newestElsewhere : 0),
+      newerElsewhere: () => (this.#hasOldCopy(history) ? this.#newestElsewhere : 0),
     })
-    const parts = { desk, admin, detection, membership }
+    const parts = { desk, admin, detection, membership, access }
     return {
       ...{ history, proposals, ...parts },
       push: new ConfigurationPush({ clock, peers, history }),
@@ -319,13 +330,27 @@ export class Manager {
     this.#parts?.desk.consider()
   }
 
-  #oldCopy(history: RaftHistory): Promise<ProposalResult> | null {
+  /** Why this manager may not commit anything now; null if it may, or another one leads. */
+  #barred(history: RaftHistory): ProposalResult | null {
     const newest = this.#newestElsewhere
     if (!history.leads || newest <= (history.current()?.epoch ?? 0)) return null
+    if (!this.#hasOldCopy(history)) {
+      const reason = 'Peers are ahead of this manager, which may not lead any more: try again.'
+      return { kind: 'refused', code: 'no-leader', reason }
+    }
     const reason =
       `The data directories of the managers are old copies: a peer knows epoch ${newest}. ` +
       'Start the managers with the newest ones.'
-    return Promise.resolve({ kind: 'refused', code: 'old-copy', reason })
+    return { kind: 'refused', code: 'old-copy', reason }
+  }
+
+  /**
+   * Only if nobody else can lead by now, since a newer epoch may be the work of the next leader;
+   * and while nothing is under way here, since others may hear of a commit before it is applied.
+   */
+  #hasOldCopy(history: RaftHistory): boolean {
+    const behind = this.#newestElsewhere > (history.current()?.epoch ?? 0)
+    return behind && history.leads && history.leaseValid() && history.isQuiet
   }
 
   #connectedServers(): ReadonlyMap<PeerId, Incarnation> {

@@ -89,6 +89,19 @@ export interface VolumeResult {
   }
   /** What syncing copies still have to fetch, as far as their servers have said. */
   readonly syncBytesLeft: number
+  /** Who may write: nobody, one client, or several that share it. */
+  readonly attachments: readonly AttachmentResult[]
+}
+
+export interface AttachmentResult {
+  readonly client: string
+  readonly host: string
+  readonly mode: 'exclusive' | 'shared'
+  /** ISO 8601, and so is `lastSeen`; null: nothing was heard since this manager leads. */
+  readonly since: string
+  readonly lastSeen: string | null
+  /** Silent for a whole lease: another client may have its place without --takeover. */
+  readonly expired: boolean
 }
 
 /** `volume show`: adds where each shard lives. */

@@ -110,6 +110,14 @@ export type HeartbeatReply =
   | { readonly kind: 'unregistered'; readonly leader: PeerId }
   | { readonly kind: 'no-leader' }
 
+/**
+ * A storage server that is being stopped serves nothing any more, by no lease: nobody need wait for
+ * it. To any manager, which passes it on; answered when its leaving is decided, or cannot be.
+ */
+export interface Leaving {
+  readonly incarnation: Incarnation
+}
+
 // ---- votes -------------------------------------------------------------------------------------
 
 /** The leader asks what somebody thinks of `apply(configuration of epoch `base`, change)`. */

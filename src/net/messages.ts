@@ -16,7 +16,7 @@ import type {
   ShardIndex,
   VolumeId,
 } from '../base/brands.js'
-import type { Address, Configuration } from '../layout/configuration.js'
+import type { AccessMode, Address, Configuration } from '../layout/configuration.js'
 import type { Delta } from '../layout/delta.js'
 
 export interface ShardName {
@@ -59,6 +59,8 @@ export type DataStatus =
   | 'disk-full'
   | 'disk-error'
   | 'out-of-range'
+  /** A write or FLUSH of a client that is not attached to the volume (any more). */
+  | 'no-access'
 
 export interface DataReply {
   readonly status: DataStatus
@@ -249,6 +251,38 @@ export interface HeldReport {
   /** ISO 8601. */
   readonly since: string
 }
+
+/** A client wants to write to a volume. */
+export interface AttachRequest {
+  readonly volume: VolumeId
+  readonly host: string
+  readonly mode: AccessMode
+  /** Ends the access of whoever is in the way. */
+  readonly takeover: boolean
+}
+
+export type AttachReply =
+  /** It may write under this configuration, and newer ones that do not say otherwise. */
+  | { readonly kind: 'attached'; readonly epoch: Epoch }
+  | {
+      readonly kind: 'refused'
+      readonly code: 'in-use' | 'not-found' | 'refused'
+      /** One sentence, which for 'in-use' says who has it, where and since when. */
+      readonly reason: string
+    }
+  /** Nothing was decided, or nobody knows: ask again. */
+  | { readonly kind: 'wait' }
+
+export interface DetachRequest {
+  readonly volume: VolumeId
+}
+
+export type DetachReply =
+  /** It is not attached under this configuration. */
+  { readonly kind: 'detached'; readonly epoch: Epoch } | { readonly kind: 'wait' }
+
+/** An attached client lives. */
+export type ClientHeartbeat = Readonly<Record<string, never>>
 
 /** Somebody saw a request from another epoch (design §3). */
 export interface MismatchReport extends ShardName {

@@ -35,7 +35,11 @@ export interface OperationTypes {
   'fetch-configuration': [m.ConfigurationRequest, m.ConfigurationUpdate]
   configuration: [m.ConfigurationUpdate, null]
   admin: [m.AdminRequest, m.AdminReply]
+  attach: [m.AttachRequest, m.AttachReply]
+  detach: [m.DetachRequest, m.DetachReply]
+  'client-heartbeat': [m.ClientHeartbeat, null]
   heartbeat: [mm.Heartbeat, mm.HeartbeatReply]
+  leaving: [mm.Leaving, m.OkReply]
   'storage-vote': [mm.ProposalVoteRequest, mm.ProposalVoteReply]
 
   raft: [mm.RaftMessage, null]
@@ -90,6 +94,8 @@ const among = {
 } as const
 /** From storage servers to managers. */
 const report = { from: ['storage'], to: ['manager'], path: 'control', epochRule: 'none' } as const
+/** From clients to managers. */
+const tell = { from: ['client'], to: ['manager'], path: 'control', epochRule: 'none' } as const
 /** Among managers. */
 const council = {
   from: ['manager'],
@@ -118,15 +124,7 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
   'storage-report': { number: 33, request: c.storageReport, reply: null, ...report },
   mismatch: { number: 34, request: c.mismatchReport, reply: null, ...report },
   'caught-up-proposal': { number: 35, request: c.caughtUpProposal, reply: null, ...report },
-  'client-report': {
-    number: 36,
-    request: c.clientReport,
-    reply: null,
-    from: ['client'],
-    to: ['manager'],
-    path: 'control',
-    epochRule: 'none',
-  },
+  'client-report': { number: 36, request: c.clientReport, reply: null, ...tell },
   'fetch-configuration': {
     number: 37,
     request: c.configurationRequest,
@@ -164,6 +162,10 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
     path: 'control',
     epochRule: 'none',
   },
+  leaving: { number: 42, request: mc.leaving, reply: c.okReply, ...report },
+  attach: { number: 44, request: c.attachRequest, reply: c.attachReply, ...tell },
+  detach: { number: 45, request: c.detachRequest, reply: c.detachReply, ...tell },
+  'client-heartbeat': { number: 46, request: c.clientHeartbeat, reply: null, ...tell },
 
   raft: { number: 64, request: mc.raft, reply: null, ...council },
   'manager-vote': {

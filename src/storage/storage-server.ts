@@ -9,6 +9,7 @@ import { wait } from '../base/clock.js'
 import { isSwarmdiskError } from '../base/errors.js'
 import { PARK_MS, PARKED_FOR_EPOCH_MAX, STORE_RETRY_MAX_MS } from '../base/limits.js'
 import type { Configuration } from '../layout/configuration.js'
+import { isAttached } from '../layout/apply/attachments.js'
 import { decideByEpoch } from '../layout/epoch-rule.js'
 import { shardBytes } from '../layout/geometry.js'
 import type * as m from '../net/messages.js'
@@ -114,7 +115,10 @@ export class StorageServer {
     this.#contact.start()
   }
 
-  /** Ends what waits and makes durable what was written. The store stays its owner's to close. */
+  /**
+   * Ends what waits, tells the managers that nothing is served any more, and makes durable what was
+   * written. The store stays its owner's to close.
+   */
   async stop(): Promise<void> {
     this.#stopped = true
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
@@ -122,7 +126,9 @@ export class StorageServer {
     this.#waiting.refuseAll()
     // The owner closes the store next: nothing may be opening shards by then.
     await this.#adoption
-    await this.#holdings.stop()
+    // From this turn on no replica serves; what they make durable takes its time.
+    const stopped = this.#holdings.stop()
+    await Promise.all([stopped, this.#contact.leave()])
   }
 
   // ---- configurations -------------------------------------------------------------------------
@@ -201,18 +207,24 @@ export class StorageServer {
   #dispatch(call: ClientCall): void {
     const { volume, shard, epoch: client } = call.request
     const server = this.#epoch
-    const allocation = this.#configuration?.volumes.get(volume)?.shards[shard]?.epoch
+    const record = this.#configuration?.volumes.get(volume)
+    const allocation = record?.shards[shard]?.epoch
+    const permitted = call.kind === 'read' || isAttached(record, call.from)
     if (this.#stopped) return call.finish('not-serving')
     if (allocation === undefined && client <= server) {
       // Deleted since, or never there: a client that is behind finds out.
       return call.finish(client < server ? 'stale-epoch' : 'not-serving')
     }
     const decision =
-      allocation === undefined ? 'ask-manager' : decideByEpoch({ client, server, allocation })
+      allocation === undefined
+        ? 'ask-manager'
+        : decideByEpoch({ client, server, allocation, permitted })
     switch (decision) {
       case 'refuse-stale':
         this.#mismatch(call)
         return call.finish('stale-epoch')
+      case 'refuse-access':
+        return call.finish('no-access')
       case 'ask-manager':
         this.#mismatch(call)
         return this.#waitFor(client, call)

@@ -13,6 +13,7 @@ import {
   reallocated,
   SERVERS,
   testConfiguration,
+  testVolume,
 } from '../helpers/configurations.js'
 import { testPeer } from '../helpers/scripted-peers.js'
 import { SeededRandom } from '../simulator/seeded-random.js'
@@ -25,6 +26,10 @@ const CLIENT = testPeer(0xc1)
 /** The model lies across the border of two shards. */
 const START = 4 * 1024 * 1024 - 32 * 1024
 
+const VOLUME = testVolume({
+  attachments: [{ client: CLIENT, host: 'host', mode: 'exclusive', since: '2026-01-01T00:00:00Z' }],
+})
+
 class LinkedCluster {
   readonly clock = new VirtualClock()
   readonly random: SeededRandom
@@ -32,7 +37,9 @@ class LinkedCluster {
   readonly driver: ClusterVolumeDriver
   readonly watch: ConfigurationWatch
   readonly content = new ServerContent(() => this.configuration)
-  configuration = testConfiguration()
+  configuration = testConfiguration({
+    volumes: new Map([[VOLUME.id, VOLUME]]),
+  })
   readonly #manager: PeerTable
   readonly #tables: readonly PeerTable[]
 
@@ -46,12 +53,16 @@ class LinkedCluster {
       answer({ kind: 'full', configuration: this.configuration }),
     )
     this.#manager.serve('client-report', () => undefined)
+    this.#manager.serve('client-heartbeat', () => undefined)
+    this.#manager.serve('attach', (_, __, answer) =>
+      answer({ kind: 'attached', epoch: this.configuration.epoch }),
+    )
     const peers = this.#table(CLIENT, 'client')
     this.#tables = [this.#manager, peers, ...SERVERS.map(id => this.#server(id))]
     this.watch = new ConfigurationWatch({ peers, clock, log: silentLog })
     this.driver = new ClusterVolumeDriver({
       ...{ clock, random, peers, watch: this.watch, log: silentLog, ioTimeout: null },
-      ...{ host: 'host', mountPoint: '/mnt' },
+      ...{ host: 'host', mountPoint: '/mnt', shared: false },
     })
   }
 

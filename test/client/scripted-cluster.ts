@@ -1,17 +1,26 @@
 // A manager and storage servers as a client sees them, without a network: they execute requests by
 // the epoch rule on one content (volatile until FLUSH), and a test may answer any otherwise.
+import type { Epoch } from '../../src/base/brands.js'
 import { isSwarmdiskError, type ErrorCode } from '../../src/base/errors.js'
 import { silentLog } from '../../src/base/log.js'
 import { ClusterVolumeDriver } from '../../src/client/driver.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'
-import type { Configuration } from '../../src/layout/configuration.js'
+import type { Attachment, Configuration } from '../../src/layout/configuration.js'
 import { ConfigurationWatch } from '../../src/net/configuration-watch.js'
-import type { DataReply, DataStatus } from '../../src/net/messages.js'
-import { MANAGER, SERVERS, testConfiguration } from '../helpers/configurations.js'
+import type {
+  AttachReply,
+  AttachRequest,
+  DataReply,
+  DataStatus,
+  DetachReply,
+} from '../../src/net/messages.js'
+import { MANAGER, reallocated, SERVERS, testConfiguration } from '../helpers/configurations.js'
 import { ScriptedPeers, type SentRequest } from '../helpers/scripted-peers.js'
 import { SeededRandom } from '../simulator/seeded-random.js'
 import { VirtualClock } from '../simulator/virtual-clock.js'
 import { dataRequest, ServerContent, type DataRequest } from './server-content.js'
+
+const SINCE = '2026-01-01T00:00:00.000Z'
 
 export interface Arrival {
   readonly sent: DataRequest
@@ -24,6 +33,7 @@ export interface Arrival {
 export interface ClusterOptions {
   readonly configuration?: Configuration
   readonly ioTimeout?: number
+  readonly shared?: boolean
 }
 
 export class ScriptedCluster {
@@ -37,12 +47,27 @@ export class ScriptedCluster {
   /** Latency of an answer that nothing else is said about. */
   latency = 1
   managerAnswers = true
+  /** What the manager says to `attach` and `detach`: by default what is so already. */
+  attachReply: (request: AttachRequest) => AttachReply = () => {
+    return { kind: 'attached', epoch: this.#attachedAt }
+  }
+  detachReply: () => DetachReply = () => {
+    return { kind: 'detached', epoch: this.configuration.epoch }
+  }
+  readonly #shared: boolean
+  readonly #attachedAt: Epoch
   /** True: the test has taken care of it. */
   intercept: (arrival: Arrival) => boolean = () => false
   readonly servers = new ServerContent(() => this.configuration)
 
   constructor(options: ClusterOptions = {}) {
-    this.configuration = options.configuration ?? testConfiguration()
+    this.#shared = options.shared ?? false
+    const given = options.configuration ?? testConfiguration()
+    const volumes = [...given.volumes].map(([id, volume]) => {
+      return [id, { ...volume, attachments: [this.own] }] as const
+    })
+    this.configuration = { ...given, volumes: new Map(volumes) }
+    this.#attachedAt = given.epoch
     const { clock, peers } = this
     const initial = this.configuration
     this.watch = new ConfigurationWatch({ peers, clock, log: silentLog, initial })
@@ -56,6 +81,7 @@ export class ScriptedCluster {
       ioTimeout: options.ioTimeout ?? null,
       host: 'host',
       mountPoint: '/mnt',
+      shared: this.#shared,
     })
     peers.connect(MANAGER, ['manager'], { epoch: this.configuration.epoch })
     for (const server of SERVERS) peers.connect(server, ['storage'])
@@ -65,6 +91,22 @@ export class ScriptedCluster {
     const volume = this.driver.open('data')
     if (!volume) throw new Error('no such volume')
     return volume
+  }
+
+  /** This client, as the configuration names it from the beginning. */
+  get own(): Attachment {
+    const mode = this.#shared ? 'shared' : 'exclusive'
+    return { client: this.peers.self, host: 'host', mode, since: SINCE }
+  }
+
+  /** The next epoch, in which just these are attached; who is not any more is fenced. */
+  hold(attachments: readonly Attachment[]): void {
+    const before = this.configuration
+    const [volume] = before.volumes.values()
+    const stays = volume!.attachments.every(old => attachments.some(a => a.client === old.client))
+    const next = reallocated(before, stays ? -1 : 'all', {})
+    const [fenced] = next.volumes.values()
+    this.configuration = { ...next, volumes: new Map([[fenced!.id, { ...fenced!, attachments }]]) }
   }
 
   push(): void {
@@ -78,6 +120,8 @@ export class ScriptedCluster {
       if (this.managerAnswers) answer({ kind: 'full', configuration: this.configuration })
       return
     }
+    if (operation === 'attach') return answer(this.attachReply(request as AttachRequest))
+    if (operation === 'detach') return answer(this.detachReply())
     if (operation !== 'read' && operation !== 'write' && operation !== 'flush') return
     const data = dataRequest(operation, sent.to, request)
     this.log.push(data)

@@ -22,6 +22,7 @@ const EXPECTED: Readonly<Record<ErrorCode, readonly [number, number]>> = {
   aborted: [errno.EIO, errno.EIO],
   corrupt: [errno.EIO, errno.EIO],
   'data-lost': [errno.EIO, errno.EIO],
+  fenced: [errno.EIO, errno.EIO],
   protocol: [errno.EIO, errno.EIO],
 }
 

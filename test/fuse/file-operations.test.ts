@@ -50,20 +50,20 @@ test('names and attributes', async t => {
     refused(t, () => files.attributes(path), 'no-such-file')
   }
   refused(t, () => files.list('/a.img'), 'not-a-directory')
-  refused(t, () => files.open('/', { write: false }), 'is-a-directory')
+  await rejected(t, files.open('/', { write: false }), 'is-a-directory')
   t.deepEqual(files.space(), { bytes: SIZE + 2 ** 40, files: 2 })
 
   driver.add('c', 4096)
   driver.remove('a')
   await clock.advance(60_000)
   t.deepEqual(files.list('/'), ['.snapshots', 'b.img', 'c.img'], 'volumes come and go')
-  refused(t, () => files.open('/a.img', { write: false }), 'no-such-file')
+  await rejected(t, files.open('/a.img', { write: false }), 'no-such-file')
   t.equal(files.attributes('/c.img').time, time, 'times never change')
 })
 
 test('reads and writes at odd places, and at the end', async t => {
   const { files } = make()
-  const handle = files.open('/a.img', { write: true })
+  const handle = await files.open('/a.img', { write: true })
   t.equal(await files.write(handle, 4095, Buffer.from('across')), 6)
   const into = Buffer.alloc(8, 0xff)
   t.equal(await files.read(handle, 4094, into), 8)
@@ -80,30 +80,30 @@ test('reads and writes at odd places, and at the end', async t => {
 
 test('handles', async t => {
   const { driver, files } = make()
-  const reader = files.open('/a.img', { write: false })
+  const reader = await files.open('/a.img', { write: false })
   await rejected(t, files.write(reader, 0, Buffer.from('x')), 'bad-handle')
-  files.release(reader)
+  await files.release(reader)
   await rejected(t, files.read(reader, 0, Buffer.alloc(1)), 'bad-handle')
 
-  const handle = files.open('/a.img', { write: true })
+  const handle = await files.open('/a.img', { write: true })
   driver.remove('a')
   await rejected(t, files.read(handle, 0, Buffer.alloc(1)), 'not-found')
   driver.add('a', SIZE)
   await rejected(t, files.read(handle, 0, Buffer.alloc(1)), 'not-found')
-  files.release(handle)
+  await files.release(handle)
 
-  const handles = Array.from({ length: FUSE_HANDLES_MAX }, () =>
-    files.open('/b.img', { write: false }),
+  const handles = await Promise.all(
+    Array.from({ length: FUSE_HANDLES_MAX }, () => files.open('/b.img', { write: false })),
   )
   t.equal(new Set(handles).size, FUSE_HANDLES_MAX, 'no handle twice')
-  refused(t, () => files.open('/b.img', { write: false }), 'too-many-open')
-  files.release(handles[7] ?? 0)
-  t.ok(files.open('/b.img', { write: false }), 'one was given back')
+  await rejected(t, files.open('/b.img', { write: false }), 'too-many-open')
+  await files.release(handles[7] ?? 0)
+  t.ok(await files.open('/b.img', { write: false }), 'one was given back')
 })
 
 test('flushing', async t => {
   const { driver, files } = make()
-  const handle = files.open('/a.img', { write: true })
+  const handle = await files.open('/a.img', { write: true })
   await files.close(handle)
   t.equal(driver.counts().flushes, 0, 'nothing was written, nothing to flush at close')
   await files.sync(handle)
@@ -118,6 +118,29 @@ test('flushing', async t => {
   driver.fail(null)
   await files.close(handle)
   t.equal(driver.counts().flushes, 4, 'after a failed fsync, close tries again')
+})
+
+test('who opens for writing has the volume until its last close', async t => {
+  const { driver, files } = make()
+  const reader = await files.open('/a.img', { write: false })
+  t.equal(driver.claims.get('a') ?? 0, 0, 'reading needs nothing')
+  await files.sync(reader)
+  t.equal(driver.counts().flushes, 0, 'who only reads has nothing to flush')
+  const one = await files.open('/a.img', { write: true })
+  const two = await files.open('/a.img', { write: true })
+  t.equal(driver.claims.get('a'), 2)
+  await files.sync(reader)
+  t.equal(driver.counts().flushes, 1, 'unless others write')
+  await files.release(one)
+  await files.release(reader)
+  t.equal(driver.claims.get('a'), 1)
+  await files.release(two)
+  t.equal(driver.claims.get('a'), 0)
+
+  driver.refuseAttach('in-use')
+  await rejected(t, files.open('/a.img', { write: true }), 'in-use')
+  t.equal(driver.claims.get('a'), 0)
+  t.ok(await files.open('/a.img', { write: false }), 'reading goes on')
 })
 
 test('sizes do not change', t => {

@@ -66,6 +66,7 @@ export function testVolume(fields: Partial<VolumeRecord> = {}): VolumeRecord {
     created: epoch(5),
     layers: [{ id: 1 }],
     shards,
+    attachments: [],
     ...fields,
   }
 }

@@ -26,6 +26,9 @@ export class MemoryDriver implements VolumeDriver {
   #holding = false
   #aborted = false
   #failure: ErrorCode | null = null
+  #refusal: ErrorCode | null = null
+  /** By volume: attached and not released. */
+  readonly claims = new Map<string, number>()
   #counts = { reads: 0, writes: 0, flushes: 0, largestRead: 0, largestWrite: 0 }
 
   constructor(sizes: Readonly<Record<string, number>> = {}) {
@@ -82,6 +85,24 @@ export class MemoryDriver implements VolumeDriver {
     return Promise.resolve()
   }
 
+  /** Another client has the volume from now on, until null. */
+  refuseAttach(code: ErrorCode | null): void {
+    this.#refusal = code
+  }
+
+  grant({ name }: OpenVolume): Promise<void> {
+    if (this.#refusal !== null) {
+      return Promise.reject(new SwarmdiskError(this.#refusal, 'as the test asked for'))
+    }
+    this.claims.set(name, (this.claims.get(name) ?? 0) + 1)
+    return Promise.resolve()
+  }
+
+  giveBack({ name }: OpenVolume): Promise<void> {
+    this.claims.set(name, (this.claims.get(name) ?? 0) - 1)
+    return Promise.resolve()
+  }
+
   /** What every request of a volume passes. */
   async admit(kind: 'read' | 'write' | 'flush', volume: MemoryVolume, size = 0): Promise<void> {
     const counts = this.#counts
@@ -134,6 +155,18 @@ class MemoryVolume implements OpenVolume {
       into.set(part, start)
       this.#chunks.set(chunk, into)
     })
+  }
+
+  get claimed(): boolean {
+    return (this.#driver.claims.get(this.name) ?? 0) > 0
+  }
+
+  attach(): Promise<void> {
+    return this.#driver.grant(this)
+  }
+
+  release(): Promise<void> {
+    return this.#driver.giveBack(this)
   }
 
   flush(): Promise<void> {

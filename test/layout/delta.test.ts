@@ -25,7 +25,19 @@ import {
 function someChange(configuration: Configuration, random: SeededRandom): Change | null {
   const volumes = [...configuration.volumes.values()]
   const servers = [...configuration.servers.values()]
-  switch (random.below(11)) {
+  switch (random.below(13)) {
+    case 11:
+      return {
+        ...{ kind: 'volume-attached', client: testPeer(7 + random.below(3)), host: 'h' },
+        volume: random.pick(volumes).id,
+        mode: random.pick(['exclusive', 'shared']),
+        ...{ since: '2026-01-01T00:00:00.000Z', takeover: random.chance(0.5) },
+      }
+    case 12: {
+      const { id, attachments } = random.pick(volumes)
+      const [held] = attachments
+      return held ? { kind: 'volume-detached', volume: id, client: held.client } : null
+    }
     case 0:
       return { kind: 'server-registered', server: server(1 + random.below(12)) }
     case 1: {
@@ -107,7 +119,7 @@ test('patching with the difference gives what apply gave, over one epoch and ove
       }
     }
   }
-  t.equal(kinds.size, 10, `all kinds of change: ${JSON.stringify([...kinds])}`)
+  t.equal(kinds.size, 12, `all kinds of change: ${JSON.stringify([...kinds])}`)
   t.end()
 })
 

@@ -11,6 +11,7 @@ import {
   testCluster,
   testConfiguration,
 } from '../helpers/configurations.js'
+import { testPeer } from '../helpers/scripted-peers.js'
 
 const CONFIGURATION = testConfiguration()
 const A = CONFIGURATION.servers.get(SERVER_A)!
@@ -48,6 +49,17 @@ const lines: readonly (readonly [Change, string])[] = [
     'storage server b is down: silent for 3.3 s',
   ],
   [{ kind: 'server-removed', server: SERVER_B }, 'storage server b removed'],
+  [
+    {
+      ...{ kind: 'volume-attached', volume: volumeId(1), client: testPeer(7), host: 'node-1' },
+      ...{ mode: 'shared', since: '2026-01-01T00:00:00.000Z', takeover: false },
+    },
+    'volume data attached by client 00000000 at host node-1, shared',
+  ],
+  [
+    { kind: 'volume-detached', volume: volumeId(1), client: testPeer(7) },
+    'volume data detached from client 00000000 at host unknown',
+  ],
   [
     { kind: 'server-registered', server: { ...A, incarnation: incarnation(2) } },
     'storage server a registered again: it was started again',

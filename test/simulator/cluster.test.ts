@@ -2,7 +2,9 @@
 // What chance does to them is in seeds.test.ts.
 import test from 'tape'
 import { byteOffset } from '../../src/base/brands.js'
-import { BLOCK_BYTES } from '../../src/base/limits.js'
+import { wait } from '../../src/base/clock.js'
+import { SwarmdiskError } from '../../src/base/errors.js'
+import { BLOCK_BYTES, LEASE_MS } from '../../src/base/limits.js'
 import { differences } from './run/run-seed.js'
 import { content } from './run/workload.js'
 import { SimulatedCluster, type Client } from './simulated-cluster.js'
@@ -81,6 +83,7 @@ scenario('what a dead client left is durable after the next FLUSH', 4, async (t,
   first.die()
   const next = await cluster.startClient()
   t.deepEqual(await readBlock(next, 97), content(2), 'the next one reads it')
+  await next.driver.open('data')!.attach({ takeover: true })
   await next.driver.open('data')!.flush()
   await allLosePower(cluster)
   let lost = 0
@@ -90,6 +93,35 @@ scenario('what a dead client left is durable after the next FLUSH', 4, async (t,
   }
   t.equal(lost, 0, 'nothing is lost')
   await next.stop()
+})
+
+scenario('a server that is stopped is not waited for', 3, async (t, cluster) => {
+  const client = await cluster.startClient()
+  const volume = await cluster.createVolume(client, { name: 'data', size: 64 * MIB })
+  const offset = (block: number): ReturnType<typeof byteOffset> =>
+    byteOffset(block * 1024 * BLOCK_BYTES)
+  const writeAll = async (first: number): Promise<number> => {
+    let longest = 0
+    for (let block = 0; block < 16; block++) {
+      const before = cluster.clock.now()
+      await volume.write(offset(block), content(first + block))
+      longest = Math.max(longest, cluster.clock.now() - before)
+    }
+    return longest
+  }
+  await writeAll(1)
+  for (const [i, name] of ['a', 'b', 'c'].entries()) {
+    await cluster.endServer(name, 'stop')
+    const stall = await writeAll(100 * i + 100)
+    t.ok(stall < LEASE_MS / 4, `without ${name} writes go on at once, after ${stall.toFixed(0)} ms`)
+    await cluster.startServer(name)
+    await cluster.until('all is in-sync again', () => cluster.healthy)
+  }
+  for (let block = 0; block < 16; block++) {
+    t.deepEqual(await readBlock(client, block * 1024), content(300 + block), `block ${block}`)
+  }
+  await client.stop()
+  t.deepEqual(await differences(cluster), [], 'replicas are equal')
 })
 
 scenario('one server is away: reads go on, writes wait, complete', 3, async (t, cluster) => {
@@ -116,4 +148,68 @@ scenario('one server is away: reads go on, writes wait, complete', 3, async (t, 
   t.deepEqual(await readBlock(client, 3 * 1024), content(99), 'it is there')
   await client.stop()
   t.deepEqual(await differences(cluster), [], 'replicas are equal')
+})
+
+async function failure(work: Promise<unknown>): Promise<string> {
+  try {
+    await work
+    return 'none'
+  } catch (error) {
+    return error instanceof SwarmdiskError ? error.code : String(error)
+  }
+}
+
+scenario('a writer that was cut off is fenced, also when it comes back', 5, async (t, cluster) => {
+  const a = await cluster.startClient()
+  const volume = await cluster.createVolume(a, { name: 'data', size: 64 * MIB })
+  const at = (block: number): ReturnType<typeof byteOffset> =>
+    byteOffset(block * 1024 * BLOCK_BYTES)
+  for (let block = 0; block < 8; block++) await volume.write(at(block), content(1))
+  await volume.flush()
+  const b = await cluster.startClient()
+  t.equal(await failure(b.driver.open('data')!.attach()), 'in-use', 'a second writer is refused')
+  // Some of what A asks for now is on its way while B takes over, some is held until A is back.
+  const early = [0, 1, 2, 3].map(block => failure(volume.write(at(block), content(2))))
+  const others = [...cluster.managerNames, ...cluster.serverNames].map(name => cluster.idOf(name))
+  for (const other of [...others, b.id]) cluster.swarm.partition(a.id, other)
+  const held = [4, 5, 6, 7].map(block => failure(volume.write(at(block), content(3))))
+  const taken = b.driver.open('data')!
+  await taken.attach({ takeover: true })
+  const seen: Uint8Array[] = []
+  for (let block = 0; block < 8; block++) seen.push(await readBlock(b, block * 1024))
+  await taken.write(at(7), content(4))
+  await wait(cluster.clock, 20_000)
+  cluster.swarm.heal()
+  for (const outcome of await Promise.all(held)) t.equal(outcome, 'fenced', 'what A was held in')
+  for (const outcome of await Promise.all(early))
+    t.ok(['none', 'fenced'].includes(outcome), outcome)
+  t.equal(await failure(volume.write(at(0), content(5))), 'fenced', 'what A asks for now')
+  t.equal(await failure(volume.flush()), 'fenced', 'A is told once what it lost')
+  await wait(cluster.clock, 20_000)
+  for (let block = 0; block < 8; block++) {
+    const expected = block === 7 ? content(4) : seen[block]!
+    t.deepEqual(await readBlock(b, block * 1024), expected, `block ${block} is what B saw or wrote`)
+  }
+  for (let block = 4; block < 7; block++) t.deepEqual(seen[block], content(1), 'nothing of A')
+  await b.stop()
+  await a.stop()
+  t.deepEqual(await differences(cluster), [], 'replicas are equal')
+})
+
+scenario('several clients share a volume', 6, async (t, cluster) => {
+  const a = await cluster.startClient({ shared: true })
+  const volume = await cluster.createVolume(a, { name: 'data', size: 64 * MIB })
+  await volume.write(byteOffset(0), content(1))
+  const b = await cluster.startClient({ shared: true })
+  const alone = await cluster.startClient()
+  t.equal(await failure(alone.driver.open('data')!.attach()), 'in-use')
+  await b.driver.open('data')!.write(byteOffset(0), content(2))
+  t.deepEqual(await readBlock(a, 0), content(2), 'each sees what the other wrote')
+  await volume.write(byteOffset(0), content(3))
+  t.deepEqual(await readBlock(b, 0), content(3))
+  await a.stop()
+  await b.driver.open('data')!.write(byteOffset(0), content(4))
+  await b.stop()
+  await alone.driver.open('data')!.attach()
+  t.deepEqual(await readBlock(alone, 0), content(4), 'when all have gone it is free')
 })

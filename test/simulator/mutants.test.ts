@@ -1,16 +1,14 @@
-// That the mutants of `npm run mutants` still apply to the sources, and that some are caught by the
-// seeds that are known to catch them. All of them take an hour; these are quick.
+// That the mutants of `npm run mutants` still apply to the sources, and that some are caught soon:
+// by the seed in the table, or, where a change of swarmdisk has given the seeds other stories, by
+// one of the first. All of them take a quarter of an hour.
 import test from 'tape'
 import { MUTANTS } from './mutants/all.js'
 import { hunt } from './mutants/hunt.js'
 import { mutated } from './mutants/mutate.js'
 
-const QUICK = [
-  'ack-before-all',
-  'keep-insync-over-restart',
-  'no-epoch-check',
-  'settle-forgets-once',
-]
+const QUICK = ['ack-before-all', 'keep-insync-over-restart', 'no-epoch-check', 'no-once']
+/** Each of these is caught by every tenth seed, or more. */
+const SEEDS = 100
 
 test('every mutant applies, and has a name of its own', t => {
   for (const mutant of MUTANTS) t.ok(mutated(mutant).size > 0, mutant.name)
@@ -22,7 +20,7 @@ test('mutants are caught', async t => {
   for (const name of QUICK) {
     const mutant = MUTANTS.find(other => other.name === name)
     if (!mutant) throw new Error(`there is no mutant ${name}`)
-    const { caughtBy, finding } = await hunt(mutant, { seeds: 1 })
-    t.equal(caughtBy, mutant.caughtBy, `${name}: ${finding}`)
+    const { caughtBy, finding } = await hunt(mutant, { seeds: SEEDS })
+    t.notEqual(caughtBy, null, `${name}: seed ${caughtBy}: ${finding}`)
   }
 })

@@ -1,12 +1,14 @@
 // Many runs of the simulator, several at a time:
 //
 //   npm run simulate -- [--seeds 20] [--seed 1] [--most 5] [--workers N] [--trace]
+//                       [--mode shared|exclusive|rotten]
 //
 // Prints each failing seed, in the order of the seeds, with how to run it again, gives up after
 // `most` of them, and says what was tried. --trace prints every message, log line and fault.
 import { parseArgs } from 'node:util'
 import type { Result } from './pool/job.js'
 import { runSeeds } from './pool/pool.js'
+import { MODES, seedsFrom } from './run/shape.js'
 
 const LINES = 14
 const HOUR_MS = 3_600_000
@@ -18,6 +20,7 @@ const { values } = parseArgs({
     most: { type: 'string', default: '5' },
     workers: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    mode: { type: 'string' },
   },
 })
 
@@ -28,7 +31,9 @@ function report({ seed, findings }: Result): void {
 }
 
 const first = Number(values.seed)
-const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => first + i)
+const mode = MODES.find(name => name === values.mode)
+if (values.mode !== undefined && !mode) throw new Error(`--mode is one of ${MODES.join(', ')}`)
+const seeds = seedsFrom(first, { count: Number(values.seeds), mode })
 const faults = new Map<string, number>()
 const total = { seeds: 0, operations: 0, unproved: 0, time: 0, failed: 0 }
 const started = performance.now()

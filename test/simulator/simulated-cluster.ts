@@ -77,6 +77,12 @@ export interface VolumeWish {
   readonly minInSync?: number
 }
 
+export interface ClientOptions {
+  /** Default: null, I/O is held. */
+  readonly ioTimeout?: number | null
+  readonly shared?: boolean
+}
+
 /** How a process ends: told to, alone by a signal, or with its machine, and then nobody is told. */
 export type Death = 'stop' | 'kill' | 'power' | 'silent power'
 
@@ -184,6 +190,11 @@ export class SimulatedCluster {
 
   isUp(name: string): boolean {
     return this.#managers.has(name) || this.#servers.has(name)
+  }
+
+  /** A storage server that has started, and not one that is about to. */
+  isServing(name: string): boolean {
+    return (this.#servers.get(name)?.running ?? null) !== null
   }
 
   /** The manager that leads, if one does; after a partition the one that has led for longer. */
@@ -305,7 +316,9 @@ export class SimulatedCluster {
 
   // ---- clients --------------------------------------------------------------------------------
 
-  async startClient(ioTimeout: number | null = null): Promise<Client> {
+  /** A client that writes alone, unless it shares. */
+  async startClient(options: ClientOptions = {}): Promise<Client> {
+    const { ioTimeout = null, shared = false } = options
     const host = this.#host(`client-${++this.#clients}`, 'client')
     const { name, id } = host
     const { clock, peers } = this.#process(host, ['client'])
@@ -314,7 +327,7 @@ export class SimulatedCluster {
     this.#noteAll(host, watch)
     const driver = new ClusterVolumeDriver({
       ...{ clock, random: this.#random, peers, watch, log, ioTimeout },
-      ...{ host: 'simulated', mountPoint: '/mnt' },
+      ...{ host: name, mountPoint: '/mnt', shared },
     })
     await peers.start()
     await this.until('the client has a configuration', () => watch.current() !== null)

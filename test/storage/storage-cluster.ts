@@ -5,7 +5,12 @@ import { requestNumber, shardIndex, type Epoch, type PeerId } from '../../src/ba
 import type { Clock } from '../../src/base/clock.js'
 import { LEASE_MS } from '../../src/base/limits.js'
 import { silentLog } from '../../src/base/log.js'
-import type { Configuration, Replica, ShardAllocation } from '../../src/layout/configuration.js'
+import type {
+  Configuration,
+  Replica,
+  ShardAllocation,
+  VolumeRecord,
+} from '../../src/layout/configuration.js'
 import { ConfigurationWatch } from '../../src/net/configuration-watch.js'
 import type { Change } from '../../src/layout/change.js'
 import type { Heartbeat, HeartbeatReply } from '../../src/net/manager-messages.js'
@@ -34,6 +39,12 @@ export { SERVER_A, SERVER_B, SERVER_C, MANAGER }
 export const CLIENT = testPeer(0xc11e)
 export const SHARD = { volume: testVolume().id, shard: shardIndex(0) }
 const BLOCK = 4096
+
+/** The client is attached from the beginning. */
+function clientsVolume(): VolumeRecord {
+  const since = '2026-01-01T00:00:00.000Z'
+  return testVolume({ attachments: [{ client: CLIENT, host: 'h', mode: 'exclusive', since }] })
+}
 
 interface Server {
   readonly clock: MortalClock
@@ -76,7 +87,8 @@ export class StorageCluster {
   constructor(seed = 1) {
     this.random = new SeededRandom(seed)
     this.swarm = new SimulatedSwarm({ clock: this.clock, random: this.random })
-    this.configuration = testConfiguration()
+    const volume = clientsVolume()
+    this.configuration = testConfiguration({ volumes: new Map([[volume.id, volume]]) })
     this.manager = this.#peers(MANAGER, ['manager'])
     this.client = this.#peers(CLIENT, ['client'])
     this.#manage()
@@ -207,7 +219,7 @@ export class StorageCluster {
   ): void {
     const next = epoch(this.configuration.epoch + 1)
     const allocation = { epoch: next, generation: generation(0), replicas, stale: [] }
-    const volume = testVolume()
+    const volume = this.configuration.volumes.get(SHARD.volume) ?? clientsVolume()
     const shards = [...(this.configuration.volumes.get(volume.id)?.shards ?? [])]
     shards[SHARD.shard] = { ...allocation, stale: options.stale ?? [] }
     const volumes = new Map(this.configuration.volumes).set(volume.id, { ...volume, shards })

@@ -15,7 +15,10 @@ import type { Transport } from '../../fuse/transport.js'
 import { ConfigurationWatch } from '../../net/configuration-watch.js'
 import { mountHost, type LocalHost } from '../mount-host.js'
 import { MountRegistry } from '../mount-registry.js'
+import { mountRoutes } from '../mounts/mount-control.js'
 import type { ClusterAccess } from './cluster-access.js'
+import { serveControl } from './control-socket.js'
+import { socketPath } from './run-folder.js'
 import { createMember, type SwarmMember } from './swarm-member.js'
 import { undoAll, type Undo } from './undo.js'
 
@@ -24,6 +27,8 @@ export interface MountProcessOptions {
   readonly directory: string
   /** Milliseconds; null: I/O is held for as long as it takes. */
   readonly ioTimeout: number | null
+  /** Writes together with other mounts. */
+  readonly shared: boolean
   readonly log: Log
 }
 
@@ -40,7 +45,7 @@ export interface MountProcess {
 }
 
 export async function startMount(options: MountProcessOptions): Promise<MountProcess> {
-  const { access, directory, ioTimeout, log } = options
+  const { access, directory, ioTimeout, shared, log } = options
   const host = mountHost({ clock: systemClock, log })
   const mountPoint = await prepareMountPoint(host, directory)
   const undo: Undo[] = []
@@ -56,8 +61,10 @@ export async function startMount(options: MountProcessOptions): Promise<MountPro
       watch,
       log,
       ioTimeout,
-      host: hostname(),
+      // Sentences and records take what all hosts can show.
+      host: hostname().replaceAll(/[^\x21-\x7e]/g, '?') || 'unnamed',
       mountPoint,
+      shared,
     })
     undo.push(() => member.stop())
     await member.start()
@@ -72,7 +79,10 @@ export async function startMount(options: MountProcessOptions): Promise<MountPro
       log,
     })
     await transport.mount()
-    undo.push(new MountRegistry().add({ mountPoint }))
+    const socket = socketPath(mountPoint)
+    const control = await serveControl(socket, mountRoutes({ driver, clock: systemClock }))
+    undo.push(() => control.close())
+    undo.push(new MountRegistry().add({ mountPoint, socket }))
     return {
       mountPoint,
       closed: transport.closed,

@@ -1,6 +1,7 @@
 // Status, servers, volumes and epochs as people read them: first a verdict, then one line for each
 // problem with what to do about it, then tables.
 import type {
+  AttachmentResult,
   EpochResult,
   ServerResult,
   StatusResult,
@@ -60,10 +61,11 @@ export function renderVolumes(volumes: readonly VolumeResult[]): string {
     { title: 'SYNCING', align: 'right', cell: volume => String(volume.shards.syncing) },
     { title: 'DEGRADED', align: 'right', cell: volume => String(volume.shards.degraded) },
     { title: 'UNAVAILABLE', align: 'right', cell: volume => String(volume.shards.unavailable) },
+    { title: 'ATTACHED AT', cell: volume => volume.attachments.map(({ host }) => host).join(' ') },
   ])
 }
 
-export function renderVolumeDetail(volume: VolumeDetail): string {
+export function renderVolumeDetail(volume: VolumeDetail, now = Date.now()): string {
   const shards = renderTable(volume.placement, [
     { title: 'SHARD', align: 'right', cell: shard => String(shard.shard) },
     { title: 'EPOCH', align: 'right', cell: shard => String(shard.epoch) },
@@ -79,7 +81,44 @@ export function renderVolumeDetail(volume: VolumeDetail): string {
     },
     { title: 'STALE', cell: shard => shard.stale.join(', ') },
   ])
-  return `${renderVolumes([volume])}\n\n${shards}`
+  return [renderVolumes([volume]), ...renderAttachments(volume.attachments, now), shards].join(
+    '\n\n',
+  )
+}
+
+/** Who may write, since when, and whether it lives. */
+function renderAttachments(attachments: readonly AttachmentResult[], now: number): string[] {
+  if (attachments.length === 0) return []
+  const age = (date: string): string => ageOf(now - Date.parse(date))
+  const table = renderTable(attachments, [
+    { title: 'ATTACHED AT', cell: attachment => attachment.host },
+    { title: 'CLIENT', cell: attachment => attachment.client.slice(0, 8) },
+    { title: 'MODE', cell: attachment => attachment.mode },
+    { title: 'SINCE', cell: attachment => attachment.since },
+    { title: 'AGE', align: 'right', cell: attachment => age(attachment.since) },
+    {
+      title: 'LAST SEEN',
+      cell: ({ lastSeen, expired }) => {
+        const seen = lastSeen === null ? 'not by this leader' : `${age(lastSeen)} ago`
+        return expired ? `${seen}, expired` : seen
+      },
+    },
+  ])
+  return [table]
+}
+
+const AGES = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+] as const
+
+/** In the largest unit of which there is a whole one. Clocks of two hosts differ. */
+function ageOf(milliseconds: number): string {
+  for (const [unit, name] of AGES) {
+    if (milliseconds >= unit) return `${Math.floor(milliseconds / unit)} ${name}`
+  }
+  return `${Math.max(0, Math.floor(milliseconds / 1_000))} s`
 }
 
 export function renderEpochs(epochs: readonly EpochResult[]): string {

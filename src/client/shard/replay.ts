@@ -3,7 +3,7 @@
 // with those under way, as the last of them left each block, before anything else is sent to the
 // shard; when the generation rises once more meanwhile, from the beginning.
 import { REPLAYS_IN_FLIGHT, REQUEST_BYTES_MAX } from '../../base/limits.js'
-import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
+import { isSwarmdiskError, SwarmdiskError, type ErrorCode } from '../../base/errors.js'
 import { flattened, type KeptWrite } from './kept-writes.js'
 import type { ShardRequest } from './shard-request.js'
 
@@ -18,6 +18,7 @@ export interface ReplaySource {
   lost(write: KeptWrite, error: SwarmdiskError): void
 }
 
+const ENDS = new Set<ErrorCode>(['aborted', 'not-found', 'fenced'])
 const SUPERSEDED = new SwarmdiskError('aborted', 'The shard lost its memory once more.')
 
 export class Replay {
@@ -85,7 +86,8 @@ export class Replay {
     } catch (error) {
       if (!isSwarmdiskError(error)) throw error
       // All I/O was ended, the volume was deleted, or it begins anew: nobody's data is at stake.
-      if (error.code === 'aborted' || error.code === 'not-found') return 'ended'
+      // And of a volume that another client has taken over, FLUSH says what was lost.
+      if (ENDS.has(error.code)) return 'ended'
       this.#source.lost(write, error)
       return 'done'
     } finally {

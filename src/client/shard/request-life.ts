@@ -179,6 +179,8 @@ export class RequestLife {
     const { kind } = request.name
     request.obstacle = { kind: 'answer', server: target, status: reply.status }
     switch (reply.status) {
+      // Our newest configuration says whether we were fenced; theirs is newer than what we had.
+      case 'no-access':
       case 'stale-epoch':
         if (reply.epoch <= view.configuration.epoch) return this.#sleep()
         this.#needed = reply.epoch

@@ -53,6 +53,8 @@ export class ShardLine implements ShardOutlook {
   readonly #replay: Replay
   /** Until its first FLUSH: what a client before us wrote may be in the servers' memory only. */
   #inherited = true
+  /** The primary has answered us since we are attached. */
+  #reached = false
   /** Null until first looked at: then nothing was written under any. */
   #generation: Generation | null = null
 
@@ -114,6 +116,33 @@ export class ShardLine implements ShardOutlook {
     return () => this.#asked.delete(asked)
   }
 
+  /** We may write from now on; somebody else may have written since we last did. */
+  attached(): void {
+    this.#inherited = true
+    this.#reached = false
+  }
+
+  /** What is kept will not be repeated: we may write no more, or it is lost. */
+  forgetKept(): void {
+    this.#events.released(this.#kept.release(this.#kept.mark()))
+  }
+
+  /**
+   * Before the first read of who is attached: a primary that has not heard of it may still execute
+   * what the client before us asked for. When it has answered us, that is settled or refused.
+   */
+  async reach(request: ShardRequest): Promise<void> {
+    const { configuration, allocation } = this.look()
+    const created = configuration.volumes.get(this.#name.volume)?.created
+    // Nobody has lost its access yet: that would have made another allocation.
+    if (this.#reached || allocation.epoch === created) return
+    await request.waitFor(done => {
+      // A FLUSH ends in vain only with everything else.
+      this.flush().then(done, done)
+      return () => undefined
+    })
+  }
+
   /** `accept` gets the content in the turn in which it is valid. */
   async read(
     request: ShardRequest,
@@ -168,6 +197,7 @@ export class ShardLine implements ShardOutlook {
       return { volume, shard, epoch, ...write, request: number, completeBelow }
     }
     const accepted = (): void => {
+      this.#reached = true
       this.#sent.delete(write)
       if (!replay) this.#kept.add(write)
     }
@@ -190,6 +220,7 @@ export class ShardLine implements ShardOutlook {
       message: epoch => ({ volume, shard, epoch }),
       accepted: () => {
         this.#inherited = false
+        this.#reached = true
         this.#events.released(this.#kept.release(mark))
       },
     })
@@ -206,12 +237,24 @@ export class ShardLine implements ShardOutlook {
     assert(before === null || generation > before, 'generations only grow')
     this.#generation = generation
     if (before === null || (!this.unflushed && !this.replaying)) return
+    if (this.#context.mode === 'shared') return this.#giveUp()
     this.#context.log.warn('all replicas of a shard restarted: repeating what was not flushed', {
       volume: this.#name.volumeName,
       shard: this.#name.shard,
       writes: this.#kept.size,
     })
     this.#replay.start()
+  }
+
+  /** Others that share the volume may have written since: what we repeat could undo that. */
+  #giveUp(): void {
+    const { shard, volumeName } = this.#name
+    const writes = this.#kept.size
+    this.forgetKept()
+    this.#events.lost(
+      `All copies of shard ${shard} of volume ${volumeName} lost their memory, and ${writes} ` +
+        'acknowledged writes with it, which a shared volume does not repeat.',
+    )
   }
 
   #lost(write: KeptWrite, error: SwarmdiskError): void {

@@ -12,6 +12,8 @@ export type RequestKind = 'read' | 'write' | 'flush'
 
 /** Why a request has not been executed yet, as far as the last attempt told. */
 export type Obstacle =
+  /** It may not write yet. */
+  | { readonly kind: 'access' }
   | { readonly kind: 'epoch'; readonly epoch: Epoch }
   | { readonly kind: 'answer'; readonly server: PeerId; readonly status: DataStatus }
 
@@ -114,7 +116,17 @@ export class PendingRequests {
   }
 
   endVolume(volume: VolumeId, error: SwarmdiskError): void {
-    const ofVolume = [...this.#requests].filter(request => request.name.volume === volume)
-    for (const request of ofVolume) request.cancel(error)
+    this.#endThose(request => request.name.volume === volume, error)
+  }
+
+  /** Writes and FLUSHes of a volume that we may not write to any more; reads go on. */
+  endWrites(volume: VolumeId, error: SwarmdiskError): void {
+    const isWrite = ({ name }: ShardRequest): boolean =>
+      name.volume === volume && name.kind !== 'read'
+    this.#endThose(isWrite, error)
+  }
+
+  #endThose(which: (request: ShardRequest) => boolean, error: SwarmdiskError): void {
+    for (const request of [...this.#requests].filter(which)) request.cancel(error)
   }
 }

@@ -10,6 +10,7 @@ import type { ChangeOf } from '../change.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from '../configuration.js'
 import { minInSyncProblem, nameProblem, replicasProblem, sizeProblem } from '../names.js'
 import { refuse, type Refusal } from '../outcome.js'
+import { holdersText } from './attachments.js'
 
 /** The layer that a new volume starts with, its head. */
 const FIRST_LAYER = 1
@@ -36,7 +37,7 @@ export function volumeCreated(
   const layers = [{ id: FIRST_LAYER }]
   const volume: VolumeRecord = {
     ...{ id, name, size, replicas, minInSync },
-    ...{ created: epoch, layers, shards },
+    ...{ created: epoch, layers, shards, attachments: [] },
   }
   const volumes = new Map(before.volumes).set(id, volume)
   return { ...before, epoch, volumes, nextVolume: volumeId(id + 1) }
@@ -97,8 +98,16 @@ export function volumeDeleted(
   { volume }: ChangeOf<'volume-deleted'>,
   epoch: Epoch,
 ): Configuration | Refusal {
-  if (!before.volumes.has(volume)) {
+  const record = before.volumes.get(volume)
+  if (record === undefined) {
     return refuse('no-such-volume', `There is no volume number ${volume}: it may be deleted.`)
+  }
+  if (record.attachments.length > 0) {
+    const holders = holdersText(record.attachments)
+    return refuse(
+      'in-use',
+      `Volume "${record.name}" is attached ${holders}: detach it there first.`,
+    )
   }
   const volumes = new Map(before.volumes)
   volumes.delete(volume)

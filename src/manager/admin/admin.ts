@@ -17,12 +17,12 @@ import type { HistoryRecord, ProposalResult, Vote } from '../history/configurati
 import type { ReplicatedHistory } from '../history/replicated-history.js'
 import { connectedPeers } from '../proposals/manager-view.js'
 import type { ProposalManner } from '../proposals/proposals.js'
+import type { AccessDesk } from '../leases/access-desk.js'
 import type { Reports } from '../reports.js'
 import { parseCommand } from './admin-input.js'
 import { failure, refused, success } from './answers.js'
 import { beginningWith, candidatesOf, managerList } from './managers.js'
-import { serverResults, statusOf, volumeDetail, bytesLeft, type View } from './status.js'
-import { volumeResult } from './volume-health.js'
+import { serverResults, statusOf, volumeDetail, withAttachments, type View } from './status.js'
 
 export interface AdminDeskOptions {
   readonly self: PeerId
@@ -30,6 +30,7 @@ export interface AdminDeskOptions {
   readonly peers: Pick<Peers, 'list'>
   readonly log: Log
   readonly reports: Reports
+  readonly access: Pick<AccessDesk, 'seen' | 'detachExpired' | 'untilGivenBack'>
   /** Storage servers that are connected and registered, with the incarnation they run as. */
   readonly connected: () => ReadonlyMap<PeerId, Incarnation>
   readonly propose: (change: Change, manner: ProposalManner) => Promise<ProposalResult>
@@ -122,7 +123,7 @@ export class AdminDesk {
     assert(view, 'what has committed a change has a configuration')
     return onVolume(view, name, made =>
       success({
-        ...volumeResult(made, view.connected, bytesLeft(view)),
+        ...withAttachments(view, made),
         epoch: result.record.epoch,
       }),
     )
@@ -133,8 +134,12 @@ export class AdminDesk {
     command: CommandOf<'volume-delete'>,
     from: Asker,
   ): Promise<AdminResult> | AdminResult {
-    return onVolume(view, command.name, ({ id, name }) => {
+    return onVolume(view, command.name, async volume => {
+      const { id, name } = volume
       const change: Change = { kind: 'volume-deleted', volume: id }
+      // Nobody has been heard of there for long: it would stand in the way for ever.
+      await this.#options.access.detachExpired(volume, operator(from))
+      await this.#options.access.untilGivenBack(id)
       return this.#carryOut(change, { proposer: operator(from), force: false }, { name, id })
     })
   }
@@ -221,7 +226,7 @@ export class AdminDesk {
 
   /** Null at a manager that was not taken in yet. */
   #view(): View | null {
-    const { self, history, peers, reports, connected, newerElsewhere } = this.#options
+    const { self, history, peers, reports, access, connected, newerElsewhere } = this.#options
     const configuration = history.current()
     if (!configuration) return null
     return {
@@ -231,6 +236,7 @@ export class AdminDesk {
       connected: connected(),
       storageReports: reports.servers,
       clientReports: reports.clients,
+      seen: client => access.seen(client),
       newerElsewhere: newerElsewhere(),
     }
   }

@@ -14,6 +14,7 @@ export function failure(code: ErrorCode, message: string): AdminResult {
 const CODES: ReadonlyMap<string, ErrorCode> = new Map([
   ...['bad-name', 'name-taken', 'bad-size', 'bad-replicas', 'bad-min-in-sync'].map(badInput),
   ...['too-few-servers', 'too-many'].map(badInput),
+  ['in-use', 'in-use'],
   ['no-such-volume', 'not-found'],
   ['no-such-server', 'not-found'],
   ['no-such-manager', 'not-found'],

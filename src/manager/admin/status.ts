@@ -3,9 +3,17 @@
 import type { PeerId, VolumeId } from '../../base/brands.js'
 import type { VolumeRecord } from '../../layout/configuration.js'
 import { explainUnavailable } from '../../layout/condition.js'
-import type { ClientResult, ServerResult, StatusResult, VolumeDetail } from '../../net/admin.js'
+import type {
+  AttachmentResult,
+  ClientResult,
+  ServerResult,
+  StatusResult,
+  VolumeDetail,
+  VolumeResult,
+} from '../../net/admin.js'
 import type { ClientReport, StorageReport } from '../../net/messages.js'
 import { formatAddress, formatBytes, serverName, shortId } from '../describe-change.js'
+import type { ClientSeen } from '../leases/access-desk.js'
 import { managerProblems, managerResults, type ManagersView } from './managers.js'
 import { volumeResult, worst, type BytesLeft, type Connected } from './volume-health.js'
 
@@ -13,6 +21,7 @@ export interface View extends ManagersView {
   readonly connected: Connected
   readonly storageReports: ReadonlyMap<PeerId, StorageReport>
   readonly clientReports: ReadonlyMap<PeerId, ClientReport>
+  readonly seen: (client: PeerId) => ClientSeen
   /** The epoch of a peer that is newer than ours; 0 if none is. */
   readonly newerElsewhere: number
 }
@@ -23,7 +32,7 @@ export function statusOf(view: View): StatusResult {
   const servers = serverResults(view)
   const left = bytesLeft(view)
   const volumes = [...configuration.volumes.values()]
-    .map(volume => volumeResult(volume, view.connected, left))
+    .map(volume => withAttachments(view, volume, left))
     .sort(byName)
   const hurt = servers.some(isHurt)
   const weak = view.leader === null || managers.some(({ reachable }) => !reachable)
@@ -64,10 +73,21 @@ export function serverResults(view: View): readonly ServerResult[] {
     .sort(byName)
 }
 
+export function withAttachments(
+  view: View,
+  volume: VolumeRecord,
+  left: BytesLeft = bytesLeft(view),
+): VolumeResult {
+  const attachments = volume.attachments.map((attachment): AttachmentResult => {
+    return { ...attachment, ...view.seen(attachment.client) }
+  })
+  return { ...volumeResult(volume, view.connected, left), attachments }
+}
+
 export function volumeDetail(view: View, volume: VolumeRecord): VolumeDetail {
   const { configuration } = view
   return {
-    ...volumeResult(volume, view.connected, bytesLeft(view)),
+    ...withAttachments(view, volume),
     created: volume.created,
     placement: volume.shards.map(({ epoch, generation, replicas, stale }, shard) => ({
       ...{ shard, epoch, generation },

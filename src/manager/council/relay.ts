@@ -7,6 +7,7 @@ import type { Clock } from '../../base/clock.js'
 import { isSwarmdiskError } from '../../base/errors.js'
 import { RELAY_DEADLINE_MS } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
+import { lives } from '../../net/alive.js'
 import { decodeMessage, encodeMessage } from '../../net/codecs/message-codec.js'
 import type { RelayedPeer, RelayReply } from '../../net/manager-messages.js'
 import {
@@ -48,7 +49,10 @@ export interface Relayed<O extends OperationName> {
 export interface Asked<O extends OperationName> {
   readonly request: Request<O>
   readonly from: RelayedPeer
-  /** Milliseconds to wait for a leader to be elected; 0 by default. */
+  /**
+   * Milliseconds to wait for a leader to be elected; 0 by default. With patience the leader must
+   * also have shown that it lives: what a dead one was sent is undecided, and helped by no patience.
+   */
   readonly patience?: number
   /** Milliseconds that the leader may take. */
   readonly deadline?: number
@@ -92,9 +96,15 @@ export class Relay {
         leader === null || leader === peers.self ? null : await this.#pass(leader, operation, asked)
       if (reply === LOST) return relayed.otherwise(asked.request, 'lost', asked.from)
       if (reply) return reply.value
-      if (!(await this.#change(end)))
+      // It was asked whether it lives: another one may lead by now.
+      if (!this.#anotherThan(leader) && !(await this.#change(end)))
         return relayed.otherwise(asked.request, 'no-leader', asked.from)
     }
+  }
+
+  #anotherThan(asked: PeerId | null): boolean {
+    const { leads, leader } = this.#o.history
+    return leads || (leader !== null && leader !== asked)
   }
 
   /** Somebody may lead now who did not before. False: not in time. */
@@ -131,11 +141,12 @@ export class Relay {
   async #pass<O extends OperationName>(
     leader: PeerId,
     operation: O,
-    { request, from, deadline = RELAY_DEADLINE_MS }: Asked<O>,
+    { request, from, patience = 0, deadline = RELAY_DEADLINE_MS }: Asked<O>,
   ): Promise<{ readonly value: Reply<O> } | Lost | null> {
     const { peers, log } = this.#o
     const { number, request: codec, reply: replyCodec } = operations[operation]
     if (!peers.find(leader)) return null
+    if (patience > 0 && !(await lives(peers, leader))) return null
     const message = { operation: number, from, payload: encodeMessage(codec, request) }
     const reply = await peers.request(leader, 'relay', message, { deadline })
     if (reply === LOST) return LOST

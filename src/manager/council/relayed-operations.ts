@@ -1,15 +1,24 @@
 // The operations that only the leader can carry out and that any manager takes: what the leader
 // does, what a manager answers that reaches no leader, and how long each may take.
-import { ADMIN_LEADER_MS, ADMIN_PATIENCE_MS, ADMIN_QUESTION_MS } from '../../base/limits.js'
+import {
+  ATTACH_LEADER_MS,
+  ADMIN_LEADER_MS,
+  ADMIN_PATIENCE_MS,
+  ADMIN_QUESTION_MS,
+} from '../../base/limits.js'
 import type { OperationName, Request } from '../../net/operations.js'
 import type { AdminDesk } from '../admin/admin.js'
+import type { AccessDesk } from '../leases/access-desk.js'
 import type { FailureDetection } from '../leases/failure-detection.js'
 import type { LeaderDesk } from './leader-desk.js'
 import type { Membership } from './membership.js'
 import type { Asked, Relayed } from './relay.js'
-import { changeWithoutLeader, isQuestion } from './without-leader.js'
+import { changeWithoutLeader, isQuestion, NO_MEMBER } from './without-leader.js'
 
-const NAMES = ['register', 'heartbeat', 'caught-up-proposal', 'manager-join', 'admin'] as const
+const NAMES = [
+  ...(['register', 'heartbeat', 'leaving', 'caught-up-proposal'] as const),
+  ...(['manager-join', 'admin', 'attach', 'detach', 'client-heartbeat'] as const),
+] as const
 type Name = (typeof NAMES)[number]
 
 export interface RelayedOperations {
@@ -28,8 +37,9 @@ export function relayedOperations(parts: {
   readonly admin: AdminDesk
   readonly detection: FailureDetection
   readonly membership: Membership
+  readonly access: AccessDesk
 }): RelayedOperations {
-  const { desk, admin, detection, membership } = parts
+  const { desk, admin, detection, membership, access } = parts
   const table: Table = {
     register: {
       handler: (request, from) => desk.register(request, from),
@@ -38,6 +48,12 @@ export function relayedOperations(parts: {
     heartbeat: {
       handler: (request, from) => Promise.resolve(detection.heartbeat(request, from)),
       otherwise: () => ({ kind: 'no-leader' }),
+    },
+    leaving: {
+      handler: async ({ incarnation }, from) => ({
+        ok: await detection.left(from.id, incarnation),
+      }),
+      otherwise: () => ({ ok: false }),
     },
     'caught-up-proposal': {
       handler(request, from) {
@@ -55,9 +71,11 @@ export function relayedOperations(parts: {
       handler: async ({ json }, from) => ({ json: await admin.carryOut(json, from) }),
       otherwise: async ({ json }, why, from) => {
         if (!isQuestion(json)) return { json: JSON.stringify(changeWithoutLeader(why)) }
+        if (!membership.isMember) return { json: JSON.stringify(NO_MEMBER) }
         return { json: await admin.carryOut(json, from) }
       },
     },
+    ...accessOperations(access),
   }
   return {
     names: NAMES,
@@ -65,11 +83,38 @@ export function relayedOperations(parts: {
       return (table as unknown as { readonly [K in OperationName]: Relayed<K> })[operation]
     },
     limits(operation, request) {
+      if (operation === 'attach') {
+        return { deadline: ATTACH_LEADER_MS, patience: ADMIN_PATIENCE_MS }
+      }
+      if (operation === 'detach') return { patience: ADMIN_PATIENCE_MS }
       if (operation !== 'admin') return {}
       // A question is answered by any manager; a change is worth waiting for an election.
       return isQuestion((request as Request<'admin'>).json)
         ? { deadline: ADMIN_QUESTION_MS }
         : { deadline: ADMIN_LEADER_MS, patience: ADMIN_PATIENCE_MS }
+    },
+  }
+}
+
+function accessOperations(
+  access: AccessDesk,
+): Pick<Table, 'attach' | 'detach' | 'client-heartbeat'> {
+  return {
+    attach: {
+      handler: (request, from) => access.attach(request, from),
+      otherwise: () => ({ kind: 'wait' }),
+    },
+    detach: {
+      handler: (request, from) => access.detach(request, from),
+      otherwise: () => ({ kind: 'wait' }),
+    },
+    'client-heartbeat': {
+      handler(_, from) {
+        access.heard(from.id)
+        return Promise.resolve(null)
+      },
+      // It is said again in a second, to another manager.
+      otherwise: () => null,
     },
   }
 }

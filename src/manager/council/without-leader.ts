@@ -38,3 +38,10 @@ export function changeWithoutLeader(why: Unanswered): AdminResult {
           'look with `swarmdisk epoch list` before you repeat it.',
       }
 }
+
+/** What it knows may be long out of date: whoever asks goes on to the next one. */
+export const NO_MEMBER: AdminResult = {
+  ok: false,
+  code: 'unreachable',
+  message: 'This manager is no member of the cluster, or not yet: ask another one.',
+}

@@ -186,6 +186,11 @@ export class RaftHistory implements ReplicatedHistory {
     return this.#core.members
   }
 
+  /** Nothing of its log is under way: current() is all there is. */
+  get isQuiet(): boolean {
+    return this.#applied.index === this.#core.lastIndex
+  }
+
   leaseValid(): boolean {
     return this.#leads && this.#core.leaseValid(this.#clock.now())
   }

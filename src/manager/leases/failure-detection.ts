@@ -8,6 +8,7 @@
 //   recorded as down, since a leader leads only when it has applied what earlier ones left. If the
 //   record did not make it into that leader's history it will never be in any, and nothing was
 //   dropped.
+// - One that says that it is being stopped has ended its lease before, and asks for none.
 // - A leader grants only while a quorum confirms that nobody else leads. So the leases of an
 //   earlier leader began before this one did: counting everybody as heard of then is safe.
 // - It serves again only under a configuration in which it is registered again.
@@ -90,6 +91,20 @@ export class FailureDetection {
     if (this.#state?.heard(server, this.#o.clock.now())) this.#announce()
   }
 
+  /**
+   * It serves nothing any more and says so, which is as good as a lease that is over. Resolves when
+   * it is declared down, or is not; false if that is another one's to decide.
+   */
+  async left(server: PeerId, incarnation: Incarnation): Promise<boolean> {
+    const state = this.#state
+    if (!state || !this.#o.history.leads || !state.mayServe(server, incarnation)) return false
+    state.condemn(server)
+    this.#announce()
+    await this.#declare(state, server, 'it was stopped')
+    this.#arm()
+    return true
+  }
+
   /** Storage servers that are registered and were heard of within the lease. */
   live(): ReadonlyMap<PeerId, Incarnation> {
     return this.#state?.live(this.#o.clock.now()) ?? new Map<PeerId, Incarnation>()
@@ -161,18 +176,19 @@ export class FailureDetection {
   async #declareAll(state: LeasesState, servers: readonly PeerId[]): Promise<void> {
     for (const server of servers) {
       if (state !== this.#state) return
-      if (state.isCondemned(server)) await this.#declare(state, server)
+      if (!state.isCondemned(server)) continue
+      await this.#declare(state, server, this.#reason(state, server))
     }
   }
 
-  async #declare(state: LeasesState, server: PeerId): Promise<void> {
+  async #declare(state: LeasesState, server: PeerId, reason: string): Promise<void> {
     const { clock, log, propose, self } = this.#o
     const incarnation = state.incarnationOf(server)
     if (incarnation === null) return
     const live = [...state.live(clock.now()).keys()]
     const change: Change = {
       kind: 'server-down',
-      ...{ server, incarnation, live, reason: this.#reason(state, server) },
+      ...{ server, incarnation, live, reason },
     }
     try {
       const result = await propose(change, `manager ${shortId(self)}`)

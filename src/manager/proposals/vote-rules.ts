@@ -15,6 +15,9 @@ export function isVotedOn(before: Configuration, change: Change): boolean {
     case 'server-down':
     case 'shards-reallocated':
     case 'replicas-caught-up':
+    // Who may write is nobody's copy: nothing moves, and taking over must not wait for votes.
+    case 'volume-attached':
+    case 'volume-detached':
       return false
     case 'server-registered':
       // That a known server was started again is a fact, that a new one joins a decision.

@@ -200,20 +200,27 @@ export function nullable<T>(inner: Codec<T>): Codec<T | null> {
 
 /** One of a few words, as its place in the list: append only. */
 export function word<const W extends string>(words: readonly W[]): Codec<W> {
+  return numbered(new Map(words.map((one, place) => [one, place])))
+}
+
+/** One of a few words, as its number. */
+function numbered<W extends string>(numbers: ReadonlyMap<W, number>): Codec<W> {
+  const words = new Map([...numbers].map(([one, number]) => [number, one]))
+  assert(words.size === numbers.size, 'every word has its own number')
   return {
     preencode: state => c.uint8.preencode(state, 0),
     encode(state, value) {
-      const place = words.indexOf(value)
-      assert(place >= 0, 'a word is one of its list')
-      c.uint8.encode(state, place)
+      const number = numbers.get(value)
+      assert(number !== undefined, 'a word is one of its list')
+      c.uint8.encode(state, number)
     },
     decode(state) {
-      return words[c.uint8.decode(state)] ?? malformed('an unknown word')
+      return words.get(c.uint8.decode(state)) ?? malformed('an unknown word')
     },
   }
 }
 
-type Fields<T> = { readonly [K in keyof T]-?: Codec<T[K]> }
+export type Fields<T> = { readonly [K in keyof T]-?: Codec<T[K]> }
 
 /** An object, field by field in the order of `fields`; no names on the wire. */
 export function record<T extends object>(fields: Fields<T>): Codec<T> {
@@ -239,10 +246,16 @@ type Variants<U extends { readonly kind: string }> = {
   readonly [K in U['kind']]: Codec<Omit<Extract<U, { readonly kind: K }>, 'kind'>>
 }
 
-/** A union by `kind`: the kind's place in `variants`, then the fields of that kind. Append only. */
-export function union<U extends { readonly kind: string }>(variants: Variants<U>): Codec<U> {
+/**
+ * A union by `kind`: the number of the kind, then the fields of that kind. The number is its place
+ * in `variants`, or what `numbers` says. Append only.
+ */
+export function union<U extends { readonly kind: string }>(
+  variants: Variants<U>,
+  numbers: { readonly [K in U['kind']]?: number } = {},
+): Codec<U> {
   const kinds = Object.keys(variants) as U['kind'][]
-  const kind = word(kinds)
+  const kind = numbered(new Map(kinds.map((name, place) => [name, numbers[name] ?? place])))
   const codecOf = (name: U['kind']): Codec<unknown> => variants[name]
   return {
     preencode(state, value) {

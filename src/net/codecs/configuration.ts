@@ -4,7 +4,10 @@
 import type { PeerId } from '../../base/brands.js'
 import {
   ALLOCATION_REPLICAS_MAX,
+  ATTACHMENTS_MAX,
+  DATE_LENGTH_MAX,
   DELETED_VOLUMES_REMEMBERED,
+  HOST_LENGTH_MAX,
   LAYERS_MAX,
   MANAGERS_MAX,
   REPLICAS_MAX,
@@ -15,6 +18,8 @@ import {
 } from '../../base/limits.js'
 import type { CaughtUpReplica, Change, ShardReallocation } from '../../layout/change.js'
 import type {
+  AccessMode,
+  Attachment,
   Configuration,
   LayerRecord,
   ManagerRecord,
@@ -25,6 +30,7 @@ import type {
 } from '../../layout/configuration.js'
 import type { Delta, ShardDelta } from '../../layout/delta.js'
 import {
+  boolean,
   checked,
   list,
   malformed,
@@ -34,14 +40,18 @@ import {
   real,
   record,
   sentence,
+  text,
   union,
   word,
   type Codec,
+  type Fields,
 } from './codec.js'
 import * as f from './fields.js'
 import { decodeDocument, encodeDocument } from './peer-dictionary.js'
 
-const VERSION = 1
+/** Of configurations and deltas; version 1 did not know of attachments. */
+const VERSION = 2
+const CHANGE_VERSION = 1
 /** Shards that one change or delta may name: all of all volumes, bounded by the frame anyway. */
 const SHARDS_NAMED_MAX = VOLUMES_MAX * SHARDS_MAX
 
@@ -83,8 +93,33 @@ function allocationCodec(peer: Codec<PeerId>): Codec<ShardAllocation> {
   })
 }
 
+const accessMode = word<AccessMode>(['exclusive', 'shared'])
+const attachmentFields = {
+  host: text(HOST_LENGTH_MAX),
+  mode: accessMode,
+  since: text(DATE_LENGTH_MAX),
+}
+
+type Version1Volume = Omit<VolumeRecord, 'attachments'>
+
+function version1Volume(peer: Codec<PeerId>): Codec<VolumeRecord> {
+  return mapped(
+    record<Version1Volume>(volumeFields(peer)),
+    volume => volume,
+    volume => ({ ...volume, attachments: [] }),
+  )
+}
+
 function volumeCodec(peer: Codec<PeerId>): Codec<VolumeRecord> {
+  const attachment = record<Attachment>({ client: peer, ...attachmentFields })
   return record<VolumeRecord>({
+    ...volumeFields(peer),
+    attachments: list(attachment, ATTACHMENTS_MAX, 4),
+  })
+}
+
+function volumeFields(peer: Codec<PeerId>): Fields<Version1Volume> {
+  return {
     id: f.volumeField,
     name: f.nameField,
     size: f.bytesField,
@@ -93,7 +128,7 @@ function volumeCodec(peer: Codec<PeerId>): Codec<VolumeRecord> {
     created: f.epochField,
     layers: list(layer, LAYERS_MAX),
     shards: list(allocationCodec(peer), SHARDS_MAX, 4),
-  })
+  }
 }
 
 /** A map by the id that each record carries. */
@@ -110,13 +145,18 @@ function byId<Id, T extends { readonly id: Id }>(
   )
 }
 
-function configurationBody(peer: Codec<PeerId>): Codec<Configuration> {
+const configurationBody = (peer: Codec<PeerId>): Codec<Configuration> =>
+  configurationOf(peer, volumeCodec(peer))
+const version1Configuration = (peer: Codec<PeerId>): Codec<Configuration> =>
+  configurationOf(peer, version1Volume(peer))
+
+function configurationOf(peer: Codec<PeerId>, volume: Codec<VolumeRecord>): Codec<Configuration> {
   return record<Configuration>({
     epoch: f.epochField,
     cluster: f.clusterField,
     managers: list(managerCodec(peer), MANAGERS_MAX, 2),
     servers: byId(list(serverCodec(peer), SERVERS_MAX, 16)),
-    volumes: byId(list(volumeCodec(peer), VOLUMES_MAX, 8)),
+    volumes: byId(list(volume, VOLUMES_MAX, 8)),
     nextVolume: f.volumeField,
     deletedVolumes: list(f.volumeField, DELETED_VOLUMES_REMEMBERED),
   })
@@ -189,18 +229,26 @@ function changeBody(peer: Codec<PeerId>): Codec<Change> {
       shards: list(reallocation, SHARDS_NAMED_MAX, 6),
     }),
     'server-state': record({ server: peer, state: word(['draining', 'up']) }),
+    'volume-attached': record({
+      volume: f.volumeField,
+      client: peer,
+      ...attachmentFields,
+      takeover: boolean,
+    }),
+    'volume-detached': record({ volume: f.volumeField, client: peer }),
   })
 }
 
 export const encodeConfiguration = (value: Configuration): Uint8Array =>
   encodeDocument(VERSION, configurationBody, value)
 export const decodeConfiguration = (bytes: Uint8Array): Configuration =>
-  decodeDocument(VERSION, configurationBody, bytes)
+  decodeDocument({ 1: version1Configuration, [VERSION]: configurationBody }, bytes)
 
 export const encodeDelta = (value: Delta): Uint8Array => encodeDocument(VERSION, deltaBody, value)
-export const decodeDelta = (bytes: Uint8Array): Delta => decodeDocument(VERSION, deltaBody, bytes)
+export const decodeDelta = (bytes: Uint8Array): Delta =>
+  decodeDocument({ [VERSION]: deltaBody }, bytes)
 
 export const encodeChange = (value: Change): Uint8Array =>
-  encodeDocument(VERSION, changeBody, value)
+  encodeDocument(CHANGE_VERSION, changeBody, value)
 export const decodeChange = (bytes: Uint8Array): Change =>
-  decodeDocument(VERSION, changeBody, bytes)
+  decodeDocument({ [CHANGE_VERSION]: changeBody }, bytes)

@@ -73,6 +73,7 @@ export const raft = plainMessage<m.RaftMessage>(
 export const heartbeat = plainMessage<m.Heartbeat>(
   record({ incarnation: f.incarnationField, epoch: f.epochField, fenced: f.epochField }),
 )
+export const leaving = plainMessage<m.Leaving>(record({ incarnation: f.incarnationField }))
 export const heartbeatReply = plainMessage<m.HeartbeatReply>(
   union<m.HeartbeatReply>({
     granted: record({ epoch: f.epochField, leader: f.peerField, released: f.epochField }),

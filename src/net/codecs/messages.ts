@@ -5,6 +5,7 @@ import {
   BLOCK_BYTES,
   BLOCKS_PER_INDEX_PAGE,
   FRAME_BYTES_MAX,
+  HOST_LENGTH_MAX,
   INDEX_ENTRY_BYTES,
   NAME_LENGTH_MAX,
   ORIGINS_MAX,
@@ -83,6 +84,7 @@ export const dataReply = payloadMessage<m.DataReply>(
       'disk-full',
       'disk-error',
       'out-of-range',
+      'no-access',
     ]),
     epoch: f.epochField,
     generation: f.generationField,
@@ -215,6 +217,29 @@ export const clientReport = plainMessage<m.ClientReport>(
     held: nullable(heldReport),
   }),
 )
+export const attachRequest = plainMessage<m.AttachRequest>(
+  record({
+    volume: f.volumeField,
+    host: text(HOST_LENGTH_MAX),
+    mode: word(['exclusive', 'shared']),
+    takeover: boolean,
+  }),
+)
+export const attachReply = plainMessage<m.AttachReply>(
+  union<m.AttachReply>({
+    attached: record({ epoch: f.epochField }),
+    refused: record({
+      code: word(['in-use', 'not-found', 'refused']),
+      reason: sentence(SENTENCE_BYTES_MAX),
+    }),
+    wait: record({}),
+  }),
+)
+export const detachRequest = plainMessage<m.DetachRequest>(record({ volume: f.volumeField }))
+export const detachReply = plainMessage<m.DetachReply>(
+  union<m.DetachReply>({ detached: record({ epoch: f.epochField }), wait: record({}) }),
+)
+export const clientHeartbeat = plainMessage<m.ClientHeartbeat>(record({}))
 export const mismatchReport = plainMessage<m.MismatchReport>(
   record({ ...shardName, seen: f.epochField, own: f.epochField, from: f.peerField }),
 )

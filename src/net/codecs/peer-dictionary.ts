@@ -37,13 +37,19 @@ export function encodeDocument<T>(version: number, body: BodyCodec<T>, value: T)
   return state.buffer
 }
 
-export function decodeDocument<T>(version: number, body: BodyCodec<T>, bytes: Uint8Array): T {
+/** `bodies`: of every version that can be read. */
+export function decodeDocument<T>(
+  bodies: Readonly<Record<number, BodyCodec<T>>>,
+  bytes: Uint8Array,
+): T {
   const state: CodecState = { start: 0, end: bytes.length, buffer: bytes }
   const found = decodeFrom(c.uint8, state)
-  if (found !== version) {
+  const body = bodies[found]
+  if (body === undefined) {
+    const known = Object.keys(bodies).join(' and ')
     throw new SwarmdiskError(
       'protocol',
-      `a configuration record of format ${found}, but this release reads format ${version}`,
+      `a configuration record of format ${found}, but this release reads format ${known}`,
     )
   }
   const ids = decodeFrom(dictionary, state)

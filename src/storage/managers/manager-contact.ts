@@ -1,15 +1,17 @@
 // A storage server's side of the managers: it registers and sends heartbeats with one of them,
 // reports to all, and tells of mismatched epochs and of replicas that have caught up. All of it may
 // be repeated and may be lost: what is said once is said again with the next report.
+import { assert } from '../../base/assert.js'
 import type { PeerId } from '../../base/brands.js'
 import type { Timer } from '../../base/clock.js'
 import {
+  LEAVE_DEADLINE_MS,
   MISMATCH_INTERVAL_MS,
   REGISTER_AGAIN_MS,
   STORAGE_REPORT_INTERVAL_MS,
 } from '../../base/limits.js'
 import type { CaughtUpProposal, MismatchReport, StorageReport } from '../../net/messages.js'
-import type { PeerInfo } from '../../net/peers.js'
+import { LOST, type PeerInfo } from '../../net/peers.js'
 import { Heartbeats, type HeartbeatsOptions } from './heartbeats.js'
 import { ManagerChoice, type ManagerChoiceOptions } from './manager-choice.js'
 import { Registration, type RegistrationOptions } from './registration.js'
@@ -62,12 +64,28 @@ export class ManagerContact {
     this.#tick()
   }
 
+  /** Nothing is asked for or told any more. */
   stop(): void {
     this.#stopped = true
     this.#unsubscribe?.()
     this.#timer?.cancel()
     this.#registration.stop()
     this.#heartbeats.stop()
+  }
+
+  /**
+   * After stop(), when nothing is served any more: the others need not wait for the lease to end.
+   * Resolves when they go on, or after a while.
+   */
+  async leave(): Promise<void> {
+    const { peers, incarnation, lease } = this.#o
+    assert(this.#stopped, 'no heartbeat asks for a lease any more')
+    lease.ended()
+    const manager = this.#choice.current()
+    if (manager === null) return
+    const deadline = LEAVE_DEADLINE_MS
+    const reply = await peers.request(manager, 'leaving', { incarnation }, { deadline })
+    if (reply === LOST || !reply.ok) this.#o.log.info('stopped without being declared down')
   }
 
   propose(replicas: CaughtUpProposal['replicas']): void {

@@ -1,8 +1,8 @@
 // Managers and votes as people read them.
 import test from 'tape'
-import { renderEpoch } from '../../../src/cli/render/cluster.js'
+import { renderEpoch, renderVolumeDetail } from '../../../src/cli/render/cluster.js'
 import { renderManagerList, toleranceNote } from '../../../src/cli/render/managers.js'
-import type { EpochResult, ManagerListResult } from '../../../src/net/admin.js'
+import type { AttachmentResult, EpochResult, ManagerListResult } from '../../../src/net/admin.js'
 
 const A = 'a'.repeat(64)
 const B = 'b'.repeat(64)
@@ -74,5 +74,36 @@ test('votes: who, how and why; overridden refusals say so', t => {
     'bbbbbbbb | manager | refuse (overridden by --force) | Volume data would have 2 of 3 replicas.',
     'cccccccc | manager | refuse | x',
   ])
+  t.end()
+})
+
+test('who has a volume: since when, and whether it was heard of', t => {
+  const since = '2026-01-01T00:00:00.000Z'
+  const attached: AttachmentResult = {
+    ...{ client: A, host: 'node-1', mode: 'exclusive', since },
+    ...{ lastSeen: '2026-01-01T01:59:00.000Z', expired: true },
+  }
+  const fresh: AttachmentResult = {
+    ...{ client: B, host: 'node-2', mode: 'shared', since: '2026-01-01T01:59:55.000Z' },
+    ...{ lastSeen: null, expired: false },
+  }
+  const volume = {
+    ...{ name: 'data', id: 1, size: 2 ** 30, replicas: 3, minInSync: 2, health: 'ok' as const },
+    shards: { total: 8, inSync: 8, degraded: 0, unavailable: 0, syncing: 0 },
+    ...{ syncBytesLeft: 0, created: 5, placement: [] },
+  }
+  const now = Date.parse('2026-01-01T02:00:00.000Z')
+  const shown = lines(renderVolumeDetail({ ...volume, attachments: [attached, fresh] }, now))
+  t.match(shown[1] ?? '', /^data .*\| node-1 node-2$/)
+  t.deepEqual(shown.slice(3, 6), [
+    'ATTACHED AT | CLIENT | MODE | SINCE | AGE | LAST SEEN',
+    `node-1 | aaaaaaaa | exclusive | ${since} | 2 h | 1 min ago, expired`,
+    'node-2 | bbbbbbbb | shared | 2026-01-01T01:59:55.000Z | 5 s | not by this leader',
+  ])
+  const free = lines(renderVolumeDetail({ ...volume, attachments: [] }, now))
+  t.notOk(
+    free.some(line => line.startsWith('ATTACHED AT')),
+    'nobody: nothing is said',
+  )
   t.end()
 })

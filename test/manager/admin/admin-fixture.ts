@@ -3,9 +3,14 @@ import { byteCount, clusterId, incarnation, type PeerId } from '../../../src/bas
 import { silentLog } from '../../../src/base/log.js'
 import { apply } from '../../../src/layout/apply.js'
 import type { Change } from '../../../src/layout/change.js'
-import type { Configuration, ManagerRecord } from '../../../src/layout/configuration.js'
+import type {
+  Configuration,
+  ManagerRecord,
+  VolumeRecord,
+} from '../../../src/layout/configuration.js'
 import { AdminDesk } from '../../../src/manager/admin/admin.js'
 import type { ProposalResult, Vote } from '../../../src/manager/history/configuration-history.js'
+import type { ClientSeen } from '../../../src/manager/leases/access-desk.js'
 import type { ProposalManner } from '../../../src/manager/proposals/proposals.js'
 import { Reports } from '../../../src/manager/reports.js'
 import type { AdminCommand, AdminResult } from '../../../src/net/admin.js'
@@ -24,6 +29,7 @@ export class AdminBench {
   readonly proposed: (readonly [Change['kind'], ProposalManner])[] = []
   readonly votes: Vote[] = []
   newerElsewhere = 0
+  readonly expired = new Set<PeerId>()
   /** Instead of what the history answers. */
   answer: ProposalResult | Error | null = null
   readonly #desk: AdminDesk
@@ -32,7 +38,7 @@ export class AdminBench {
     this.history = new FakeHistory(SELF, newCluster(managers))
     const { peers, history, reports } = this
     this.#desk = new AdminDesk({
-      ...{ self: SELF, peers, history, reports, log: silentLog },
+      ...{ self: SELF, peers, history, reports, log: silentLog, access: this },
       connected: () => new Map(this.#connectedServers()),
       propose: (change, manner) => this.#propose(change, manner),
       addManager: (manager, manner) => this.#propose({ kind: 'manager-added', manager }, manner),
@@ -68,6 +74,21 @@ export class AdminBench {
     return JSON.parse(
       await this.#desk.carryOut(json, { id: CLIENT, roles: ['client'] }),
     ) as AdminResult
+  }
+
+  untilGivenBack(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  seen(client: PeerId): ClientSeen {
+    return { lastSeen: null, expired: this.expired.has(client) }
+  }
+
+  async detachExpired({ id, attachments }: VolumeRecord, proposer: string): Promise<void> {
+    for (const { client } of attachments.filter(held => this.expired.has(held.client))) {
+      const change: Change = { kind: 'volume-detached', volume: id, client }
+      await this.#propose(change, { proposer, force: false })
+    }
   }
 
   #propose(change: Change, manner: ProposalManner): Promise<ProposalResult> {

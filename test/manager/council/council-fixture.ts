@@ -1,10 +1,17 @@
 // Several managers on simulated disks and links, in virtual time: started, killed, cut off, and
 // asked as a client of each would ask.
-import { incarnation, peerId, type PeerId } from '../../../src/base/brands.js'
+import {
+  incarnation,
+  peerId,
+  type ClusterId,
+  type Epoch,
+  type PeerId,
+} from '../../../src/base/brands.js'
 import { silentLog, type Log } from '../../../src/base/log.js'
 import type { Configuration } from '../../../src/layout/configuration.js'
 import { Manager } from '../../../src/manager/manager.js'
 import type { AdminCommand, AdminResult } from '../../../src/net/admin.js'
+import type { Peers } from '../../../src/net/peers.js'
 import { PeerTable } from '../../../src/net/peer-table.js'
 import { MortalClock } from '../../simulator/mortal-clock.js'
 import { SeededRandom } from '../../simulator/seeded-random.js'
@@ -70,6 +77,23 @@ export class Council {
     const { running } = this.#place(name)
     if (!running) throw new Error(`${name} does not run`)
     return running.manager
+  }
+
+  leads(name: string): { readonly asFarAsItKnows: boolean; readonly surely: boolean } {
+    const manager = this.manager(name)
+    return { asFarAsItKnows: manager.leads, surely: manager.leadsForSure }
+  }
+
+  /** A storage server that says that it knows this configuration. */
+  async stranger(known: { readonly cluster: ClusterId; readonly epoch: Epoch }): Promise<Peers> {
+    const network = this.swarm.network(peerId('f'.repeat(64)), { server: false })
+    const peers = new PeerTable({
+      ...{ network, clock: this.clock, random: this.random, log: this.log },
+      self: { roles: ['storage'], name: 'stranger', incarnation: incarnation(1) },
+    })
+    peers.describe(known)
+    await peers.start()
+    return peers
   }
 
   configuration(name: string): Configuration {

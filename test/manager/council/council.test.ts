@@ -1,6 +1,6 @@
 // Several managers: taken in, leading, failing, cut off, coming back; what each of them knows.
 import test from 'tape'
-import { peerId } from '../../../src/base/brands.js'
+import { byteCount, epoch as toEpoch, incarnation, peerId } from '../../../src/base/brands.js'
 import type { EpochResult } from '../../../src/net/admin.js'
 import { Council } from './council-fixture.js'
 
@@ -98,6 +98,24 @@ test('a leader that is cut off commits nothing; healed, there is one history', a
   await council.end()
 })
 
+test('a leader that may have been replaced does not take itself for an old copy', async t => {
+  const council = await Council.of(3)
+  const old = await council.leader()
+  const { cluster, epoch: known } = council.configuration(old)
+  for (const name of council.names) if (name !== old) council.kill(name)
+  await council.clock.until('its lease is over', () => !council.leads(old).surely)
+  t.ok(council.leads(old).asFarAsItKnows, 'and it has not noticed yet')
+  const server = await council.stranger({ cluster, epoch: toEpoch(known + 1) })
+  await council.clock.until('they are linked', () => server.find(council.id(old)) !== undefined)
+  const request = { ...{ name: 'a', domain: 'a', addresses: [] }, weight: 1 }
+  const reply = server.request(council.id(old), 'register', {
+    ...{ ...request, capacity: byteCount(2 ** 30), incarnation: incarnation(1) },
+  })
+  t.deepEqual(await council.clock.settle('its answer', reply), { kind: 'wait' })
+  await server.stop()
+  await council.end()
+})
+
 test('a majority is away: changes are refused, questions answered; then all goes on', async t => {
   const council = await Council.of(3)
   const leader = await council.leader()
@@ -158,6 +176,8 @@ test('a removed manager leads no more, and can be added again', async t => {
   await council.start(leader, { wait: false })
   await council.clock.advance(5_000)
   t.notOk(council.manager(leader).leads, 'started again, it waits')
+  const asked = await council.admin(leader, { command: 'status' })
+  t.equal(asked.ok ? '' : asked.code, 'unreachable', 'others know better how things are')
   const added = await council.admin(others[0]!, {
     command: 'manager-add',
     manager: council.id(leader),

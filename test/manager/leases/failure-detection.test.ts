@@ -103,6 +103,22 @@ test('who is live, and who hears of it', async t => {
   t.end()
 })
 
+test('a server that says that it is being stopped is declared down at once', async t => {
+  const bench = new Bench()
+  for (const id of [A, B, C, D]) bench.beat(id)
+  t.notOk(await bench.detection.left(C, incarnation(2)), 'not another start')
+  t.ok(await bench.detection.left(C, incarnation(1)))
+  const [change] = bench.proposed
+  t.equal(change?.server, C)
+  t.deepEqual([...(change?.live ?? [])].sort(), [A, B, D].sort(), 'the others live')
+  t.match(change?.reason ?? '', /was stopped/)
+  t.equal(bench.stateOf(C), 'down')
+  t.equal(bench.beat(C), 'unregistered', 'a heartbeat that comes late earns no lease')
+  bench.history.lead(M2)
+  t.notOk(await bench.detection.left(A, incarnation(1)), 'only the leader decides')
+  bench.detection.stop()
+})
+
 test('a server that is not heard of is declared down, when its lease is over', async t => {
   const bench = new Bench()
   await bench.beats([A, B, C, D], 1000)

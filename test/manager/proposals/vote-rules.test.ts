@@ -1,9 +1,9 @@
 // Facts and decisions, for every kind of change.
 import test from 'tape'
-import { epoch, incarnation } from '../../../src/base/brands.js'
+import { epoch, incarnation, volumeId } from '../../../src/base/brands.js'
 import { CREATED, server, serverId } from '../../layout/clusters.js'
 import { testConfiguration } from '../../helpers/configurations.js'
-import type { Change, ChangeKind } from '../../../src/layout/change.js'
+import type { Change, ChangeKind, ChangeOf } from '../../../src/layout/change.js'
 import { isVotedOn } from '../../../src/manager/proposals/vote-rules.js'
 import { C, D, DELETE, M2, M4, REMOVE_C } from './proposals-fixture.js'
 
@@ -17,6 +17,11 @@ const created: Change = {
   placement: [],
 }
 
+const ATTACHED: ChangeOf<'volume-attached'> = {
+  ...{ kind: 'volume-attached', volume: volumeId(1), client: D, host: 'h', mode: 'exclusive' },
+  ...{ since: '2026-01-01T00:00:00.000Z', takeover: false },
+}
+
 test('decisions are voted on, facts are not', t => {
   const cases: Readonly<Record<ChangeKind, readonly [Change, boolean]>> = {
     'cluster-created': [CREATED, false],
@@ -28,6 +33,8 @@ test('decisions are voted on, facts are not', t => {
     'server-removed': [REMOVE_C, true],
     'volume-created': [created, true],
     'volume-deleted': [DELETE, true],
+    'volume-attached': [ATTACHED, false],
+    'volume-detached': [{ kind: 'volume-detached', volume: ATTACHED.volume, client: D }, false],
     'shards-reallocated': [{ kind: 'shards-reallocated', reason: 'x', shards: [] }, false],
     'shards-moved': [{ kind: 'shards-moved', reason: 'x', shards: [] }, true],
     'server-state': [{ kind: 'server-state', server: C, state: 'draining' }, true],

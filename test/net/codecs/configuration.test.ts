@@ -84,6 +84,26 @@ test('damaged configurations, deltas and changes are refused as protocol errors'
   t.end()
 })
 
+test('a configuration of version 1, as older managers kept it: nobody is attached', t => {
+  const random = new SeededRandom(5)
+  const [volume] = [...Array(50).keys()].flatMap(() => {
+    return [...samples.configuration(random).volumes.values()]
+  })
+  const plain = { ...volume!, attachments: [] }
+  const configuration = {
+    ...samples.configuration(random),
+    ...{ volumes: new Map([[plain.id, plain]]), nextVolume: volumeId(7), deletedVolumes: [] },
+  }
+  const bytes = encodeConfiguration(configuration)
+  t.equal(bytes[0], 2)
+  // Behind the volume, one byte each: no attachments, the next volume, no deleted volumes.
+  t.deepEqual([...bytes.subarray(-3)], [0, 7, 0])
+  const old = Buffer.concat([bytes.subarray(0, -3), bytes.subarray(-2)])
+  old[0] = 1
+  t.deepEqual(decodeConfiguration(old), configuration)
+  t.end()
+})
+
 test('another format is named in the error', t => {
   const bytes = encodeChange({ kind: 'volume-deleted', volume: volumeId(1) })
   bytes[0] = 9

@@ -282,6 +282,32 @@ const reports = {
     }),
     reply: null,
   } satisfies MessageSample<'client-report'>,
+  attach: {
+    request: r => ({
+      ...{ volume: s.volumeId(r), host: s.host(r), mode: s.mode(r), takeover: bool(r) },
+    }),
+    reply: r =>
+      r.pick<() => m.AttachReply>([
+        () => ({ kind: 'attached', epoch: s.epoch(r) }),
+        () => {
+          const code = r.pick(['in-use', 'not-found', 'refused'] as const)
+          return { kind: 'refused', code, reason: sentence(r) }
+        },
+        () => ({ kind: 'wait' }),
+      ])(),
+  } satisfies MessageSample<'attach'>,
+  detach: {
+    request: r => ({ volume: s.volumeId(r) }),
+    reply: r =>
+      r.pick<() => m.DetachReply>([
+        () => ({ kind: 'detached', epoch: s.epoch(r) }),
+        () => ({ kind: 'wait' }),
+      ])(),
+  } satisfies MessageSample<'detach'>,
+  'client-heartbeat': {
+    request: () => ({}),
+    reply: null,
+  } satisfies MessageSample<'client-heartbeat'>,
 }
 
 const leases = {
@@ -294,6 +320,10 @@ const leases = {
         () => ({ kind: 'no-leader' }),
       ])(),
   } satisfies MessageSample<'heartbeat'>,
+  leaving: {
+    request: r => ({ incarnation: s.incarnation(r) }),
+    reply: r => ({ ok: bool(r) }),
+  } satisfies MessageSample<'leaving'>,
   'storage-vote': {
     request: proposalVoteRequest,
     reply: proposalVoteReply,

@@ -2,7 +2,9 @@
 import * as brands from '../../../src/base/brands.js'
 import type { Change } from '../../../src/layout/change.js'
 import type {
+  AccessMode,
   Address,
+  Attachment,
   Configuration,
   ManagerRecord,
   Replica,
@@ -91,6 +93,15 @@ function allocation(random: SeededRandom, peers: readonly brands.PeerId[]): Shar
   }
 }
 
+export const host = (random: SeededRandom): string =>
+  random.pick(['a', 'node-17.example.org', 'h'.repeat(255)])
+export const mode = (random: SeededRandom): AccessMode => random.pick(['exclusive', 'shared'])
+
+function attachment(random: SeededRandom, client: brands.PeerId): Attachment {
+  const since = '2026-01-01T00:00:00.000Z'
+  return { client, host: host(random), mode: mode(random), since }
+}
+
 function volume(random: SeededRandom, peers: readonly brands.PeerId[]): VolumeRecord {
   return {
     id: volumeId(random),
@@ -101,6 +112,7 @@ function volume(random: SeededRandom, peers: readonly brands.PeerId[]): VolumeRe
     created: epoch(random),
     layers: several(random, 3, () => ({ id: number(random, 2 ** 32) })),
     shards: several(random, 20, () => allocation(random, peers)),
+    attachments: several(random, 3, () => attachment(random, random.pick(peers))),
   }
 }
 
@@ -202,5 +214,12 @@ export function changes(random: SeededRandom): readonly Change[] {
       })),
     },
     { kind: 'server-state', server: peer(random), state: random.pick(['draining', 'up']) },
+    {
+      ...attachment(random, random.pick(peers)),
+      kind: 'volume-attached',
+      volume: volumeId(random),
+      takeover: random.chance(0.5),
+    },
+    { kind: 'volume-detached', volume: volumeId(random), client: random.pick(peers) },
   ]
 }

@@ -1,5 +1,6 @@
 // Runs the simulator on a mutant until a seed catches it.
 import { runSeeds } from '../pool/pool.js'
+import { seedsFrom } from '../run/shape.js'
 import { copyOf } from './mutate.js'
 import type { Mutant } from './mutant.js'
 
@@ -12,15 +13,14 @@ export interface Hunt {
   readonly finding: string
 }
 
-/** The known seed first, then those from 1 on. */
+/** The known seed first, then those from 1 on that can show it. */
 export async function hunt(
   mutant: Mutant,
   options: { readonly seeds: number; readonly from?: number; readonly workers?: number },
 ): Promise<Hunt> {
   const { root, remove } = copyOf(mutant)
-  const from = options.from ?? 1
-  const rest = Array.from({ length: options.seeds - 1 }, (_, i) => from + i)
-  const { workers } = options
+  const { workers, from = 1, seeds: count } = options
+  const rest = seedsFrom(from, { count: count - 1, mode: mutant.mode })
   let seeds = 0
   try {
     const order = [mutant.caughtBy, ...rest]

@@ -14,7 +14,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: 'const vouched = true || (await confirmation.confirmed()) || host.leaseValid()',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 18,
   },
   {
     name: 'confirm-nobody',
@@ -26,7 +26,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: 'return replies.length >= 0',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 185,
   },
   {
     name: 'drop-without-fence',
@@ -38,7 +38,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: 'return heard + LEASE_MARGIN_MS + 0 * LEASE_MS',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 2,
   },
   {
     name: 'lose-a-vote',
@@ -55,7 +55,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: '',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 99,
   },
   {
     name: 'forget-hard-state',
@@ -91,7 +91,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: 'Math.max(1, Math.floor(count / 2))',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 6,
   },
   {
     name: 'commit-of-later-steps',

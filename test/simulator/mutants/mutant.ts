@@ -1,5 +1,7 @@
 // What a mutant is: one rule of swarmdisk left out, as a change of its source text.
 
+import type { Mode } from '../run/shape.js'
+
 export interface Edit {
   /** Below src. */
   readonly file: string
@@ -13,6 +15,8 @@ export interface Mutant {
   /** The rule that it breaks. */
   readonly breaks: string
   readonly edits: readonly Edit[]
+  /** Only runs of this kind can show it, and only those are run; by default all are. */
+  readonly mode?: Mode
   /** A seed that is known to catch it. */
   readonly caughtBy: number
 }

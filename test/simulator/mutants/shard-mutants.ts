@@ -4,8 +4,8 @@
 // Two rules are kept, and have no mutant, since nothing can be seen without them as things are:
 // - fetch-in-flight (no walk of the model sees it either): blocks with a write in flight are given
 //   to a syncing replica when that is settled. The primary is the only source, so whatever it gives
-//   too early reaches the replica as a write as well, before or after, and a new allocation compares
-//   again.
+//   too early reaches the replica as a write as well, before or after, and a new allocation
+//   compares again.
 // - A client's write gets a new number when the generation has risen. Servers that have restarted
 //   know no numbers, and a generation rises only when all have; it is for one that is made in-sync
 //   without having restarted.
@@ -36,7 +36,7 @@ const SETTLING: readonly Mutant[] = [
         replace: 'const missing = new Set<PeerId>()',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 46,
   },
   {
     name: 'settle-forgets-once',
@@ -48,7 +48,7 @@ const SETTLING: readonly Mutant[] = [
         replace: 'const origins = requests.filter(() => false).flatMap(w => w.origins)',
       },
     ],
-    caughtBy: 14,
+    caughtBy: 29,
   },
   {
     name: 'settle-forgets-executed',
@@ -60,7 +60,7 @@ const SETTLING: readonly Mutant[] = [
         replace: '.filter(write => open.some(span => overlap(span, write)) && false)',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 212,
   },
   {
     name: 'settle-keeps-old-list',
@@ -85,7 +85,7 @@ const SETTLING: readonly Mutant[] = [
       list.add({ ...span, allocation, sequence: message.sequence, origins })`,
       },
     ],
-    caughtBy: 1,
+    caughtBy: 59,
   },
 ]
 
@@ -112,7 +112,7 @@ const SERVING: readonly Mutant[] = [
         replace: 'if (!replica) return',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 3,
   },
   {
     name: 'ack-before-all',
@@ -124,7 +124,7 @@ const SERVING: readonly Mutant[] = [
         replace: 'if (follower.acknowledged < 0)',
       },
     ],
-    caughtBy: 2,
+    caughtBy: 1,
   },
   {
     name: 'no-epoch-check',
@@ -160,7 +160,7 @@ const SERVING: readonly Mutant[] = [
         replace: 'return true',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 8,
   },
   {
     name: 'no-check-after-reading',
@@ -176,7 +176,7 @@ const SERVING: readonly Mutant[] = [
   if (!vouched ||`,
       },
     ],
-    caughtBy: 1,
+    caughtBy: 412,
   },
   {
     name: 'corrupt-is-served',
@@ -184,23 +184,30 @@ const SERVING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/shard-reader.ts',
-        find: 'if (corrupt.length > 0) {\n      const again',
-        replace: 'if (corrupt.length > 9e9) {\n      const again',
+        find: 'if (corrupt.length > 0) {\n      if (call.repairs',
+        replace: 'if (corrupt.length > 9e9) {\n      if (call.repairs',
       },
     ],
+    mode: 'rotten',
     caughtBy: 1,
   },
   {
     name: 'repair-over-open-write',
-    breaks: 'A corrupt block is repaired only while no write of it is open.',
+    breaks: 'A corrupt block is repaired only while no write of it is open, or arrives.',
     edits: [
       {
         file: 'storage/replica/block-repair.ts',
         find: "if (!(await decided(context, span))) return 'not-now'",
         replace: '',
       },
+      {
+        file: 'storage/replica/block-repair.ts',
+        find: "if (guard.touched(block)) return 'repaired'",
+        replace: '',
+      },
     ],
-    caughtBy: 1,
+    mode: 'rotten',
+    caughtBy: 532,
   },
 ]
 
@@ -215,7 +222,7 @@ const ONCE: readonly Mutant[] = [
         replace: 'const spans: readonly BlockSpan[] = [write.span]',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 12,
   },
   {
     name: 'no-once-handover',
@@ -227,7 +234,7 @@ const ONCE: readonly Mutant[] = [
         replace: 'return',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 58,
   },
   {
     name: 'once-forgotten-at-once',
@@ -239,7 +246,7 @@ const ONCE: readonly Mutant[] = [
         replace: 'if (writes.executed.delete(request)) this.#size--',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 58,
   },
 ]
 
@@ -268,7 +275,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: "if (!goesOn) this.#emit({ kind: 'catch-up', everything: false })",
       },
     ],
-    caughtBy: 1,
+    caughtBy: 49,
   },
   {
     name: 'compare-newer-only',
@@ -282,7 +289,7 @@ const CATCHING_UP: readonly Mutant[] = [
       if (ours && other && other.epoch <= ours.epoch) continue`,
       },
     ],
-    caughtBy: 1,
+    caughtBy: 16,
   },
   {
     name: 'overwrite-newer',
@@ -294,7 +301,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: 'const take = entry !== undefined',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 1458,
   },
   {
     name: 'counted-without-everything',
@@ -306,7 +313,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: "follower.counted !== 'counted'",
       },
     ],
-    caughtBy: 1,
+    caughtBy: 383,
   },
   {
     name: 'insync-before-fsync',
@@ -326,7 +333,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: 'await Promise.resolve(store)',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 653,
   },
   {
     name: 'confirm-without-counting',
@@ -338,7 +345,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: 'if (follower.inSync && follower.acknowledged < upTo)',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 5,
   },
   {
     name: 'proposed-is-uncounted',
@@ -350,7 +357,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: "if (follower) follower.counted = 'no'",
       },
     ],
-    caughtBy: 1,
+    caughtBy: 1094,
   },
 ]
 
@@ -365,7 +372,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'const others = state.inSyncOthers().map(peer => this.#sync(epoch, peer))',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 851,
   },
   {
     name: 'flush-skips-a-replica',
@@ -377,7 +384,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'const others = state.required().slice(1).map(peer => this.#sync(epoch, peer))',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 40,
   },
   {
     name: 'flush-of-the-others-only',
@@ -389,7 +396,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'Promise.all([store, ...others]).then(',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 3,
   },
   {
     name: 'flush-is-dropped',
@@ -401,7 +408,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'if (this.#flushable) void this.#flushes.join()\n    return Promise.resolve()',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 9,
   },
   {
     name: 'flush-under-way-is-joined',
@@ -414,7 +421,8 @@ const FLUSHING: readonly Mutant[] = [
           'if (!this.#running) return this.#start()\n    if (!this.#next) return this.#running',
       },
     ],
-    caughtBy: 1,
+    mode: 'exclusive',
+    caughtBy: 4760,
   },
   {
     name: 'flush-of-own-writes-only',
@@ -422,11 +430,11 @@ const FLUSHING: readonly Mutant[] = [
     edits: [
       {
         file: 'client/shard/shard-line.ts',
-        find: '#inherited = true',
-        replace: '#inherited = false',
+        find: 'this.unflushed || this.#inherited',
+        replace: 'this.unflushed',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 21,
   },
   {
     name: 'no-replay',
@@ -434,16 +442,11 @@ const FLUSHING: readonly Mutant[] = [
     edits: [
       {
         file: 'client/shard/shard-line.ts',
-        find: `    this.#replay.start()
-  }
-
-  #lost`,
-        replace: `  }
-
-  #lost`,
+        find: 'this.#replay.start()',
+        replace: '',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 9,
   },
   {
     name: 'replay-not-first',
@@ -455,7 +458,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'if (this.#shard.replaying && !this.#call.replay && this.#needed < 0) {',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 9,
   },
   {
     name: 'replay-over-newer',
@@ -467,6 +470,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'this.#kept.list()',
       },
     ],
+    mode: 'exclusive',
     caughtBy: 1,
   },
   {
@@ -480,6 +484,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: '    if (now.generation < 0) return false',
       },
     ],
+    mode: 'exclusive',
     caughtBy: 1,
   },
 ]
@@ -495,7 +500,7 @@ const STORE: readonly Mutant[] = [
         replace: 'await Promise.resolve()',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 3,
   },
   {
     name: 'no-recovery',
@@ -507,7 +512,7 @@ const STORE: readonly Mutant[] = [
         replace: 'if (decided) continue',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 10,
   },
   {
     name: 'region-not-logged',
@@ -519,7 +524,7 @@ const STORE: readonly Mutant[] = [
         replace: 'if (due.length >= 0) {',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 9,
   },
 ]
 

@@ -3,23 +3,15 @@
 import type { OperationName } from '../../../src/net/operations.js'
 import type { SeededRandom } from '../seeded-random.js'
 import type { Moment } from '../watched-peers.js'
+import type { Mode } from './shape.js'
 import { COUNCIL_PLOTS } from './council-plots.js'
 import { POWER_PLOTS, ROTTEN_PLOTS, SHARD_PLOTS } from './shard-plots.js'
 import { cut, kill, MEND, on, pause, snap, type Player, type Plot, type Step } from './steps.js'
 
-/**
- * Three kinds of runs:
- * - `shared`: several clients write. At any time one in-sync replica of each shard has kept its
- *   memory, so nothing acknowledged may ever be missing.
- * - `exclusive`: one client writes. Anything may die, all servers at once included.
- * - `rotten`: as shared, and bits flip on one server; then servers die one at a time.
- */
-export type Mode = 'shared' | 'exclusive' | 'rotten'
-
 const PLOTS: Readonly<Record<Mode, readonly Plot[]>> = {
   shared: SHARD_PLOTS,
   exclusive: [...SHARD_PLOTS, ...POWER_PLOTS, ...POWER_PLOTS],
-  rotten: [...SHARD_PLOTS, ...ROTTEN_PLOTS, ...ROTTEN_PLOTS],
+  rotten: [...SHARD_PLOTS, ...Array.from({ length: 4 }, () => ROTTEN_PLOTS).flat()],
 }
 
 const PLAYERS: readonly Player[] = ['P', 'P', 'P', 'F', 'F', 'G', 'M', 'C', 'D']

@@ -6,14 +6,15 @@ import { wait } from '../../../src/base/clock.js'
 import { byteCount, byteOffset, type PeerId } from '../../../src/base/brands.js'
 import { SwarmdiskError } from '../../../src/base/errors.js'
 import { BLOCK_BYTES } from '../../../src/base/limits.js'
-import type { ShardAllocation } from '../../../src/layout/configuration.js'
+import type { ShardAllocation, VolumeRecord } from '../../../src/layout/configuration.js'
 import { splitRange } from '../../../src/layout/geometry.js'
 import { blockOffset } from '../../../src/storage/store/layer-format.js'
-import { SECTOR_BYTES } from '../check/volume-model.js'
+import { SECTOR_BYTES, SECTORS_PER_BLOCK } from '../check/volume-model.js'
 import type { SeededRandom } from '../seeded-random.js'
 import type { Client, Death, SimulatedCluster } from '../simulated-cluster.js'
-import { drawAct, type Mode } from './acts.js'
+import { drawAct } from './acts.js'
 import { Moments } from './moments.js'
+import type { Mode } from './shape.js'
 import type { Duration, Player, Step } from './steps.js'
 
 export interface FaultsOptions {
@@ -40,8 +41,6 @@ const DURATIONS: Readonly<Record<Duration, readonly number[]>> = {
 }
 /** A moment that does not come within this is not waited for. */
 const MOMENT_LIMIT_MS = 300
-/** Flipped at once by a plot. */
-const ROTTEN_SECTORS = 6
 const PLENTY = 2 ** 40
 /** A lease, the decision about a server whose lease is over, and its way to the others. */
 const DECIDED_MS = 6_000
@@ -115,9 +114,9 @@ export class Faults {
   // ---- who plays ------------------------------------------------------------------------------
 
   #cast(): Cast {
-    const { cluster, clients } = this.#o
+    const { clients } = this.#o
     const random = this.#random
-    const { replicas } = random.pick(cluster.shards())
+    const { replicas } = random.pick(this.#stages())
     const [primary, ...others] = replicas.map(replica => replica.server)
     const [F, G] = shuffled(random, others)
     const [C, D] = shuffled(random, clients()).map(client => client.id)
@@ -127,6 +126,16 @@ export class Faults {
       PeerId | undefined,
     ][]
     return new Map(cast.filter((entry): entry is [Player, PeerId] => entry[1] !== undefined))
+  }
+
+  /** Shards to play in; where there is rot, now and then those that the rotten server leads. */
+  #stages(): readonly ShardAllocation[] {
+    const { cluster, mode } = this.#o
+    const shards = cluster.shards()
+    if (mode !== 'rotten' || this.#random.chance(0.7)) return shards
+    const rotten = cluster.idOf(this.#rotten)
+    const led = shards.filter(({ replicas }) => replicas[0]?.server === rotten)
+    return led.length > 0 ? led : shards
   }
 
   /** The leader first, if there is one; else and after it in any order. */
@@ -177,8 +186,7 @@ export class Faults {
       case 'refuse':
         return this.#refuse(cast.get(step.player), this.#draw(step.for))
       case 'rot':
-        if (mode === 'rotten') for (let i = ROTTEN_SECTORS; i > 0; i--) this.#flip()
-        return
+        return mode === 'rotten' ? this.#rot() : undefined
       case 'work':
         return this.#o.work(step.what)
       default:
@@ -187,12 +195,13 @@ export class Faults {
   }
 
   async #await(step: Extract<Step, { kind: 'await' }>, cast: Cast): Promise<void> {
-    const { operation, moment, count = 1 } = step
+    const { operation, moment, count = 1, resuming } = step
     const at = step.at && cast.get(step.at)
     const by = step.by && cast.get(step.by)
     if ((step.at && !at) || (step.by && !by)) return
     const sight = { operation, moment, ...(at ? { at } : {}), ...(by ? { by } : {}) }
-    await this.moments.next([sight], count, MOMENT_LIMIT_MS)
+    const exact = resuming ? { ...sight, resuming } : sight
+    await this.moments.next([exact], count, MOMENT_LIMIT_MS)
   }
 
   #break(a?: PeerId, b?: PeerId): void {
@@ -315,7 +324,7 @@ export class Faults {
   #fill(cast: Cast): void {
     const { cluster } = this.#o
     const name = cluster.nameOf(this.#random.pick([...cast.values()].slice(0, 2)))
-    if (!cluster.serverNames.includes(name)) return
+    if (!cluster.isServing(name)) return
     this.#note('disk full')
     const disk = cluster.diskOf(name)
     disk.setCapacity(disk.used() + this.#random.below(24) * BLOCK_BYTES)
@@ -331,7 +340,23 @@ export class Faults {
     const { cluster, sectors } = this.#o
     const volume = this.#random.pick([...cluster.configuration.volumes.values()])
     const sector = this.#random.pick(sectors(volume.id))
-    if (sector === undefined) return
+    if (sector !== undefined) this.#flipSector(volume, sector)
+  }
+
+  /** One sector of about every other block that is used. */
+  #rot(): void {
+    const { cluster, sectors } = this.#o
+    for (const volume of cluster.configuration.volumes.values()) {
+      const firsts = sectors(volume.id).filter(sector => sector % SECTORS_PER_BLOCK === 0)
+      for (const first of firsts) {
+        if (this.#random.chance(0.5)) continue
+        this.#flipSector(volume, first + this.#random.below(SECTORS_PER_BLOCK))
+      }
+    }
+  }
+
+  #flipSector(volume: VolumeRecord, sector: number): void {
+    const { cluster } = this.#o
     const range = { offset: byteOffset(sector * SECTOR_BYTES), length: byteCount(SECTOR_BYTES) }
     const [piece] = splitRange(range, volume.shards.length)
     const block = Math.floor(piece!.shardOffset / BLOCK_BYTES)

@@ -2,6 +2,7 @@
 // waits goes on in the turn in which it happens, before anything else does.
 import { wait, type Clock } from '../../../src/base/clock.js'
 import type { PeerId } from '../../../src/base/brands.js'
+import type { Replicated } from '../../../src/net/messages.js'
 import type { OperationName } from '../../../src/net/operations.js'
 import type { Moment, Seen } from '../watched-peers.js'
 
@@ -12,6 +13,8 @@ export interface Sight {
   readonly at?: PeerId
   /** The other side of the message; any if absent. */
   readonly by?: PeerId
+  /** A `replicated` that asks to go on from there. */
+  readonly resuming?: true
 }
 
 interface Watch {
@@ -70,6 +73,7 @@ function matches(sight: Sight, seen: Seen): boolean {
     sight.operation === seen.operation &&
     sight.moment === seen.moment &&
     (sight.at === undefined || sight.at === seen.at) &&
-    (sight.by === undefined || sight.by === seen.other)
+    (sight.by === undefined || sight.by === seen.other) &&
+    (!sight.resuming || (seen.request as Partial<Replicated>).resume === true)
   )
 }

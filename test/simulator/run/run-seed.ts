@@ -1,32 +1,31 @@
 // One run of the simulator, decided by its seed: a small cluster, few blocks, clients that fight
 // over them in bursts, and faults at moments of the protocol; then everything heals, and must be
 // right, in-sync and equal. Used by seeds.test.ts, by simulate.ts and by mutants.ts.
-import { wait } from '../../../src/base/clock.js'
-import type { PeerId } from '../../../src/base/brands.js'
+import { byteOffset, type PeerId } from '../../../src/base/brands.js'
+import { isSwarmdiskError } from '../../../src/base/errors.js'
 import { BLOCKS_PER_EXTENT, BLOCKS_PER_INDEX_PAGE, EXTENT_BYTES } from '../../../src/base/limits.js'
 import { Histories } from '../check/histories.js'
-import { SECTORS_PER_BLOCK, VolumeModel } from '../check/volume-model.js'
+import { SECTOR_BYTES, SECTORS_PER_BLOCK, VolumeModel } from '../check/volume-model.js'
 import { compareShard } from '../equal-replicas.js'
 import type { SeededRandom } from '../seeded-random.js'
 import { SimulatedCluster, type Client } from '../simulated-cluster.js'
 import type { Sink } from '../trace.js'
-import type { Mode } from './acts.js'
 import { Faults } from './faults.js'
 import { callRoll } from './roll-call.js'
-import { PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
+import { shapeOf, type Mode } from './shape.js'
+import { content, PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
 
 /** A change of what a seed does: seeds of another version mean nothing in this one. */
-export const GENERATOR = 4
+export const GENERATOR = 5
 
-const MODES: readonly Mode[] = ['shared', 'shared', 'shared', 'exclusive', 'exclusive', 'rotten']
 const EXTENTS = 2
 /** Virtual milliseconds: everything must be over by then. */
 const HEALING_LIMIT = 300_000
 /** A link that was cut is found dead, and opened again, within this. */
 const ROLL_CALL_LIMIT = 30_000
+/** Longer where something is held: then the successor works as it can. */
+const REACH_LIMIT = 1_000
 const RUN_LIMIT = 3_600_000
-/** What a dead client had under way has been decided or refused by then. */
-const AFTER_DEATH = 10_000
 
 export interface Outcome {
   readonly findings: readonly string[]
@@ -75,19 +74,19 @@ class Run {
   readonly #all: Workload[] = []
   readonly #findings: string[] = []
   #using: Using[] = []
+  /** A writer that lives, and is to be taken over from. */
+  #ousted: Client | null = null
   /** The writer has died, and nobody has its place yet. */
   #orphaned = false
 
-  constructor(cluster: SimulatedCluster) {
+  constructor(cluster: SimulatedCluster, mode: Mode) {
     this.#cluster = cluster
+    this.#mode = mode
     this.#plan = cluster.stream('plan')
     this.#work = cluster.stream('work')
-    const mode = this.#plan.pick(MODES)
-    // One good copy beside the rotten one must be left when a server is down.
-    this.#mode = mode === 'rotten' && cluster.serverNames.length < 3 ? 'shared' : mode
     this.#faults = new Faults({
       cluster,
-      mode: this.#mode,
+      mode,
       clients: () => this.#using.map(({ client }) => client),
       sectors: volume => this.#sectorsOf(volume),
       memoryMayBeLost: () => {
@@ -101,7 +100,7 @@ class Run {
   async story(): Promise<Outcome> {
     const plan = this.#plan
     const clients = this.#mode === 'exclusive' ? 1 : 3
-    const first = await this.#cluster.startClient()
+    const first = await this.#startClient()
     const volumes = plan.chance(0.15) ? 2 : 1
     for (let i = 0; i < volumes; i++) await this.#volume(first, `v${i}`)
     this.#use(first)
@@ -231,8 +230,13 @@ class Run {
     })
   }
 
+  /** Alone, or with others, as the mode has it. */
+  #startClient(): Promise<Client> {
+    return this.#cluster.startClient({ shared: this.#mode !== 'exclusive' })
+  }
+
   async #newClient(): Promise<void> {
-    const client = await this.#cluster.startClient()
+    const client = await this.#startClient()
     // The manager that it found first may be behind the others.
     const sees = ({ name }: Subject): boolean => client.driver.open(name) !== null
     await this.#cluster.until('a new client sees the volumes', () => this.#subjects.every(sees))
@@ -255,7 +259,11 @@ class Run {
   #clientDies(client: Client): void {
     const gone = this.#using.find(using => using.client === client)
     if (!gone) return
-    client.die()
+    // One that lives, and has calls under way, is replaced as one that is dead: nobody can tell.
+    const has = ({ name }: Subject): boolean => client.driver.open(name)?.claimed ?? false
+    const lives = this.#mode === 'exclusive' && this.#subjects.every(has) && this.#plan.chance(0.5)
+    if (lives) this.#ousted = client
+    else client.die()
     for (const workload of gone.workloads) workload.abandon()
     this.#using = this.#using.filter(using => using !== gone)
     if (this.#mode !== 'exclusive') return
@@ -267,13 +275,45 @@ class Run {
     }
   }
 
-  /** Nothing but time keeps two writers apart so far. */
+  /** Its successor takes over, whatever of the dead one is still under way. */
   async #replaceWriter(): Promise<void> {
-    const { clock, swarm } = this.#cluster
     this.#orphaned = false
+    const { swarm, managerNames, serverNames } = this.#cluster
+    const ousted = this.#ousted
+    this.#ousted = null
     swarm.heal()
-    await wait(clock, AFTER_DEATH)
     await this.#newClient()
+    for (const name of [...managerNames, ...(this.#plan.chance(0.5) ? [] : serverNames)]) {
+      if (ousted && this.#plan.chance(0.7)) swarm.partition(ousted.id, this.#cluster.idOf(name))
+    }
+    const [successor] = this.#using
+    for (const { name } of this.#subjects) {
+      await successor?.client.driver.open(name)?.attach({ takeover: true })
+    }
+    if (ousted && successor && (await this.#hasReached(successor))) {
+      for (const subject of this.#subjects) void this.#provoke(ousted, subject)
+    }
+  }
+
+  /** Every shard has answered it, so that nothing of its predecessor is executed any more. */
+  async #hasReached({ workloads }: Using): Promise<boolean> {
+    let reached = false
+    Promise.all(workloads.map(workload => workload.flush())).then(
+      () => (reached = true),
+      () => undefined, // it was taken over from in turn
+    )
+    return this.#cluster.within(REACH_LIMIT, () => reached)
+  }
+
+  /** A client that was taken over from writes all the same: nobody may ever see it. */
+  async #provoke(client: Client, { name, places, values }: Subject): Promise<void> {
+    const offset = byteOffset(this.#work.pick(places) * SECTORS_PER_BLOCK * SECTOR_BYTES)
+    try {
+      await client.driver.open(name)?.write(offset, content(values.next()))
+      this.#findings.push('I4: a client that had lost its access wrote')
+    } catch (error) {
+      if (!isSwarmdiskError(error)) throw error
+    }
   }
 
   #sectorsOf(volume: number): readonly number[] {
@@ -286,8 +326,7 @@ class Run {
 }
 
 export async function runSeed(seed: number, sink: Sink | null = null): Promise<Outcome> {
-  const servers = [3, 3, 3, 2, 4][seed % 5]!
-  const managers = seed % 3 === 0 ? 3 : 1
+  const { mode, servers, managers } = shapeOf(seed)
   const cluster = await SimulatedCluster.start({ seed, servers, managers, sink })
-  return cluster.run('the run', new Run(cluster).story(), RUN_LIMIT)
+  return cluster.run('the run', new Run(cluster, mode).story(), RUN_LIMIT)
 }

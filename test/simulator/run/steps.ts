@@ -22,6 +22,8 @@ export type Step =
       readonly at?: Player
       /** The other side of the message. */
       readonly by?: Player
+      /** Only if a follower says with it where to go on, as on a new path. */
+      readonly resuming?: true
       readonly count?: number
     }
   /** That a FLUSH of a whole volume was acknowledged. */
@@ -49,6 +51,10 @@ export const cut = (from: Player, to: Player, time: Duration = 'middle'): Step =
 }
 export const on = (operation: OperationName, moment: Moment, at?: Player, by?: Player): Step => {
   return { kind: 'await', operation, moment, ...(at ? { at } : {}), ...(by ? { by } : {}) }
+}
+export const resumed = (follower: Player, primary: Player): Step => {
+  const moment = { operation: 'replicated', moment: 'sent' } as const
+  return { kind: 'await', ...moment, at: follower, by: primary, resuming: true }
 }
 export const kill = (player: Player, back: Duration = 'short'): Step => {
   return { kind: 'kill', player, back }

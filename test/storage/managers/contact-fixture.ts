@@ -2,7 +2,7 @@
 import { byteCount, epoch, incarnation, type PeerId } from '../../../src/base/brands.js'
 import { silentLog } from '../../../src/base/log.js'
 import type { HeartbeatReply } from '../../../src/net/manager-messages.js'
-import type { RegisterReply } from '../../../src/net/messages.js'
+import type { OkReply, RegisterReply } from '../../../src/net/messages.js'
 import type { OperationName } from '../../../src/net/operations.js'
 import { LeaseState } from '../../../src/storage/managers/lease-state.js'
 import { ManagerContact } from '../../../src/storage/managers/manager-contact.js'
@@ -32,6 +32,7 @@ export class ContactFixture {
   removed = false
   heartbeat: Answers<HeartbeatReply> = manager => this.granted(manager)
   register: Answers<RegisterReply> = () => ({ kind: 'registered', epoch: epoch(5) })
+  leaving: Answers<OkReply> = () => ({ ok: true })
   leader = ONE
 
   constructor() {
@@ -41,7 +42,12 @@ export class ContactFixture {
       this.asked.push(`${operation} ${nameOf(to)}`)
       const isHeartbeat = operation === 'heartbeat'
       if (isHeartbeat) this.fenced.push((request as { readonly fenced: number }).fenced)
-      const reply = isHeartbeat ? this.heartbeat(nameOf(to)) : this.register(nameOf(to))
+      const asked = isHeartbeat
+        ? this.heartbeat
+        : operation === 'leaving'
+          ? this.leaving
+          : this.register
+      const reply = asked(nameOf(to))
       if (reply) this.clock.after(1, () => answer(reply))
     }
     const none = byteCount(0)

@@ -1,7 +1,12 @@
 // One manager at a time: heartbeats, registering, and what happens when it fails.
 import test from 'tape'
 import { epoch, shardIndex, volumeId } from '../../../src/base/brands.js'
-import { HEARTBEAT_INTERVAL_MS, LEASE_MS, MANAGER_DOUBTED_MS } from '../../../src/base/limits.js'
+import {
+  HEARTBEAT_INTERVAL_MS,
+  LEASE_MS,
+  LEAVE_DEADLINE_MS,
+  MANAGER_DOUBTED_MS,
+} from '../../../src/base/limits.js'
 import { CLIENT, SHARD } from '../storage-cluster.js'
 import { ContactFixture, ONE, THREE, TWO } from './contact-fixture.js'
 
@@ -188,4 +193,30 @@ test('after a stop nothing is sent', async t => {
   t.deepEqual(await fixture.during(10_000), [])
   t.equal(fixture.peers.notified.length, notified)
   t.end()
+})
+
+test('stopped, it gives up its lease and says so', async t => {
+  const fixture = new ContactFixture()
+  fixture.contact.start()
+  fixture.connect(ONE)
+  await fixture.clock.advance(5)
+  t.ok(fixture.leaseValid)
+  fixture.contact.stop()
+  const left = fixture.contact.leave()
+  t.notOk(fixture.leaseValid, 'before anybody hears of it')
+  await fixture.clock.settle('leaving', left)
+  t.equal(count(fixture.asked, 'leaving 1'), 1)
+  t.notOk(await fixture.leaseHolds(HEARTBEAT_INTERVAL_MS), 'and asks for none')
+})
+
+test('stopped while no manager answers, it waits only for a while', async t => {
+  const fixture = new ContactFixture()
+  fixture.contact.start()
+  fixture.connect(ONE)
+  await fixture.clock.advance(5)
+  fixture.leaving = () => null
+  fixture.contact.stop()
+  const before = fixture.clock.now()
+  await fixture.clock.settle('leaving', fixture.contact.leave())
+  t.equal(fixture.clock.now() - before, LEAVE_DEADLINE_MS)
 })
