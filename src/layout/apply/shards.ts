@@ -167,7 +167,7 @@ function promotingProblem(old: ShardAllocation, item: ShardReallocation): Refusa
 }
 
 /**
- * No shard is left with fewer in-sync copies that kept their memory than its writes need, or than
+ * No shard is left with fewer in-sync copies that kept their memory than its volume wants, or than
  * it has if those are fewer already. Without any, nobody knows what could be given up.
  */
 function movingProblem(
@@ -182,9 +182,9 @@ function movingProblem(
   if (promoting !== null) return promoting
   const kept = (allocation: Pick<ShardAllocation, 'replicas'>): number =>
     inSyncOf(allocation).filter(replica => keepsMemory(before, replica)).length
-  const { minInSync } = before.volumes.get(item.volume)!
+  const wanted = before.volumes.get(item.volume)!.replicas
   const [had, left] = [kept(old), kept(item)]
-  if (left >= 1 && left >= Math.min(minInSync, had)) return null
+  if (left >= 1 && left >= Math.min(wanted, had)) return null
   return refuse(
     'data-loss',
     `Shard ${item.shard}: ${left} in-sync copies that kept the newest writes would be left, of ` +

@@ -2,10 +2,10 @@
 // voted on, and goes on until there is nothing left to do now. One change at a time. What is
 // refused is planned again after a while, without the servers that said no to a copy.
 // On every manager, since each sees who joins; only the leader proposes.
-import type { Incarnation, PeerId } from '../../base/brands.js'
+import type { Epoch, Incarnation, PeerId } from '../../base/brands.js'
 import type { Clock, Timer } from '../../base/clock.js'
 import { isSwarmdiskError } from '../../base/errors.js'
-import { MOVES_RETRY_MS, PLAN_ATTEMPTS_MAX } from '../../base/limits.js'
+import { MOVES_RETRY_MS, PLAN_ATTEMPTS_MAX, VOTE_DEADLINE_MS } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
 import type { Change } from '../../layout/change.js'
 import type { Configuration } from '../../layout/configuration.js'
@@ -27,8 +27,8 @@ export interface MovesOptions {
 
 const NOBODY: ReadonlySet<PeerId> = new Set()
 
-/** What became of a change: plan on, plan anew at once, or later. */
-type Fate = 'done' | 'again' | 'later'
+/** What became of a change: plan on, plan anew at once, or with the next epoch, or later. */
+type Fate = 'done' | 'again' | 'overtaken' | 'later'
 
 export class Moves {
   readonly #o: MovesOptions
@@ -39,6 +39,8 @@ export class Moves {
   #seen: Configuration | null
   #joining: ReadonlySet<PeerId> = NOBODY
   #retry: Timer | null = null
+  /** In case that the next epoch does not come. */
+  #reminder: Timer | null = null
   #wanted = false
   #stopped = false
   #running: Promise<void> | null = null
@@ -67,6 +69,7 @@ export class Moves {
     for (const leave of this.#leave) leave()
     this.#absences.stop()
     this.#retry?.cancel()
+    this.#reminder?.cancel()
     await this.#running
   }
 
@@ -97,9 +100,12 @@ export class Moves {
       if (changes.length === 0) return
       // Copies and what is given up are decided apart: a refusal of one does not hold up the other.
       const fates: Fate[] = []
+      const { epoch } = this.#o.history.current()!
       for (const change of changes) fates.push(await this.#carryOut(change))
       if (fates.includes('later')) return this.#later()
-      if (fates.includes('again')) attempts++
+      if (fates.some(fate => fate !== 'done')) attempts++
+      // What came first is not committed yet: the next epoch says when to plan again.
+      if (fates.includes('overtaken') && this.#isAt(epoch)) return this.#soon()
     }
     // Others keep coming first.
     this.#later()
@@ -134,7 +140,7 @@ export class Moves {
       const result = await propose(change)
       if (result.kind === 'committed') return 'done'
       const { code, reason, by } = result
-      if (code === 'outdated') return 'again'
+      if (code === 'outdated') return 'overtaken'
       log.warn('copies were not moved', { code, reason })
       if (by === undefined || !isTarget(change, by)) return 'later'
       this.#avoid.add(by)
@@ -146,6 +152,16 @@ export class Moves {
       })
       return 'later'
     }
+  }
+
+  #isAt(epoch: Epoch): boolean {
+    return this.#o.history.current()?.epoch === epoch
+  }
+
+  #soon(): void {
+    if (this.#stopped) return
+    this.#reminder?.cancel()
+    this.#reminder = this.#o.clock.after(VOTE_DEADLINE_MS, () => this.consider())
   }
 
   #later(): void {

@@ -278,10 +278,12 @@ test('moving: a copy goes only where enough others work', t => {
     'policy: as far as storage server a can tell, 1 in-sync copies of shard 0 of volume data ' +
       'would work, and its writes need 2',
   )
-  const two = decide(FOUR_COPIES, { replicas: [inSync(SERVER_A), inSync(SERVER_B)] })
-  const cutOff = viewOf(FOUR_COPIES, SERVER_A, { reaches: server => server !== SERVER_B })
-  t.match(say(FOUR_COPIES, two, cutOff), /^policy: as far as .* 1 in-sync/, 'one that stays')
-  t.equal(say(FOUR_COPIES, two, viewOf(FOUR_COPIES, SERVER_A)), 'approve')
+  const three = decide(FOUR_COPIES, {
+    replicas: [inSync(SERVER_A), inSync(SERVER_B), inSync(SERVER_C)],
+  })
+  const cutOff = viewOf(FOUR_COPIES, SERVER_A, { reaches: server => server === SERVER_D })
+  t.match(say(FOUR_COPIES, three, cutOff), /^policy: as far as .* 1 in-sync/, 'one that stays')
+  t.equal(say(FOUR_COPIES, three, viewOf(FOUR_COPIES, SERVER_A)), 'approve')
   const one = decide(FOUR_COPIES, { replicas: [inSync(SERVER_A)] })
   t.match(say(FOUR_COPIES, one, viewOf(FOUR_COPIES, SERVER_A)), /^safety: .* wait until/)
   const copy = decide(WITH_D, {
