@@ -281,6 +281,11 @@ export const MOVES_AT_ONCE = 4
 export const MOVES_PER_TARGET = 2
 /** Moves that were refused are planned again after this: long enough for a full disk to be seen. */
 export const MOVES_RETRY_MS = 5_000
+/** How often what is left is looked at, and how many looks give the rate: those of a minute. */
+export const PROGRESS_SAMPLE_MS = 1_000
+export const PROGRESS_SAMPLES = 60
+/** The time that is left is said from here on: with fewer reports it would be a guess. */
+export const PROGRESS_SURE_AFTER_MS = 5_000
 
 // ---- leases ------------------------------------------------------------------------------------
 

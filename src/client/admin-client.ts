@@ -95,6 +95,8 @@ export function isQuestion({ command }: AdminCommand): boolean {
       return true
     case 'volume-create':
     case 'volume-delete':
+    case 'server-drain':
+    case 'server-undrain':
     case 'server-remove':
     case 'manager-add':
     case 'manager-remove':

@@ -138,6 +138,12 @@ function count(number: number, thing: string): string {
   return number === 1 ? `1 ${thing}` : `${number} ${thing}s`
 }
 
+/** In the largest unit of which there are two: nobody knows better how long it will take. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`
+  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`
+}
+
 const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
 
 /** Two digits after the point at most, in the largest unit that leaves at least one whole. */

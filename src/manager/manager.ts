@@ -189,6 +189,7 @@ export class Manager {
       connected: () => this.#connectedServers(),
       addManager: (manager, how) => membership.add(manager, how),
       newerElsewhere: () => (this.#hasOldCopy(history) ? this.#newestElsewhere : 0),
+      refusal: () => desk.refusal,
     })
     const parts = { desk, admin, detection, membership, access }
     return {
@@ -229,6 +230,7 @@ export class Manager {
     )
     serve('storage-report', (report, from) => {
       this.#reports.storage(from.id, report)
+      parts.admin.reported()
       push.seenAt(from.id, report.epoch)
     })
     serve('client-report', (report, from) => {

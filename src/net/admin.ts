@@ -17,6 +17,8 @@ export type AdminCommand =
   | { readonly command: 'volume-show'; readonly name: string }
   | { readonly command: 'volume-delete'; readonly name: string }
   | { readonly command: 'server-list' }
+  | { readonly command: 'server-drain'; readonly name: string; readonly force: boolean }
+  | { readonly command: 'server-undrain'; readonly name: string }
   | { readonly command: 'server-remove'; readonly name: string; readonly force: boolean }
   | { readonly command: 'manager-list' }
   /** `manager`: its identity, or the beginning of it that is like no other's. */
@@ -71,6 +73,29 @@ export interface ServerResult {
   readonly incarnation: number
   readonly corruptBlocks: number
   readonly problem: string
+  /** Shards of which it has a copy, in whatever state. */
+  readonly shards: number
+  /** Null: nobody has it emptied. */
+  readonly drain: DrainResult | null
+}
+
+/** What is left of emptying a server. Both counters only go down. */
+export interface DrainResult {
+  readonly shardsLeft: number
+  /** An estimate; null while the server has not said what it holds. */
+  readonly bytesLeft: number | null
+  /** Null: nobody can tell, or nothing goes on. */
+  readonly secondsLeft: number | null
+  /** Why nothing goes on; empty if something does, or nothing is left. */
+  readonly waitsFor: string
+}
+
+/** `server drain` and `server undrain`. */
+export interface ServerDrainResult {
+  readonly name: string
+  readonly id: string
+  readonly epoch: number
+  readonly drain: DrainResult | null
 }
 
 export interface VolumeResult {
@@ -89,6 +114,8 @@ export interface VolumeResult {
   }
   /** What syncing copies still have to fetch, as far as their servers have said. */
   readonly syncBytesLeft: number
+  /** Null: nobody can tell. */
+  readonly syncSecondsLeft: number | null
   /** Who may write: nobody, one client, or several that share it. */
   readonly attachments: readonly AttachmentResult[]
 }

@@ -74,6 +74,11 @@ export class LeaderDesk {
     this.#moves.consider()
   }
 
+  /** Why the last move of copies was refused; empty if it was not. */
+  get refusal(): string {
+    return this.#moves.refusal
+  }
+
   caughtUp(proposal: CaughtUpProposal, from: RelayedPeer): void {
     this.#caughtUp.add(from.id, proposal)
   }

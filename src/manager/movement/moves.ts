@@ -41,6 +41,7 @@ export class Moves {
   #retry: Timer | null = null
   /** In case that the next epoch does not come. */
   #reminder: Timer | null = null
+  #refusal = ''
   #wanted = false
   #stopped = false
   #running: Promise<void> | null = null
@@ -55,6 +56,11 @@ export class Moves {
       history.subscribe(configuration => this.#adopt(configuration)),
       history.onLeadership(() => this.#absences.adopt(this.#leading())),
     ]
+  }
+
+  /** Why the last change was refused, in a sentence; empty if it was not. */
+  get refusal(): string {
+    return this.#refusal
   }
 
   /** Something has changed that a plan depends on. */
@@ -138,9 +144,13 @@ export class Moves {
     const { log, propose } = this.#o
     try {
       const result = await propose(change)
-      if (result.kind === 'committed') return 'done'
+      if (result.kind === 'committed') {
+        this.#refusal = ''
+        return 'done'
+      }
       const { code, reason, by } = result
       if (code === 'outdated') return 'overtaken'
+      this.#refusal = reason
       log.warn('copies were not moved', { code, reason })
       if (by === undefined || !isTarget(change, by)) return 'later'
       this.#avoid.add(by)
