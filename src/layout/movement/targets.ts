@@ -40,16 +40,10 @@ export class Targets {
     const { servers } = configuration
     const candidates = candidatesOf([...servers.values()].filter(({ id }) => !avoid.has(id)))
     this.#candidates = candidates
-    const volumes = [...configuration.volumes.values()]
-    const shards = volumes.reduce((sum, volume) => sum + volume.shards.length, 0)
-    this.#shares = fairShares(candidates, {
-      total: volumes.reduce((sum, { shards: all, replicas }) => sum + all.length * replicas, 0),
-      perServer: shards,
-      perDomain: Infinity,
-    })
+    this.#shares = sharesOf(configuration, candidates)
     const loads = loadsOf(configuration)
     this.#load = candidates.ids.map(id => loads.get(id)?.replicas ?? 0)
-    for (const volume of volumes) {
+    for (const volume of configuration.volumes.values()) {
       for (const { replicas } of volume.shards) {
         for (const replica of replicas) if (replica.state === 'syncing') this.#note(replica.server)
       }
@@ -106,6 +100,16 @@ export class Targets {
   #note(server: PeerId): void {
     this.#underWay.set(server, (this.#underWay.get(server) ?? 0) + 1)
   }
+}
+
+/** How many replicas each candidate ought to hold. */
+export function sharesOf({ volumes }: Configuration, candidates: Candidates): readonly number[] {
+  const all = [...volumes.values()]
+  return fairShares(candidates, {
+    total: all.reduce((sum, { shards, replicas }) => sum + shards.length * replicas, 0),
+    perServer: all.reduce((sum, { shards }) => sum + shards.length, 0),
+    perDomain: Infinity,
+  })
 }
 
 /** How many of these servers are in each failure domain. */

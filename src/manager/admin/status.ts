@@ -3,6 +3,7 @@
 import type { PeerId } from '../../base/brands.js'
 import type { VolumeRecord } from '../../layout/configuration.js'
 import { explainUnavailable } from '../../layout/condition.js'
+import { heldBy } from '../../layout/movement/newcomers.js'
 import type {
   AttachmentResult,
   ClientResult,
@@ -20,7 +21,7 @@ import {
   shortId,
 } from '../describe-change.js'
 import type { ClientSeen } from '../leases/access-desk.js'
-import { bytesLeft, heldBy, type Progress } from '../movement/progress.js'
+import { bytesLeft, type Progress } from '../movement/progress.js'
 import { managerProblems, managerResults, type ManagersView } from './managers.js'
 import { volumeResult, worst, type BytesLeft, type Connected } from './volume-health.js'
 

@@ -35,8 +35,8 @@ export class Absences {
   }
 
   get gone(): ReadonlySet<PeerId> {
-    const before = this.#o.clock.now() - this.#o.rebuildAfter
-    return new Set([...this.#since].filter(([, since]) => since <= before).map(([id]) => id))
+    const now = this.#o.clock.now()
+    return new Set([...this.#since.keys()].filter(id => this.#end(id) <= now))
   }
 
   stop(): void {
@@ -44,12 +44,17 @@ export class Absences {
     this.#timer = null
   }
 
+  /** Computed in one way: what the timer waits for is what counts when it fires, to the last bit. */
+  #end(server: PeerId): number {
+    return this.#since.get(server)! + this.#o.rebuildAfter
+  }
+
   /** One timer, for the next one that will be gone. */
   #arm(): void {
     this.stop()
-    const { clock, rebuildAfter, onGone } = this.#o
+    const { clock, onGone } = this.#o
     const now = clock.now()
-    const ends = [...this.#since.values()].map(since => since + rebuildAfter)
+    const ends = [...this.#since.keys()].map(id => this.#end(id))
     const next = Math.min(...ends.filter(end => end > now))
     if (next === Infinity) return
     this.#timer = clock.after(next - now, () => {

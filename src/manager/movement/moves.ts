@@ -9,7 +9,7 @@ import { MOVES_RETRY_MS, PLAN_ATTEMPTS_MAX, VOTE_DEADLINE_MS } from '../../base/
 import type { Log } from '../../base/log.js'
 import type { Change } from '../../layout/change.js'
 import type { Configuration } from '../../layout/configuration.js'
-import { newcomers } from '../../layout/movement/newcomers.js'
+import { farBehind, newcomers, stillNew } from '../../layout/movement/newcomers.js'
 import { planMoves, type ShardsMoved } from '../../layout/movement/plan.js'
 import type { ProposalResult } from '../history/configuration-history.js'
 import type { ReplicatedHistory } from '../history/replicated-history.js'
@@ -52,6 +52,7 @@ export class Moves {
     const onGone = (): void => this.consider()
     this.#absences = new Absences({ clock, rebuildAfter, onGone })
     this.#seen = history.current()
+    if (this.#seen) this.#joining = farBehind(this.#seen)
     this.#leave = [
       history.subscribe(configuration => this.#adopt(configuration)),
       history.onLeadership(() => this.#absences.adopt(this.#leading())),
@@ -125,7 +126,7 @@ export class Moves {
       ...{ gone: this.#absences.gone, joining: this.#joining },
     }
     const { drop, copy, balanced } = planMoves(view, this.#avoid)
-    if (balanced) this.#joining = NOBODY
+    if (balanced) this.#joining = stillNew(this.#joining, configuration)
     return [drop, copy].filter(change => change !== null)
   }
 

@@ -6,6 +6,7 @@ import type { Incarnation, PeerId, VolumeId } from '../../base/brands.js'
 import type { Clock } from '../../base/clock.js'
 import { PROGRESS_SAMPLE_MS } from '../../base/limits.js'
 import type { Configuration } from '../../layout/configuration.js'
+import { heldBy } from '../../layout/movement/newcomers.js'
 import { holds, whatDrainWaitsFor } from '../../layout/movement/waiting.js'
 import { isDraining } from '../../layout/replicas.js'
 import type { DrainResult } from '../../net/admin.js'
@@ -111,15 +112,6 @@ export class Progress {
     const waiting = Math.max(0, shards - underWay)
     return { shards, bytes: Math.round((report.used * waiting) / shards + fetching) }
   }
-}
-
-/** Shards of which a server has a copy, in whatever state. */
-export function heldBy({ volumes }: Configuration, server: PeerId): number {
-  let count = 0
-  for (const { shards } of volumes.values()) {
-    for (const shard of shards) if (holds(shard, server)) count++
-  }
-  return count
 }
 
 /** What syncing copies still have to fetch, as far as their servers have said. */

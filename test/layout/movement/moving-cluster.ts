@@ -7,7 +7,7 @@ import { apply } from '../../../src/layout/apply.js'
 import type { CaughtUpReplica, Change } from '../../../src/layout/change.js'
 import type { Configuration, ShardAllocation } from '../../../src/layout/configuration.js'
 import { checkConfiguration } from '../../../src/layout/invariants.js'
-import { newcomers } from '../../../src/layout/movement/newcomers.js'
+import { newcomers, stillNew } from '../../../src/layout/movement/newcomers.js'
 import { planMoves, type ShardsMoved } from '../../../src/layout/movement/plan.js'
 import { isRefusal } from '../../../src/layout/outcome.js'
 import { planReturn, planVolume } from '../../../src/layout/planner.js'
@@ -146,7 +146,7 @@ export class MovingCluster {
       return true
     }
     const { drop, copy, balanced } = planMoves(this.#view, NOBODY)
-    if (balanced) this.joining = NOBODY
+    if (balanced) this.joining = stillNew(this.joining, this.configuration)
     const moves = [drop, copy].filter(change => change !== null)
     const first = this.random.chance(0.5) ? moves[0] : moves.at(-1)
     if (first && this.random.chance(chance)) {

@@ -5,7 +5,7 @@ import { shardIndex, type PeerId } from '../../../src/base/brands.js'
 import { MOVES_AT_ONCE, MOVES_PER_TARGET } from '../../../src/base/limits.js'
 import type { Change } from '../../../src/layout/change.js'
 import type { Configuration } from '../../../src/layout/configuration.js'
-import { newcomers } from '../../../src/layout/movement/newcomers.js'
+import { farBehind, heldBy, newcomers, stillNew } from '../../../src/layout/movement/newcomers.js'
 import { planMoves, type ShardsMoved } from '../../../src/layout/movement/plan.js'
 import { loadsOf, planReturn, planVolume } from '../../../src/layout/planner.js'
 import { isRefusal } from '../../../src/layout/outcome.js'
@@ -285,5 +285,13 @@ test('newcomers: joined, undrained, or replaced while they were away', t => {
   const made = catchUp(must(down, plan(down, around).copy!))
   const dropped = must(made, plan(made, around).drop!)
   t.deepEqual([...newcomers(NOBODY, made, dropped)], [A], 'its copies were replaced')
+  t.deepEqual([...stillNew(new Set([A, B]), dropped)], [A], 'and it waits for its return')
+  const record = dropped.servers.get(A)!
+  const end = finish(down, around)
+  const back = must(end, { kind: 'server-registered', server: { ...record, state: 'up' } })
+  t.equal(heldBy(end, A), 0)
+  t.deepEqual([...newcomers(NOBODY, end, back)], [A], 'back with nothing')
+  t.deepEqual([...farBehind(back)], [A], 'a manager that starts sees it as well')
+  t.equal(farBehind(start).size, 0)
   t.end()
 })

@@ -2,7 +2,7 @@
 import test from 'tape'
 import { byteCount, epoch, incarnation, shardIndex, volumeId } from '../../../src/base/brands.js'
 import { SwarmdiskError } from '../../../src/base/errors.js'
-import { heldBy } from '../../../src/manager/movement/progress.js'
+import { heldBy } from '../../../src/layout/movement/newcomers.js'
 import type {
   EpochResult,
   ServerDrainResult,

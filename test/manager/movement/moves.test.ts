@@ -5,7 +5,6 @@ import { incarnation, type Incarnation, type PeerId } from '../../../src/base/br
 import { MOVES_RETRY_MS, VOTE_DEADLINE_MS } from '../../../src/base/limits.js'
 import { silentLog } from '../../../src/base/log.js'
 import type { Change, ChangeOf } from '../../../src/layout/change.js'
-import type { Configuration } from '../../../src/layout/configuration.js'
 import type { ProposalResult } from '../../../src/manager/history/configuration-history.js'
 import { Moves } from '../../../src/manager/movement/moves.js'
 import { clusterWithVolume, downOf, must, server, serverId } from '../../layout/clusters.js'
@@ -38,14 +37,16 @@ class Bench {
   /** Null: it is committed. */
   answer: (change: Moved) => Extract<ProposalResult, { kind: 'refused' }> | null = () => null
 
-  constructor(start: Configuration = START) {
-    this.history = new FakeHistory(SELF, start)
+  constructor({ start = START, restarts = false } = {}) {
+    // As if it had seen the servers join, and the volume come after them.
+    this.history = new FakeHistory(SELF, restarts ? start : { ...start, volumes: new Map() })
     const { clock, history } = this
     this.moves = new Moves({
       ...{ clock, history, log: silentLog, rebuildAfter: REBUILD_AFTER },
       connected: () => this.#connected(),
       propose: change => this.#propose(change as Moved),
     })
+    history.adopt(start)
     history.subscribe(() => this.moves.consider())
     history.onLeadership(() => this.moves.consider())
   }
@@ -199,6 +200,15 @@ test('a new server gets its share, one that was there does not', async t => {
   const bench = new Bench()
   await bench.commit({ kind: 'server-registered', server: server(6) })
   t.deepEqual(bench.targets, ['s6'], 'the two that hold nothing since long are left alone')
+  await bench.end()
+  t.end()
+})
+
+test('a manager that has started sees who is far behind its share', async t => {
+  const bench = new Bench({ restarts: true })
+  bench.moves.consider()
+  await bench.clock.advance(1)
+  t.deepEqual(bench.targets, ['s4', 's5'])
   await bench.end()
   t.end()
 })
