@@ -436,6 +436,13 @@ export const FETCH_BLOCKS_MAX = 64
 /** Index pages compared at the same time in one shard, and in one server. */
 export const FETCH_PAGES_AT_ONCE = 2
 export const CATCH_UPS_AT_ONCE = 4
+/**
+ * What a server spends on copies for catching up, in and out, each second: most of what a disk or a
+ * gigabit link can do. While clients ask it for something, and for a moment after, a quarter of it.
+ */
+export const RECOVERY_BYTES_PER_SECOND = 100 * MiB
+export const RECOVERY_BYTES_BESIDE_CLIENTS = RECOVERY_BYTES_PER_SECOND / 4
+export const CLIENTS_ARE_QUIET_AFTER_MS = 500
 /** A syncing replica that has caught up says so until a configuration makes it in-sync. */
 export const CAUGHT_UP_INTERVAL_MS = 2_000
 /** Reads of one request repair blocks at most this often before they give up. */

@@ -7,7 +7,12 @@
 import { byteCount, epoch, generation as generationOf, type Epoch } from '../base/brands.js'
 import { wait } from '../base/clock.js'
 import { isSwarmdiskError } from '../base/errors.js'
-import { PARK_MS, PARKED_FOR_EPOCH_MAX, STORE_RETRY_MAX_MS } from '../base/limits.js'
+import {
+  CLIENTS_ARE_QUIET_AFTER_MS,
+  PARK_MS,
+  PARKED_FOR_EPOCH_MAX,
+  STORE_RETRY_MAX_MS,
+} from '../base/limits.js'
 import type { Configuration } from '../layout/configuration.js'
 import { isAttached } from '../layout/apply/attachments.js'
 import { decideByEpoch } from '../layout/epoch-rule.js'
@@ -49,6 +54,7 @@ export class StorageServer {
   #newest: Configuration | null = null
   #adopting = false
   #openCalls = 0
+  #lastCall = -Infinity
   #adoption: Promise<void> = Promise.resolve()
   #refusal = ''
   /** An operator took this server out of the cluster while it ran. */
@@ -59,12 +65,14 @@ export class StorageServer {
     this.#o = options
     const { peers, clock, log, store } = options
     this.#waiting = new Parking({ clock, limit: PARKED_FOR_EPOCH_MAX })
-    this.#condition = createHost(options, {
-      dispatch: call => this.#dispatch(call),
-      propose: replica => this.#contact.propose([replica]),
-      leaseValid: () => this.#lease.valid({ now: clock.now(), known: this.#epoch }),
-      fenced: shard => this.#fence.holds(shard),
-    })
+    const server = {
+      dispatch: (call: ClientCall): void => this.#dispatch(call),
+      propose: (replica: m.CaughtUpProposal['replicas'][number]): void =>
+        this.#contact.propose([replica]),
+      leaseValid: (): boolean => this.#lease.valid({ now: clock.now(), known: this.#epoch }),
+      fenced: (shard: m.ShardName): boolean => this.#fence.holds(shard),
+    }
+    this.#condition = createHost(options, server, () => this.#clientsAreQuiet)
     const { host } = this.#condition
     this.#holdings = new ShardHoldings({ self: peers.self, store, host, log })
     this.#contact = new ManagerContact({
@@ -192,11 +200,17 @@ export class StorageServer {
       if (!open) return
       open = false
       this.#openCalls--
+      this.#lastCall = this.#o.clock.now()
       const generation =
         this.#configuration?.volumes.get(volume)?.shards[shard]?.generation ?? generationOf(0)
       answer({ status, epoch: this.#epoch, generation, queue: this.#openCalls, payload })
     }
     this.#dispatch({ ...request, from: from.id, waitsUntil: null, repairs: 0, finish })
+  }
+
+  get #clientsAreQuiet(): boolean {
+    const since = this.#o.clock.now() - this.#lastCall
+    return this.#openCalls === 0 && since >= CLIENTS_ARE_QUIET_AFTER_MS
   }
 
   get #epoch(): Epoch {

@@ -43,6 +43,8 @@ export interface ReplicaHost {
   readonly log: Log
   /** Bounds how many shards of this server catch up at the same time. */
   readonly catchUps: Slots
+  /** Milliseconds to wait before so much may be copied, here or from here, to catch up. */
+  recoveryPause(bytes: number): number
   /** Asked after data was read, just before the answer. */
   leaseValid(): boolean
   /** By its vote this server has stopped serving reads of this shard. */
