@@ -443,6 +443,23 @@ export const CATCH_UPS_AT_ONCE = 4
 export const RECOVERY_BYTES_PER_SECOND = 100 * MiB
 export const RECOVERY_BYTES_BESIDE_CLIENTS = RECOVERY_BYTES_PER_SECOND / 4
 export const CLIENTS_ARE_QUIET_AFTER_MS = 500
+/**
+ * A primary goes on without a replica that keeps its shard waiting: one that says that it cannot
+ * store what it is sent; one that lives (a dead one is declared down before that, when its lease is
+ * over) and to which no path comes back; one whose disk takes longer than disks do.
+ */
+export const PATIENCE_FAILING_MS = 1_000
+export const PATIENCE_UNREACHABLE_MS = LEASE_MS + LEASE_MARGIN_MS + DOWN_RETRY_MS
+export const PATIENCE_STUCK_MS = 20_000
+/**
+ * A storage server whose disk has refused a configuration this often in a row asks for no lease any
+ * more, so that the others go on without it: less than a second, and no single error.
+ */
+export const ADOPTION_FAILURES_MAX = 3
+/** How often it looks, while it waits. */
+export const PATIENCE_INTERVAL_MS = 1_000
+/** Managers that refused to go on without replicas are not asked again before this. */
+export const SUSPEND_AGAIN_MS = 2_000
 /** A syncing replica that has caught up says so until a configuration makes it in-sync. */
 export const CAUGHT_UP_INTERVAL_MS = 2_000
 /** Reads of one request repair blocks at most this often before they give up. */

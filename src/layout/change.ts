@@ -89,6 +89,12 @@ export type Change =
       readonly server: PeerId
       readonly state: 'draining' | 'up'
     }
+  /**
+   * The primaries say that these in-sync replicas keep their shards waiting: from now on they are
+   * syncing, and writes go on without them. Voted on, since they live and may serve reads. Valid in
+   * that epoch only.
+   */
+  | { readonly kind: 'replicas-suspended'; readonly replicas: readonly SuspendedReplica[] }
 
 export interface ShardReallocation {
   readonly volume: VolumeId
@@ -104,8 +110,20 @@ export interface CaughtUpReplica {
   readonly volume: VolumeId
   readonly shard: ShardIndex
   readonly server: PeerId
-  /** The shard's epoch in which the primary counted it. */
+  /** The shard's epoch in which the primary found it so. */
   readonly expected: Epoch
+}
+
+/**
+ * - `failing`: it says that it cannot store what it is sent;
+ * - `unreachable`: the primary has no path to it, though it talks to the managers;
+ * - `stuck`: it neither does what it is sent nor says that it cannot.
+ */
+export const SUSPENSION_CAUSES = ['failing', 'unreachable', 'stuck'] as const
+export type SuspensionCause = (typeof SUSPENSION_CAUSES)[number]
+
+export interface SuspendedReplica extends CaughtUpReplica {
+  readonly cause: SuspensionCause
 }
 
 export type ChangeKind = Change['kind']

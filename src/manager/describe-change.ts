@@ -3,7 +3,13 @@
 import { exhaustive } from '../base/assert.js'
 import type { PeerId, VolumeId } from '../base/brands.js'
 import { inTheWayOf } from '../layout/apply/attachments.js'
-import type { CaughtUpReplica, Change, ChangeOf, ShardReallocation } from '../layout/change.js'
+import type {
+  CaughtUpReplica,
+  Change,
+  ChangeOf,
+  ShardReallocation,
+  SuspensionCause,
+} from '../layout/change.js'
 import type { Configuration, ServerRecord } from '../layout/configuration.js'
 
 export function describeChange(
@@ -66,6 +72,11 @@ export function describeChange(
         `${count(change.replicas.length, 'replica')} of ${volumes(after, change.replicas)} ` +
         `caught up: ${servers(after, change.replicas)}`
       )
+    case 'replicas-suspended':
+      return (
+        `${count(change.replicas.length, 'replica')} of ${volumes(after, change.replicas)} ` +
+        `no longer in-sync: ${causes(after, change)}`
+      )
     default:
       return exhaustive(change)
   }
@@ -110,6 +121,22 @@ function volumes(
 function servers(configuration: Configuration, replicas: readonly CaughtUpReplica[]): string {
   const ids = [...new Set(replicas.map(({ server }) => server))]
   return atMostThree(ids.map(id => serverName(configuration, id)))
+}
+
+const CAUSES: Readonly<Record<SuspensionCause, string>> = {
+  failing: 'cannot store what it is sent',
+  unreachable: 'has no path to the others',
+  stuck: 'does not get on',
+}
+
+function causes(
+  configuration: Configuration,
+  { replicas }: ChangeOf<'replicas-suspended'>,
+): string {
+  const said = replicas.map(
+    ({ server, cause }) => `${serverName(configuration, server)} ${CAUSES[cause]}`,
+  )
+  return atMostThree([...new Set(said)])
 }
 
 function atMostThree(names: readonly string[]): string {

@@ -26,7 +26,7 @@ export interface ServerCondition {
 
 export function createHost(
   options: StorageServerOptions,
-  server: Pick<ReplicaHost, 'dispatch' | 'propose' | 'leaseValid' | 'fenced'>,
+  server: Pick<ReplicaHost, 'dispatch' | 'propose' | 'suspend' | 'leaseValid' | 'fenced'>,
   clientsAreQuiet: () => boolean,
 ): ServerCondition {
   const { clock, peers, log, watch, disk, store, self } = options

@@ -8,10 +8,12 @@ import { byteCount, epoch, generation as generationOf, type Epoch } from '../bas
 import { wait } from '../base/clock.js'
 import { isSwarmdiskError } from '../base/errors.js'
 import {
+  ADOPTION_FAILURES_MAX,
   CLIENTS_ARE_QUIET_AFTER_MS,
   PARK_MS,
   PARKED_FOR_EPOCH_MAX,
   STORE_RETRY_MAX_MS,
+  STORE_RETRY_MIN_MS,
 } from '../base/limits.js'
 import type { Configuration } from '../layout/configuration.js'
 import { isAttached } from '../layout/apply/attachments.js'
@@ -53,6 +55,8 @@ export class StorageServer {
   #configuration: Configuration | null = null
   #newest: Configuration | null = null
   #adopting = false
+  /** In a row, of a disk that refuses what has to be remembered of a configuration. */
+  #adoptionFailures = 0
   #openCalls = 0
   #lastCall = -Infinity
   #adoption: Promise<void> = Promise.resolve()
@@ -69,6 +73,7 @@ export class StorageServer {
       dispatch: (call: ClientCall): void => this.#dispatch(call),
       propose: (replica: m.CaughtUpProposal['replicas'][number]): void =>
         this.#contact.propose([replica]),
+      suspend: (replicas: m.SuspendProposal['replicas']): void => this.#contact.suspend(replicas),
       leaseValid: (): boolean => this.#lease.valid({ now: clock.now(), known: this.#epoch }),
       fenced: (shard: m.ShardName): boolean => this.#fence.holds(shard),
     }
@@ -83,6 +88,7 @@ export class StorageServer {
       wanted: mentioned => options.watch.wanted(mentioned),
       request: () => this.#registration(),
       removed: () => this.#removed,
+      unable: () => this.#adoptionFailures >= ADOPTION_FAILURES_MAX,
       answered: reply => this.#registered(reply),
       report: () => this.#report(),
       proposals: () => this.#holdings.proposals(),
@@ -149,7 +155,7 @@ export class StorageServer {
 
   async #adoptNewest(): Promise<void> {
     this.#adopting = true
-    while (this.#newest && !this.#stopped) {
+    for (let pause = STORE_RETRY_MIN_MS; this.#newest && !this.#stopped;) {
       const configuration = this.#newest
       try {
         await this.#prepare(configuration)
@@ -157,9 +163,12 @@ export class StorageServer {
         if (!isSwarmdiskError(error)) throw error
         this.#refusal = error.message
         this.#o.log.error('a configuration waits', { error: error.message })
-        await wait(this.#o.clock, STORE_RETRY_MAX_MS)
+        this.#adoptionFailures++
+        await wait(this.#o.clock, pause)
+        pause = Math.min(pause * 2, STORE_RETRY_MAX_MS)
         continue
       }
+      this.#adoptionFailures = 0
       if (this.#newest === configuration) this.#newest = null
     }
     this.#adopting = false

@@ -98,6 +98,13 @@ const lines: readonly (readonly [Change, string])[] = [
   ],
   [
     {
+      kind: 'replicas-suspended',
+      replicas: [{ ...place, server: SERVER_B, cause: 'failing' }],
+    },
+    '1 replica of data no longer in-sync: b cannot store what it is sent',
+  ],
+  [
+    {
       kind: 'shards-moved',
       reason: 'b is being emptied',
       shards: [{ ...place, replicas: [], stale: [], generation: generation(0) }],

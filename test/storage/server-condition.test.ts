@@ -15,6 +15,7 @@ test('what is copied beyond a second worth waits, longer beside clients', async 
   const server = {
     dispatch: () => undefined,
     propose: () => undefined,
+    suspend: () => undefined,
     leaseValid: () => true,
     fenced: () => false,
   }

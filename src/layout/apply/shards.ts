@@ -6,7 +6,7 @@ import {
   REALLOCATIONS_PER_CHANGE,
   REPLICAS_ON_THE_WAY,
 } from '../../base/limits.js'
-import type { CaughtUpReplica, ShardReallocation } from '../change.js'
+import type { CaughtUpReplica, ShardReallocation, SuspendedReplica } from '../change.js'
 import type { Configuration, Replica, ShardAllocation, VolumeRecord } from '../configuration.js'
 import { equal } from '../equal.js'
 import { isRefusal, refuse, type Refusal } from '../outcome.js'
@@ -275,6 +275,47 @@ export function caughtUp(
       epoch,
       replicas: [...inSyncOf(current), caught, ...rest.filter(other => other.state === 'syncing')],
     })
+  }
+  return draft.finish(epoch)
+}
+
+/**
+ * In-sync replicas become syncing, as the last ones; where the primary does, the next in-sync one
+ * takes its place. As many in-sync ones as the volume needs for writing stay: else nothing would go
+ * on, and it is better to wait for the replica.
+ */
+export function suspended(
+  before: Configuration,
+  replicas: readonly SuspendedReplica[],
+  epoch: Epoch,
+): Configuration | Refusal {
+  if (replicas.length === 0) return refuse('no-change', 'No replica is suspended.')
+  if (replicas.length > REALLOCATIONS_PER_CHANGE) {
+    return refuse('too-many', `One change has at most ${REALLOCATIONS_PER_CHANGE} replicas.`)
+  }
+  const draft = new Draft(before)
+  for (const item of replicas) {
+    const old = draft.expect(item)
+    if (isRefusal(old)) return old
+    const current = draft.current(item)
+    const replica = current.replicas.find(({ server }) => server === item.server)
+    if (replica?.state !== 'in-sync') {
+      return refuse('not-in-sync', `Shard ${item.shard}: this server has no in-sync copy.`)
+    }
+    const stay = current.replicas.filter(other => other !== replica)
+    const kept = inSyncOf({ replicas: stay }).filter(
+      other => keepsMemory(before, other) && !isDown(before, other.server),
+    )
+    const { minInSync, name } = before.volumes.get(item.volume)!
+    if (kept.length < minInSync) {
+      return refuse(
+        'data-loss',
+        `Shard ${item.shard} of volume "${name}": ${kept.length} in-sync copies that kept the ` +
+          `newest writes would be left, and it needs ${minInSync}.`,
+      )
+    }
+    const syncing: Replica = { ...replica, state: 'syncing' }
+    draft.put(item, { ...current, epoch, replicas: [...stay, syncing] })
   }
   return draft.finish(epoch)
 }

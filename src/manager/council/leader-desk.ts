@@ -10,7 +10,12 @@ import type { Change } from '../../layout/change.js'
 import type { Configuration } from '../../layout/configuration.js'
 import { equal } from '../../layout/equal.js'
 import type { RelayedPeer } from '../../net/manager-messages.js'
-import type { CaughtUpProposal, RegisterReply, RegisterRequest } from '../../net/messages.js'
+import type {
+  CaughtUpProposal,
+  RegisterReply,
+  RegisterRequest,
+  SuspendProposal,
+} from '../../net/messages.js'
 import { CaughtUpBatch } from '../caught-up-batch.js'
 import { serverName, shortId } from '../describe-change.js'
 import type { ProposalResult } from '../history/configuration-history.js'
@@ -18,6 +23,7 @@ import type { ReplicatedHistory } from '../history/replicated-history.js'
 import { Moves } from '../movement/moves.js'
 import { serverRecordOf } from '../registration.js'
 import { ReturningServers } from '../returning-servers.js'
+import { Suspensions } from '../suspensions.js'
 
 export interface LeaderDeskOptions {
   readonly self: PeerId
@@ -46,6 +52,7 @@ export class LeaderDesk {
   readonly #o: LeaderDeskOptions
   readonly #returning: ReturningServers
   readonly #caughtUp: CaughtUpBatch
+  readonly #suspensions: Suspensions
   readonly #moves: Moves
   /** Asking at this moment: as good as heard of by the plans that follow their registration. */
   readonly #registering = new Map<PeerId, Incarnation>()
@@ -60,11 +67,10 @@ export class LeaderDesk {
       this.#propose(change, `manager ${shortId(self)}`)
     this.#returning = new ReturningServers({ log, current, connected, propose })
     this.#moves = new Moves({ clock, log, history, connected, propose, rebuildAfter })
-    this.#caughtUp = new CaughtUpBatch({
-      ...{ log, current },
-      propose: (change, primaries) =>
-        this.#propose(change, primaries.map(id => this.#nameOf(id)).join(', ')),
-    })
+    const proposeFor = (change: Change, primaries: readonly PeerId[]): Promise<ProposalResult> =>
+      this.#propose(change, primaries.map(id => this.#nameOf(id)).join(', '))
+    this.#caughtUp = new CaughtUpBatch({ log, current, propose: proposeFor })
+    this.#suspensions = new Suspensions({ clock, log, current, live, propose: proposeFor })
   }
 
   /** Something has changed that plans depend on. */
@@ -81,6 +87,10 @@ export class LeaderDesk {
 
   caughtUp(proposal: CaughtUpProposal, from: RelayedPeer): void {
     this.#caughtUp.add(from.id, proposal)
+  }
+
+  suspend(proposal: SuspendProposal, from: RelayedPeer): void {
+    this.#suspensions.add(from.id, proposal)
   }
 
   async register(request: RegisterRequest, from: RelayedPeer): Promise<RegisterReply> {
@@ -103,7 +113,12 @@ export class LeaderDesk {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#returning.stop(), this.#caughtUp.stop(), this.#moves.stop()])
+    await Promise.all([
+      this.#returning.stop(),
+      this.#caughtUp.stop(),
+      this.#moves.stop(),
+      this.#suspensions.stop(),
+    ])
   }
 
   async #record(

@@ -23,6 +23,8 @@ export interface ManagerView {
 export const APPROVED: ProposalVoteReply = { vote: 'approve', policy: false, reason: '' }
 
 export function managerOpinion(draft: Draft, view: ManagerView): ProposalVoteReply {
+  // What keeps its shard waiting is no copy that writes could count on: the primary knows best.
+  if (draft.change.kind === 'replicas-suspended') return APPROVED
   const problem =
     degreeProblem(draft, view) ?? copiesProblem(draft, view) ?? majorityProblem(draft, view)
   return problem === null ? APPROVED : { vote: 'refuse', policy: true, reason: problem }

@@ -228,7 +228,7 @@ function holdersBeside({ volumes }: Configuration, server: PeerId): readonly Pee
 
 /** Who made it can make a better one now, and the next in the queue has its turn. */
 function isPlan({ kind }: Change): boolean {
-  return kind === 'shards-moved'
+  return kind === 'shards-moved' || kind === 'replicas-suspended'
 }
 
 const OVERTAKEN = refused('outdated', 'Another change came first: plan again.')

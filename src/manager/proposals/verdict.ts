@@ -1,6 +1,7 @@
 // What the votes on a proposal amount to: the first thing that stops it, as a refusal for people,
 // or null. Pure.
 import type { PeerId } from '../../base/brands.js'
+import type { ChangeKind } from '../../layout/change.js'
 import { shardsTaken } from '../../layout/effects-of-change.js'
 import { majority } from '../../layout/names.js'
 import { inSyncOf, keepsMemory } from '../../layout/replicas.js'
@@ -118,10 +119,17 @@ function servingProblem(draft: Draft, votes: StorageVotes): Refused | null {
   return null
 }
 
+/** Changes by which servers that live may lose copies. */
+const TAKING: ReadonlySet<ChangeKind> = new Set([
+  'server-removed',
+  'shards-moved',
+  'replicas-suspended',
+])
+
 /** When copies are moved or taken away, somebody who holds what remains must have looked at it. */
 function vouchingProblem(draft: Draft, votes: StorageVotes): Refused | null {
   const { before, after, change } = draft
-  if (change.kind !== 'server-removed' && change.kind !== 'shards-moved') return null
+  if (!TAKING.has(change.kind)) return null
   const agreed = approving(votes)
   const shards: string[] = []
   const needed = new Set<string>()

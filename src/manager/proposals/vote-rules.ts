@@ -27,6 +27,7 @@ export function isVotedOn(before: Configuration, change: Change): boolean {
     case 'server-removed':
     case 'server-state':
     case 'shards-moved':
+    case 'replicas-suspended':
     case 'volume-created':
     case 'volume-deleted':
       return true

@@ -16,7 +16,13 @@ import {
   SHARDS_MAX,
   VOLUMES_MAX,
 } from '../../base/limits.js'
-import type { CaughtUpReplica, Change, ShardReallocation } from '../../layout/change.js'
+import {
+  SUSPENSION_CAUSES,
+  type CaughtUpReplica,
+  type Change,
+  type ShardReallocation,
+  type SuspendedReplica,
+} from '../../layout/change.js'
 import type {
   AccessMode,
   Attachment,
@@ -192,12 +198,14 @@ function changeBody(peer: Codec<PeerId>): Codec<Change> {
     stale: list(peer, SERVERS_MAX),
     generation: f.generationField,
   })
-  const caughtUp = record<CaughtUpReplica>({
+  const replica: Fields<CaughtUpReplica> = {
     volume: f.volumeField,
     shard: f.shardField,
     server: peer,
     expected: f.epochField,
-  })
+  }
+  const caughtUp = record<CaughtUpReplica>(replica)
+  const suspended = record<SuspendedReplica>({ ...replica, cause: word(SUSPENSION_CAUSES) })
   return union<Change>({
     'cluster-created': record({ cluster: f.clusterField, manager: managerCodec(peer) }),
     'manager-updated': record({ manager: managerCodec(peer) }),
@@ -236,6 +244,7 @@ function changeBody(peer: Codec<PeerId>): Codec<Change> {
       takeover: boolean,
     }),
     'volume-detached': record({ volume: f.volumeField, client: peer }),
+    'replicas-suspended': record({ replicas: list(suspended, SHARDS_NAMED_MAX, 5) }),
   })
 }
 

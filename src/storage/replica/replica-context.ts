@@ -9,6 +9,7 @@ import type {
   ReadRequest,
   ShardMessage,
   ShardName,
+  SuspendProposal,
   WriteRequest,
 } from '../../net/messages.js'
 import type { Peers } from '../../net/peers.js'
@@ -52,6 +53,8 @@ export interface ReplicaHost {
   noRoom(): boolean
   wantEpoch(epoch: Epoch): void
   propose(replica: CaughtUpProposal['replicas'][number]): void
+  /** Tells the managers that the shard should go on without these replicas. */
+  suspend(replicas: SuspendProposal['replicas']): void
   /** Decides about a request again from the beginning. */
   dispatch(call: ClientCall): void
   foundCorrupt(shard: ShardName, blocks: readonly number[]): void
@@ -69,4 +72,6 @@ export interface ReplicaContext {
   /** The shard and its present allocation. */
   here(): ShardMessage
   park(call: ClientCall): void
+  /** Something could not be written or made durable. */
+  storeFailing(error: unknown): void
 }

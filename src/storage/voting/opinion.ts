@@ -47,7 +47,8 @@ export function opinionOf(before: Configuration, change: Change, view: OwnView):
   const reply =
     copyProblem(proposed, view) ?? movingProblem(proposed, view) ?? volumeProblem(proposed, view)
   if (reply !== null) return { reply, after: null }
-  const source = roomProblem(proposed, view) ?? sourceProblem(proposed, view)
+  const source =
+    roomProblem(proposed, view) ?? replacingProblem(proposed, view) ?? sourceProblem(proposed, view)
   return source === null ? { reply: APPROVAL, after } : { reply: source, after: null }
 }
 
@@ -113,9 +114,10 @@ function movingProblem(
   { before, after, change }: Proposed,
   view: OwnView,
 ): ProposalVoteReply | null {
-  if (change.kind !== 'shards-moved') return null
+  if (change.kind !== 'shards-moved' && change.kind !== 'replicas-suspended') return null
   for (const place of changedPlaces(before, after)) {
     const { old, now, minInSync } = place
+    if (isSuspended(change, place, view)) continue
     const had = inSyncOf(old)
     const stays = new Set(inSyncOf(now).map(({ server }) => server))
     const own = had.some(({ server }) => server === view.self)
@@ -138,6 +140,14 @@ function movingProblem(
     }
   }
   return null
+}
+
+/** We are said to be in the way: who is out of reach of the others cannot tell how they are. */
+function isSuspended(change: Change, { volume, shard }: ShardPlace, { self }: OwnView): boolean {
+  return (
+    change.kind === 'replicas-suspended' &&
+    change.replicas.some(r => r.server === self && r.volume === volume && r.shard === shard)
+  )
 }
 
 // ---- new volumes -------------------------------------------------------------------------------
@@ -169,6 +179,18 @@ function roomProblem({ before, after, change }: Proposed, view: OwnView): Propos
     if (!gets || known.includes(view.self)) continue
     const who = nameOf(before, view.self)
     return unwise(`${who} has no room for ${textOf(place)}: ${view.noRoom}`)
+  }
+  return null
+}
+
+/** Where all disks are full it does not help to go on without one of them. */
+function replacingProblem({ before, change }: Proposed, view: OwnView): ProposalVoteReply | null {
+  if (change.kind !== 'replicas-suspended' || view.noRoom === '') return null
+  for (const { volume, shard, server, cause } of change.replicas) {
+    const allocation = before.volumes.get(volume)?.shards[shard]
+    if (server === view.self || cause !== 'failing' || !allocation) continue
+    if (!inSyncOf(allocation).some(replica => replica.server === view.self)) continue
+    return unwise(`${nameOf(before, view.self)} has no room either: ${view.noRoom}`)
   }
   return null
 }

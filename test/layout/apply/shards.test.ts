@@ -1,7 +1,7 @@
 // The guard of I5: which reallocations are refused, and with which code.
 import test from 'tape'
 import { epoch, generation, incarnation, shardIndex, volumeId } from '../../../src/base/brands.js'
-import type { CaughtUpReplica, Change } from '../../../src/layout/change.js'
+import type { CaughtUpReplica, Change, SuspensionCause } from '../../../src/layout/change.js'
 import type { Configuration, Replica } from '../../../src/layout/configuration.js'
 import {
   clusterWithVolume,
@@ -222,5 +222,37 @@ test('a move that endangers a shard is refused', t => {
   t.equal(data(none, [a, b, c, d]), 'data-loss', 'who is to be copied, if nobody kept it?')
   const next = generation(1)
   t.equal(refusal(four, move(four, { replicas: [a, b], generation: next })), 'bad-allocation')
+  t.end()
+})
+
+const suspend = (
+  before: Configuration,
+  ...servers: readonly (readonly [Replica['server'], SuspensionCause])[]
+): Change => ({
+  kind: 'replicas-suspended',
+  replicas: servers.map(([id, cause]) => ({ ...claim(before, id), cause })),
+})
+
+test('a suspended replica is syncing from then on, and another one primary', t => {
+  const after = must(start, suspend(start, [A, 'failing']))
+  t.deepEqual(shardOf(after).replicas, [b, c, syncing(a)])
+  t.equal(shardOf(after).epoch, after.epoch)
+  t.equal(shardOf(after).generation, shardOf(start).generation, 'nothing is lost')
+  t.equal(shardOf(after, 1), shardOf(start, 1), 'the other shards are untouched')
+  const back = must(after, caughtUp(claim(after, A)))
+  t.deepEqual(shardOf(back).replicas, [b, c, a], 'it comes back as any other')
+  t.end()
+})
+
+test('suspending: in its epoch, who is in-sync, and enough stay for writing', t => {
+  t.equal(refusal(start, { kind: 'replicas-suspended', replicas: [] }), 'no-change')
+  const after = must(start, suspend(start, [A, 'stuck']))
+  t.equal(refusal(after, suspend(start, [B, 'stuck'])), 'outdated')
+  t.equal(refusal(after, suspend(after, [A, 'stuck'])), 'not-in-sync')
+  t.equal(refusal(start, suspend(start, [server(9).id, 'stuck'])), 'not-in-sync')
+  t.equal(refusal(after, suspend(after, [B, 'stuck'])), 'data-loss', 'one of two that it needs')
+  t.equal(refusal(start, suspend(start, [A, 'stuck'], [B, 'stuck'])), 'data-loss', 'both at once')
+  const lost = restart(start, C)
+  t.equal(refusal(lost, suspend(lost, [A, 'stuck'])), 'data-loss', 'C has lost its memory')
   t.end()
 })

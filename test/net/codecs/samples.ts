@@ -1,6 +1,6 @@
 // Random but valid values of everything that has a codec, from a seed.
 import * as brands from '../../../src/base/brands.js'
-import type { Change } from '../../../src/layout/change.js'
+import { SUSPENSION_CAUSES, type Change } from '../../../src/layout/change.js'
 import type {
   AccessMode,
   Address,
@@ -189,6 +189,16 @@ export function changes(random: SeededRandom): readonly Change[] {
         shard: shard(random),
         server: random.pick(peers),
         expected: epoch(random),
+      })),
+    },
+    {
+      kind: 'replicas-suspended',
+      replicas: several(random, 5, () => ({
+        volume: volumeId(random),
+        shard: shard(random),
+        server: random.pick(peers),
+        expected: epoch(random),
+        cause: random.pick(SUSPENSION_CAUSES),
       })),
     },
     { kind: 'manager-added', manager: manager(random) },

@@ -368,8 +368,8 @@ const FLUSHING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/primary-duties.ts',
-        find: 'const others = state.required().map(peer => this.#sync(epoch, peer))',
-        replace: 'const others = state.inSyncOthers().map(peer => this.#sync(epoch, peer))',
+        find: 'const others = state.required()',
+        replace: 'const others = state.inSyncOthers()',
       },
     ],
     caughtBy: 851,
@@ -380,8 +380,8 @@ const FLUSHING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/primary-duties.ts',
-        find: 'const others = state.required().map(peer => this.#sync(epoch, peer))',
-        replace: 'const others = state.required().slice(1).map(peer => this.#sync(epoch, peer))',
+        find: 'const others = state.required()',
+        replace: 'const others = state.required().slice(1)',
       },
     ],
     caughtBy: 40,
@@ -392,8 +392,8 @@ const FLUSHING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/primary-duties.ts',
-        find: 'Promise.all([store.flush(), ...others]).then(',
-        replace: 'Promise.all([store, ...others]).then(',
+        find: 'const own = store.flush().then(',
+        replace: 'const own = Promise.resolve().then(',
       },
     ],
     caughtBy: 3,

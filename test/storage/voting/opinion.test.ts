@@ -302,3 +302,37 @@ test('moving: not in-sync what is not', t => {
   t.match(say(before, promote, viewOf(before, SERVER_D)), /^safety: .*only by catching up/)
   t.end()
 })
+
+const suspend = (
+  server: PeerId,
+  cause: 'failing' | 'unreachable',
+  before: Configuration = FIVE,
+): Change => {
+  const place = { volume: volumeId(1), shard: shardIndex(0) }
+  const { epoch: expected } = before.volumes.get(place.volume)!.shards[place.shard]!
+  return { kind: 'replicas-suspended', replicas: [{ ...place, server, expected, cause }] }
+}
+
+test('suspending: whoever stays must work, whoever goes cannot tell', t => {
+  const change = suspend(SERVER_B, 'unreachable')
+  for (const server of [SERVER_A, SERVER_B, SERVER_C]) {
+    t.equal(say(FIVE, change, viewOf(FIVE, server)), 'approve')
+  }
+  const cutOff = { reaches: () => false }
+  t.equal(say(FIVE, change, viewOf(FIVE, SERVER_B, cutOff)), 'approve', 'it stops serving')
+  const failing = viewOf(FIVE, SERVER_A, {
+    held: () => heldAs('primary', { failing: [SERVER_B] }),
+  })
+  t.equal(say(FIVE, change, failing), 'approve', 'the one that goes need not work')
+  t.end()
+})
+
+test('suspending: a full disk is not replaced by another full one', t => {
+  const full = { noRoom: 'no space left' }
+  const change = suspend(SERVER_B, 'failing')
+  t.match(say(FIVE, change, viewOf(FIVE, SERVER_A, full)), /^policy: .*has no room either/)
+  t.equal(say(FIVE, change, viewOf(FIVE, SERVER_B, full)), 'approve', 'it is the one that is full')
+  const cut = suspend(SERVER_B, 'unreachable')
+  t.equal(say(FIVE, cut, viewOf(FIVE, SERVER_A, full)), 'approve', 'that is not about room')
+  t.end()
+})
