@@ -55,7 +55,7 @@ const draining = (before: Configuration, server: PeerId): Configuration => {
   return outcome.configuration
 }
 
-test('a server that is being emptied may leave when it is empty, or others can take its place', t => {
+test('a server that is being emptied may leave when others have, or can have, its copies', t => {
   const drain: Change = { kind: 'server-state', server: C, state: 'draining' }
   t.equal(opinion(fourServers(), drain), 'approve')
   t.match(opinion(configuration(), drain), /there would be 2 without c$/, 'nowhere to go')
