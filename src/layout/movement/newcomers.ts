@@ -1,7 +1,8 @@
 // Servers that are to get their share of what others hold, by what has just changed: those that
 // have joined, those that are no longer being emptied, those whose old copies were given up because
-// others were made in their place, and those that come back with nothing. Nobody else: small
-// differences of balance, as between volumes of different sizes, are not worth the copying.
+// others were made in their place, and those that come back with nothing; and all of them when a
+// weight has changed, since that changes every share. Nobody else: small differences of balance, as
+// between volumes of different sizes, are not worth the copying.
 import type { PeerId } from '../../base/brands.js'
 import type { Configuration, ShardAllocation } from '../configuration.js'
 import { candidatesOf } from '../placement/candidates.js'
@@ -23,8 +24,17 @@ export function newcomers(
     const empty = isDown(before, id) && !isDown(after, id) && heldBy(after, id) === 0
     if (!before.servers.has(id) || undrained || empty) found.add(id)
   }
+  if (weightChanged(before, after)) for (const id of after.servers.keys()) found.add(id)
   for (const server of givenUp(before, after)) found.add(server)
   return new Set([...found].filter(id => after.servers.has(id) && !isDraining(after, id)))
+}
+
+function weightChanged(before: Configuration, after: Configuration): boolean {
+  if (before.servers === after.servers) return false
+  return [...after.servers.values()].some(({ id, weight }) => {
+    const known = before.servers.get(id)
+    return known !== undefined && known.weight !== weight
+  })
 }
 
 /** Everybody has a share: new is still who is away, and could not be given one. */

@@ -50,8 +50,8 @@ export interface Asked<O extends OperationName> {
   readonly request: Request<O>
   readonly from: RelayedPeer
   /**
-   * Milliseconds to wait for a leader to be elected; 0 by default. With patience the leader must
-   * also have shown that it lives: what a dead one was sent is undecided, and helped by no patience.
+   * Milliseconds to wait for a leader to be elected; 0 by default. With patience, it must also have
+   * shown that it lives: what a dead one was sent is undecided, which no patience helps.
    */
   readonly patience?: number
   /** Milliseconds that the leader may take. */

@@ -16,7 +16,7 @@ import type { HardState, RaftEffects, RaftEvent, RaftSend } from '../raft/raft-t
 import type { RaftStore } from './raft-store.js'
 
 export interface RaftDriverOptions {
-  readonly core: RaftCore
+  readonly core: Pick<RaftCore, 'step' | 'entry' | 'commit' | 'deadline'>
   readonly store: RaftStore
   readonly clock: Clock
   readonly random: Random

@@ -44,7 +44,7 @@ export class Absences {
     this.#timer = null
   }
 
-  /** Computed in one way: what the timer waits for is what counts when it fires, to the last bit. */
+  /** Computed in one way: what the timer waits for counts when it fires, to the last bit. */
   #end(server: PeerId): number {
     return this.#since.get(server)! + this.#o.rebuildAfter
   }

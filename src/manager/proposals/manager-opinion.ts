@@ -7,6 +7,7 @@ import type { Incarnation, PeerId } from '../../base/brands.js'
 import type { ChangeOf } from '../../layout/change.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from '../../layout/configuration.js'
 import { majority } from '../../layout/names.js'
+import { holds } from '../../layout/movement/waiting.js'
 import { inSyncOf, isDrainingState } from '../../layout/replicas.js'
 import type { ProposalVoteReply } from '../../net/manager-messages.js'
 import { serverName, shortId } from '../describe-change.js'
@@ -39,9 +40,16 @@ function degreeProblem({ before, after, change }: Draft, view: ManagerView): str
   const problems: string[] = []
   for (const volume of after.volumes.values()) {
     const { name, replicas } = volume
+    // Servers that are being emptied are none to move to; what they still have goes with them.
+    const removes = change.kind === 'server-removed'
+    const more = {
+      before: removes ? emptiedHolders(before, volume) : 0,
+      after: removes ? emptiedHolders(after, volume) : 0,
+    }
     // A volume that is being created has no degree before, so that it could not be held up.
     const lost = (count: { readonly before: number; readonly after: number }): boolean =>
-      count.after < replicas && (count.before >= replicas || !before.volumes.has(volume.id))
+      count.after + more.after < replicas &&
+      (count.before + more.before >= replicas || !before.volumes.has(volume.id))
     const needs = `volume ${name} needs ${replicas} storage servers for its ${replicas} replicas`
     if (lost(known)) problems.push(`${needs}, and there would be ${known.after}${without}`)
     else if (lost(reached)) {
@@ -51,6 +59,14 @@ function degreeProblem({ before, after, change }: Draft, view: ManagerView): str
     }
   }
   return firstAndMore(problems)
+}
+
+/** How many servers that are being emptied still have copies of a volume. */
+function emptiedHolders({ servers, volumes }: Configuration, { id }: VolumeRecord): number {
+  const shards = volumes.get(id)?.shards ?? []
+  return [...servers.values()].filter(
+    server => isDrainingState(server.state) && shards.some(shard => holds(shard, server.id)),
+  ).length
 }
 
 /** Those that could be given copies now. */

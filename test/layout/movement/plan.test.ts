@@ -267,6 +267,26 @@ test('a volume of seven replicas can move, too', t => {
   t.end()
 })
 
+test('a weight that changes gives all servers other shares', t => {
+  const even = finish(four, { joining: [D] })
+  const record = even.servers.get(A)!
+  const heavy = must(even, {
+    kind: 'server-registered',
+    server: { ...record, weight: 3 * record.weight },
+  })
+  const joining = [...newcomers(NOBODY, even, heavy)]
+  t.deepEqual(joining, [A, B, C, D])
+  const end = finish(heavy, { joining })
+  const held = (configuration: Configuration, id: PeerId): number =>
+    loadsOf(configuration).get(id)?.replicas ?? 0
+  t.ok(held(end, A) > held(even, A), `${held(even, A)} before, ${held(end, A)} after`)
+  t.equal(held(end, A), end.volumes.get(VOLUME)!.shards.length, 'three times as much has no place')
+  const light = must(end, { kind: 'server-registered', server: record })
+  const back = finish(light, { joining: [...newcomers(NOBODY, end, light)] })
+  t.ok(held(back, A) < held(end, A), 'and less again')
+  t.end()
+})
+
 test('newcomers: joined, undrained, or replaced while they were away', t => {
   t.equal(newcomers(NOBODY, cluster(2), cluster(3)).size, 0, 'no volumes, nothing to share')
   const draining = must(four, state(A, 'draining'))

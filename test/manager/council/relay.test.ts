@@ -1,4 +1,4 @@
-// What a manager does with a change when the leader it knows is dead, silent, or replaced meanwhile.
+// What a manager does with a change when the leader it knows is dead, silent, or replaced.
 import test from 'tape'
 import { incarnation, type PeerId } from '../../../src/base/brands.js'
 import { ADMIN_PATIENCE_MS, MANAGER_ALIVE_MS } from '../../../src/base/limits.js'
@@ -66,7 +66,7 @@ test('a change goes to the leader when that shows that it lives', async t => {
   t.deepEqual(passed, [LEADER])
 })
 
-test('a leader that is dead on a link that looks sound gets no change; the next one does', async t => {
+test('a dead leader on a link that looks sound gets no change; its successor does', async t => {
   const { clock, lead, living, passed, ask } = setUp()
   living.add(SUCCESSOR)
   const answer = ask(ADMIN_PATIENCE_MS)

@@ -1,4 +1,8 @@
 // Rules of the managers, of leases and of votes (design §4), each left out once.
+//
+// One rule has no mutant: that a write to the log says nothing of what a snapshot behind it commits
+// (raft-driver.ts). Its absence takes a manager that dies in the milliseconds between two syncs, of
+// entries and of a snapshot that replaces them; test/manager/history/raft-driver.test.ts shows it.
 import type { Mutant } from './mutant.js'
 
 export const MANAGER_MUTANTS: readonly Mutant[] = [
@@ -94,15 +98,17 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
     caughtBy: 6,
   },
   {
-    name: 'commit-of-later-steps',
-    breaks: 'A write to the log says of what is committed only what belongs to it.',
+    name: 'written-is-committed',
+    breaks: 'The log of a manager calls nothing committed that is not.',
     edits: [
       {
         file: 'manager/history/raft-driver.ts',
         find: '      commit,\n    }\n    this.#durableCommit = commit',
-        replace: '      commit: this.#committed,\n    }\n    this.#durableCommit = commit',
+        replace:
+          '      commit: joined(batch).at(-1)?.index ?? commit,\n    }\n' +
+          '    this.#durableCommit = commit',
       },
     ],
-    caughtBy: 72,
+    caughtBy: 30,
   },
 ]

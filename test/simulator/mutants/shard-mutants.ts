@@ -471,7 +471,7 @@ const FLUSHING: readonly Mutant[] = [
       },
     ],
     mode: 'exclusive',
-    caughtBy: 1,
+    caughtBy: 1351,
   },
   {
     name: 'no-generation-check',
@@ -485,7 +485,7 @@ const FLUSHING: readonly Mutant[] = [
       },
     ],
     mode: 'exclusive',
-    caughtBy: 1,
+    caughtBy: 233,
   },
 ]
 

@@ -6,11 +6,22 @@ import type { Moment } from '../watched-peers.js'
 import type { Mode } from './shape.js'
 import { COUNCIL_PLOTS } from './council-plots.js'
 import { POWER_PLOTS, ROTTEN_PLOTS, SHARD_PLOTS } from './shard-plots.js'
-import { cut, kill, MEND, on, pause, snap, type Player, type Plot, type Step } from './steps.js'
+import {
+  cut,
+  kill,
+  MEND,
+  nth,
+  on,
+  pause,
+  snap,
+  type Player,
+  type Plot,
+  type Step,
+} from './steps.js'
 
 const PLOTS: Readonly<Record<Mode, readonly Plot[]>> = {
   shared: SHARD_PLOTS,
-  exclusive: [...SHARD_PLOTS, ...POWER_PLOTS, ...POWER_PLOTS],
+  exclusive: [...SHARD_PLOTS, ...Array.from({ length: 3 }, () => POWER_PLOTS).flat()],
   rotten: [...SHARD_PLOTS, ...Array.from({ length: 4 }, () => ROTTEN_PLOTS).flat()],
 }
 
@@ -38,7 +49,7 @@ function randomStep(random: SeededRandom): Step {
   const chance = random.below(100)
   const player = random.pick(PLAYERS)
   const other = random.pick(PLAYERS)
-  if (chance < 30) return { ...on(...random.pick(MOMENTS)), count: 1 + random.below(4) } as Step
+  if (chance < 30) return nth(1 + random.below(4), on(...random.pick(MOMENTS)))
   if (chance < 38) return pause(random.pick(['short', 'middle']))
   if (chance < 55) return cut(player, other, random.pick(['short', 'middle', 'middle', 'long']))
   if (chance < 75) return kill(player, random.pick(['none', 'short', 'short', 'middle', 'long']))

@@ -93,4 +93,18 @@ export const COUNCIL_PLOTS: readonly Plot[] = [
     pause('middle'),
     MEND,
   ],
+  // What it was sent and did not hear comes at once, with the snapshot that replaces it; and in the
+  // middle of that it is gone.
+  random => [
+    cut('M', 'N', 'ages'),
+    ...(['F', 'G', 'P', 'F', 'G', 'P', 'F', 'G', 'P'] as const).flatMap(player => [
+      kill(player, 'none'),
+      on('caught-up-proposal', 'arrived', 'M'),
+    ]),
+    maybe(random, 0.5, on('raft', 'sent', 'M')),
+    MEND,
+    { ...on('raft', 'arrived', 'N'), of: 'snapshot' },
+    maybe(random, 0.7, pause('short')),
+    kill('N', 'none'),
+  ],
 ]

@@ -41,6 +41,8 @@ const DURATIONS: Readonly<Record<Duration, readonly number[]>> = {
 }
 /** A moment that does not come within this is not waited for. */
 const MOMENT_LIMIT_MS = 300
+/** The same, where servers have to return first, or managers to elect one of them. */
+const PATIENCE_MS = 6_000
 const PLENTY = 2 ** 40
 /** A lease, the decision about a server whose lease is over, and its way to the others. */
 const DECIDED_MS = 6_000
@@ -195,13 +197,13 @@ export class Faults {
   }
 
   async #await(step: Extract<Step, { kind: 'await' }>, cast: Cast): Promise<void> {
-    const { operation, moment, count = 1, resuming } = step
-    const at = step.at && cast.get(step.at)
-    const by = step.by && cast.get(step.by)
-    if ((step.at && !at) || (step.by && !by)) return
-    const sight = { operation, moment, ...(at ? { at } : {}), ...(by ? { by } : {}) }
-    const exact = resuming ? { ...sight, resuming } : sight
-    await this.moments.next([exact], count, MOMENT_LIMIT_MS)
+    const { at, by, count = 1, ...what } = step
+    const players = { at: at && cast.get(at), by: by && cast.get(by) }
+    if ((at && !players.at) || (by && !players.by)) return
+    const { at: place, by: other } = players
+    const sight = { ...what, ...(place ? { at: place } : {}), ...(other ? { by: other } : {}) }
+    const patient = step.done !== undefined || step.of !== undefined
+    await this.moments.next([sight], count, patient ? PATIENCE_MS : MOMENT_LIMIT_MS)
   }
 
   #break(a?: PeerId, b?: PeerId): void {

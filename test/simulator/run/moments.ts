@@ -2,7 +2,8 @@
 // waits goes on in the turn in which it happens, before anything else does.
 import { wait, type Clock } from '../../../src/base/clock.js'
 import type { PeerId } from '../../../src/base/brands.js'
-import type { Replicated } from '../../../src/net/messages.js'
+import type { DataReply, Replicated } from '../../../src/net/messages.js'
+import type { RaftMessage } from '../../../src/net/manager-messages.js'
 import type { OperationName } from '../../../src/net/operations.js'
 import type { Moment, Seen } from '../watched-peers.js'
 
@@ -15,6 +16,10 @@ export interface Sight {
   readonly by?: PeerId
   /** A `replicated` that asks to go on from there. */
   readonly resuming?: true
+  /** An answer that says that it was done. */
+  readonly done?: true
+  /** A message of this kind between managers. */
+  readonly of?: RaftMessage['kind']
 }
 
 interface Watch {
@@ -74,6 +79,8 @@ function matches(sight: Sight, seen: Seen): boolean {
     sight.moment === seen.moment &&
     (sight.at === undefined || sight.at === seen.at) &&
     (sight.by === undefined || sight.by === seen.other) &&
-    (!sight.resuming || (seen.request as Partial<Replicated>).resume === true)
+    (!sight.resuming || (seen.request as Partial<Replicated>).resume === true) &&
+    (!sight.of || (seen.request as Partial<RaftMessage>).kind === sight.of) &&
+    (!sight.done || (seen.reply as Partial<DataReply>).status === 'ok')
   )
 }

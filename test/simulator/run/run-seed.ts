@@ -16,7 +16,7 @@ import { shapeOf, type Mode } from './shape.js'
 import { content, PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
 
 /** A change of what a seed does: seeds of another version mean nothing in this one. */
-export const GENERATOR = 5
+export const GENERATOR = 6
 
 const EXTENTS = 2
 /** Virtual milliseconds: everything must be over by then. */
@@ -144,7 +144,7 @@ class Run {
   async #callRoll(patience: number): Promise<void> {
     const [using] = this.#using
     if (!using) return
-    if (this.#mode === 'exclusive' && !(await this.#hasRepeated(using))) return
+    if (this.#mode === 'exclusive' && !(await this.#hasReadAll(using))) return
     for (const subject of this.#subjects) {
       const call = { cluster: this.#cluster, client: using.client, subject, patience }
       this.#findings.push(...(await callRoll(call)))
@@ -152,9 +152,15 @@ class Run {
   }
 
   /** What memory was lost is repeated before the client is given what it reads, if it can be. */
-  async #hasRepeated({ workloads }: Using): Promise<boolean> {
+  async #hasReadAll({ workloads }: Using): Promise<boolean> {
     let read = false
-    void Promise.all(workloads.map(workload => workload.readAll())).then(() => (read = true))
+    Promise.all(workloads.map(workload => workload.readAll())).then(
+      () => (read = true),
+      (error: unknown) => {
+        // It was taken over from in turn.
+        if (!isSwarmdiskError(error, 'fenced')) this.#findings.push(String(error))
+      },
+    )
     return this.#cluster.within(ROLL_CALL_LIMIT, () => read)
   }
 
@@ -290,6 +296,8 @@ class Run {
     for (const { name } of this.#subjects) {
       await successor?.client.driver.open(name)?.attach({ takeover: true })
     }
+    // What is there now is seen before anything is written over it.
+    if (successor && this.#plan.chance(0.7)) await this.#hasReadAll(successor)
     if (ousted && successor && (await this.#hasReached(successor))) {
       for (const subject of this.#subjects) void this.#provoke(ousted, subject)
     }

@@ -8,6 +8,7 @@ import {
   kill,
   maybe,
   MEND,
+  nth,
   on,
   pause,
   powerCut,
@@ -15,6 +16,7 @@ import {
   ROT,
   snap,
   WORK,
+  written,
   type Plot,
 } from './steps.js'
 
@@ -217,6 +219,7 @@ export const POWER_PLOTS: readonly Plot[] = [
   ],
   // The answer to a write is still on its way when nobody remembers that write any more.
   random => [
+    maybe(random, 0.6, FLUSHED),
     cut('P', 'C', random.pick(['middle', 'ages'])),
     on('write', 'answered', 'P', 'C'),
     powerCut('P'),
@@ -224,6 +227,16 @@ export const POWER_PLOTS: readonly Plot[] = [
     maybe(random, 0.5, on('write', 'sent', 'C')),
     MEND,
     maybe(random, 0.3, { kind: 'power cut' }),
+  ],
+  // A write that nobody was told of may have survived; the client dies while it repeats older ones.
+  random => [
+    nth(2 + random.below(4), written('C')),
+    cut('P', 'C', 'ages'),
+    WORK,
+    on('write', 'answered', 'P', 'C'),
+    powerCut(random.pick(['P', 'F', 'G'])),
+    nth(1 + random.below(2), written('C')),
+    kill('C'),
   ],
 ]
 

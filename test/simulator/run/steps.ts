@@ -4,6 +4,7 @@
 // The cast are the players of one shard, as of the beginning of the act: its primary P, two other
 // replicas F and G, a manager M (the leader, where there are several) and others N and O, clients C
 // and D. A step whose player does not exist is left out.
+import type { RaftMessage } from '../../../src/net/manager-messages.js'
 import type { OperationName } from '../../../src/net/operations.js'
 import type { SeededRandom } from '../seeded-random.js'
 import type { Moment } from '../watched-peers.js'
@@ -24,6 +25,10 @@ export type Step =
       readonly by?: Player
       /** Only if a follower says with it where to go on, as on a new path. */
       readonly resuming?: true
+      /** Only an answer that says that it was done; waits for all servers to return, if need be. */
+      readonly done?: true
+      /** Only a message to managers of this kind; waits for them to elect a leader, if need be. */
+      readonly of?: RaftMessage['kind']
       readonly count?: number
     }
   /** That a FLUSH of a whole volume was acknowledged. */
@@ -49,13 +54,20 @@ export type Plot = (random: SeededRandom) => readonly (Step | null)[]
 export const cut = (from: Player, to: Player, time: Duration = 'middle'): Step => {
   return { kind: 'cut', from, to, for: time }
 }
-export const on = (operation: OperationName, moment: Moment, at?: Player, by?: Player): Step => {
+type Await = Extract<Step, { kind: 'await' }>
+
+export const on = (operation: OperationName, moment: Moment, at?: Player, by?: Player): Await => {
   return { kind: 'await', operation, moment, ...(at ? { at } : {}), ...(by ? { by } : {}) }
 }
 export const resumed = (follower: Player, primary: Player): Step => {
   const moment = { operation: 'replicated', moment: 'sent' } as const
   return { kind: 'await', ...moment, at: follower, by: primary, resuming: true }
 }
+export const nth = (count: number, moment: Await): Step => {
+  return { ...moment, count }
+}
+/** A write of the client was done, somewhere. */
+export const written = (by: Player): Await => ({ ...on('write', 'answered'), by, done: true })
 export const kill = (player: Player, back: Duration = 'short'): Step => {
   return { kind: 'kill', player, back }
 }
