@@ -182,8 +182,8 @@ export class ReplicationQueue {
   }
 
   /**
-   * Its path broke, or it does not take what it is sent: nobody waits for it. Once proposed it stays
-   * counted: it may be made in-sync any time.
+   * Its path broke, or it does not take what it is sent: nobody waits for it. Once proposed it
+   * stays counted: it may be made in-sync any time.
    */
   uncount(peer: PeerId): void {
     const follower = this.#followers.get(peer)

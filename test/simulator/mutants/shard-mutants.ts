@@ -491,6 +491,18 @@ const FLUSHING: readonly Mutant[] = [
 
 const STORE: readonly Mutant[] = [
   {
+    name: 'merge-before-stored',
+    breaks: 'A block that is written in part is merged with what earlier writes make of it.',
+    edits: [
+      {
+        file: 'storage/replica/write-applier.ts',
+        find: '} while (!this.#isQuiet(span))',
+        replace: '} while (this.#round < 0)',
+      },
+    ],
+    caughtBy: 91,
+  },
+  {
     name: 'flush-without-fsync',
     breaks: 'What a store has flushed is on the disk.',
     edits: [
