@@ -145,7 +145,7 @@ export const SHARD_PLOTS: readonly Plot[] = [
     pause('middle'),
     WORK,
   ],
-  // A replica lives, and keeps its shard waiting until the others go on without it; then it is back.
+  // A replica lives, and keeps its shard waiting until the others go on without it; then it comes.
   random => [
     ...(random.chance(0.5) ? apart(['P'], ['F'], 'ages') : [cut('P', 'F', 'ages')]),
     WORK,
