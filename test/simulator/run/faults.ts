@@ -250,7 +250,7 @@ export class Faults {
   }
 
   /** All servers but, maybe, this one are up and in-sync, and nobody is about to be dropped. */
-  #allThere(but: PeerId): boolean {
+  #allThere(but: PeerId | null = null): boolean {
     const { cluster } = this.#o
     const now = cluster.clock.now()
     const doubtful = [...this.#doubtful].some(([id, until]) => id !== but && until > now)
@@ -272,14 +272,14 @@ export class Faults {
   }
 
   #cutForAWhile(from: PeerId | undefined, to: PeerId | undefined, time: Duration): void {
-    if (!from || !to || from === to || !this.#mayCut(from, to)) return
+    const duration = this.#draw(time)
+    if (!from || !to || from === to || !this.#mayCut(from, to, duration)) return
     const { cluster } = this.#o
     const { swarm, clock, trace } = cluster
     const fields = { from: cluster.nameOf(from), to: cluster.nameOf(to) }
     this.#note('wire cut')
     trace.say('wire', 'cut', fields)
     swarm.cut(from, to)
-    const duration = this.#draw(time)
     this.#doubt(from, to, duration)
     clock.after(duration, () => {
       trace.say('wire', 'mended', fields)
@@ -287,13 +287,20 @@ export class Faults {
     })
   }
 
-  /** Where one copy is rotten, one server at a time may be taken for dead. */
-  #mayCut(a: PeerId, b: PeerId): boolean {
+  /** Where one copy is rotten, one server at a time may be taken for dead, or be suspended. */
+  #mayCut(a: PeerId, b: PeerId, duration: number): boolean {
     const { cluster, mode } = this.#o
     if (mode !== 'rotten') return true
     const managers = cluster.managerNames.map(name => cluster.idOf(name))
-    if (managers.includes(a) === managers.includes(b)) return true
-    return this.#allThere(managers.includes(a) ? b : a)
+    if (managers.includes(a) !== managers.includes(b)) {
+      return this.#allThere(managers.includes(a) ? b : a)
+    }
+    return managers.includes(a) || duration <= SUSPENDED_AFTER_MS || this.#allThere()
+  }
+
+  /** The same for a disk that takes nothing. */
+  get #mayFail(): boolean {
+    return this.#o.mode !== 'rotten' || this.#allThere()
   }
 
   /**
@@ -324,7 +331,7 @@ export class Faults {
     if (player === undefined) return
     const name = cluster.nameOf(player)
     // One that is starting may not get up at all.
-    if (!cluster.isServing(name)) return
+    if (!cluster.isServing(name) || !this.#mayFail) return
     this.#note('disk refuses')
     const disk = cluster.diskOf(name)
     disk.fail = (operation, path) => {
@@ -338,7 +345,7 @@ export class Faults {
   #fill(cast: Cast): void {
     const { cluster } = this.#o
     const name = cluster.nameOf(this.#random.pick([...cast.values()].slice(0, 2)))
-    if (!cluster.isServing(name)) return
+    if (!cluster.isServing(name) || !this.#mayFail) return
     this.#note('disk full')
     const disk = cluster.diskOf(name)
     disk.setCapacity(disk.used() + this.#random.below(24) * BLOCK_BYTES)
