@@ -13,6 +13,7 @@ import { SECTOR_BYTES, SECTORS_PER_BLOCK } from '../check/volume-model.js'
 import type { SeededRandom } from '../seeded-random.js'
 import type { Client, Death, SimulatedCluster } from '../simulated-cluster.js'
 import { drawAct } from './acts.js'
+import { Caution } from './caution.js'
 import { Moments } from './moments.js'
 import type { Mode } from './shape.js'
 import type { Duration, Player, Step } from './steps.js'
@@ -44,24 +45,19 @@ const MOMENT_LIMIT_MS = 300
 /** The same, where something takes its time: servers return, managers elect, patience ends. */
 const PATIENCE_MS = 8_000
 const PLENTY = 2 ** 40
-/** Whoever is out of reach of another server for longer may be suspended. */
-const SUSPENDED_AFTER_MS = 1_000
-/** A lease, the decision about a server whose lease is over, and its way to the others. */
-const DECIDED_MS = 6_000
 
 type Cast = ReadonlyMap<Player, PeerId>
 
 export class Faults {
   readonly counts = new Map<string, number>()
   readonly moments: Moments
+  readonly #caution: Caution
   readonly #o: FaultsOptions
   readonly #random: SeededRandom
   /** The only server whose bits flip. */
   readonly #rotten: string
   readonly #flipped = new Set<string>()
   readonly #restarting = new Set<Promise<void>>()
-  /** Servers that the managers may be about to go on without, and until when that may be so. */
-  readonly #doubtful = new Map<PeerId, number>()
   #full: string | null = null
   #over = false
 
@@ -71,6 +67,7 @@ export class Faults {
     this.#random = cluster.stream('faults')
     this.#rotten = this.#random.pick(cluster.serverNames)
     this.moments = new Moments(cluster.clock)
+    this.#caution = new Caution(cluster, options.mode)
     cluster.observe(seen => this.moments.see(seen))
   }
 
@@ -227,7 +224,7 @@ export class Faults {
   async #killServer(name: string, back: Duration): Promise<void> {
     const { cluster, mode } = this.#o
     const known = [...cluster.managerNames, ...cluster.serverNames].includes(name)
-    if (!known || !cluster.isUp(name) || !this.#mayDie(name)) return
+    if (!known || !cluster.isUp(name) || !this.#caution.mayDie(name)) return
     // A full disk has no room for what a clean stop writes: it fails, and the process is killed.
     const drawn = this.#random.pick(DEATHS)
     const death = drawn === 'stop' && name === this.#full ? 'kill' : drawn
@@ -239,90 +236,20 @@ export class Faults {
     this.#restart(name, this.#draw(back))
   }
 
-  /** Where memory must not be lost, somebody in-sync who has kept it stays. */
-  #mayDie(name: string): boolean {
-    const { cluster, mode } = this.#o
-    if (mode === 'exclusive' || cluster.managerNames.includes(name)) return true
-    if (mode === 'rotten') return this.#allThere(cluster.idOf(name))
-    if (cluster.managersUp.length === 0) return false
-    const id = cluster.idOf(name)
-    return cluster.shards().every(shard => this.#keepers(shard).some(keeper => keeper !== id))
-  }
-
-  /** All servers but, maybe, this one are up and in-sync, and nobody is about to be dropped. */
-  #allThere(but: PeerId | null = null): boolean {
-    const { cluster } = this.#o
-    const now = cluster.clock.now()
-    const doubtful = [...this.#doubtful].some(([id, until]) => id !== but && until > now)
-    return cluster.healthy && !doubtful && cluster.serverNames.every(name => cluster.isUp(name))
-  }
-
-  /** Who is in-sync and has not restarted since. */
-  #keepers({ replicas }: ShardAllocation): readonly PeerId[] {
-    const { cluster } = this.#o
-    return replicas
-      .filter(
-        ({ server, state, incarnation }) =>
-          state === 'in-sync' &&
-          incarnation === cluster.incarnationOf(server) &&
-          (this.#doubtful.get(server) ?? 0) <= cluster.clock.now() &&
-          cluster.isUp(cluster.nameOf(server)),
-      )
-      .map(({ server }) => server)
-  }
-
   #cutForAWhile(from: PeerId | undefined, to: PeerId | undefined, time: Duration): void {
     const duration = this.#draw(time)
-    if (!from || !to || from === to || !this.#mayCut(from, to, duration)) return
+    if (!from || !to || from === to || !this.#caution.mayCut(from, to, duration)) return
     const { cluster } = this.#o
     const { swarm, clock, trace } = cluster
     const fields = { from: cluster.nameOf(from), to: cluster.nameOf(to) }
     this.#note('wire cut')
     trace.say('wire', 'cut', fields)
     swarm.cut(from, to)
-    this.#doubt(from, to, duration)
+    this.#caution.isCut(from, to, duration)
     clock.after(duration, () => {
       trace.say('wire', 'mended', fields)
       swarm.mend(from, to)
     })
-  }
-
-  /** Where one copy is rotten, one server at a time may be taken for dead, or be suspended. */
-  #mayCut(a: PeerId, b: PeerId, duration: number): boolean {
-    const { cluster, mode } = this.#o
-    if (mode !== 'rotten') return true
-    const managers = cluster.managerNames.map(name => cluster.idOf(name))
-    if (managers.includes(a) !== managers.includes(b)) {
-      return this.#allThere(managers.includes(a) ? b : a)
-    }
-    return managers.includes(a) || duration <= SUSPENDED_AFTER_MS || this.#allThere()
-  }
-
-  /** The same for a disk that takes nothing. */
-  get #mayFail(): boolean {
-    return this.#o.mode !== 'rotten' || this.#allThere()
-  }
-
-  /**
-   * Whoever is cut off from a manager may be declared down at any time from now on, by a decision
-   * that is already under way: then its memory does not count any more. So it is with one that is
-   * cut off from another server for longer: it may be suspended.
-   */
-  #doubt(a: PeerId, b: PeerId, duration: number): void {
-    const { cluster } = this.#o
-    const managers = cluster.managerNames.map(name => cluster.idOf(name))
-    const lasts = duration > SUSPENDED_AFTER_MS
-    for (const [server, other] of [
-      [a, b],
-      [b, a],
-    ] as const) {
-      if (managers.includes(other) || lasts) this.#doubtUntil(server, duration + DECIDED_MS)
-    }
-  }
-
-  #doubtUntil(server: PeerId, delay: number): void {
-    const until = this.#o.cluster.clock.now() + delay
-    this.#doubtful.set(server, Math.max(until, this.#doubtful.get(server) ?? 0))
   }
 
   /** Its blocks, and nothing else; and this process alone: the next one may write again. */
@@ -331,25 +258,25 @@ export class Faults {
     if (player === undefined) return
     const name = cluster.nameOf(player)
     // One that is starting may not get up at all.
-    if (!cluster.isServing(name) || !this.#mayFail) return
+    if (!cluster.isServing(name) || !this.#caution.mayRefuse) return
     this.#note('disk refuses')
     const disk = cluster.diskOf(name)
     disk.fail = (operation, path) => {
       if (operation !== 'write' || !path.includes('/layer-')) return null
       return new SwarmdiskError('disk-error', `cannot write ${path}`)
     }
-    this.#doubtUntil(player, duration + DECIDED_MS)
+    this.#caution.refuses(player, duration)
     cluster.clock.after(duration, () => (disk.fail = null))
   }
 
   #fill(cast: Cast): void {
     const { cluster } = this.#o
     const name = cluster.nameOf(this.#random.pick([...cast.values()].slice(0, 2)))
-    if (!cluster.isServing(name) || !this.#mayFail) return
+    if (!cluster.isServing(name) || !this.#caution.mayRefuse) return
     this.#note('disk full')
     const disk = cluster.diskOf(name)
     disk.setCapacity(disk.used() + this.#random.below(24) * BLOCK_BYTES)
-    this.#doubtful.set(cluster.idOf(name), Infinity)
+    this.#caution.refuses(cluster.idOf(name), Infinity)
     this.#full = name
   }
 
@@ -357,7 +284,7 @@ export class Faults {
     if (this.#full === null) return
     const { cluster } = this.#o
     cluster.diskOf(this.#full).setCapacity(PLENTY)
-    this.#doubtful.set(cluster.idOf(this.#full), cluster.clock.now() + DECIDED_MS)
+    this.#caution.refusesNoMore(cluster.idOf(this.#full))
     this.#full = null
   }
 
