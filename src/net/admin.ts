@@ -71,6 +71,16 @@ export interface ServerResult {
   readonly incarnation: number
   readonly corruptBlocks: number
   readonly problem: string
+  readonly served: ServedResult
+}
+
+/** Requests of clients that it has executed since it was started, and their bytes. */
+export interface ServedResult {
+  readonly reads: number
+  readonly writes: number
+  readonly flushes: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
 }
 
 export interface VolumeResult {

@@ -24,6 +24,7 @@ import type { ShardReplica } from './replica/shard-replica.js'
 import { createHost, type ServerCondition } from './server-condition.js'
 import { servePeers } from './serve-peers.js'
 import { ShardHoldings } from './shard-holdings.js'
+import { ServedRequests } from './served-requests.js'
 import type { StorageServerOptions } from './storage-server-options.js'
 import { FenceState } from './voting/fence-state.js'
 import { Voter } from './voting/voter.js'
@@ -41,6 +42,7 @@ export class StorageServer {
   readonly #contact: ManagerContact
   readonly #lease = new LeaseState()
   readonly #fence = new FenceState()
+  readonly #served = new ServedRequests()
   /** Requests made under an epoch that this server does not know yet. */
   readonly #waiting: Parking
   readonly #unsubscribe: (() => void)[] = []
@@ -192,6 +194,7 @@ export class StorageServer {
       if (!open) return
       open = false
       this.#openCalls--
+      if (status === 'ok') this.#served.count(request)
       const generation =
         this.#configuration?.volumes.get(volume)?.shards[shard]?.generation ?? generationOf(0)
       answer({ status, epoch: this.#epoch, generation, queue: this.#openCalls, payload })
@@ -318,6 +321,7 @@ export class StorageServer {
       corruptBlocks: this.#condition.corruptBlocks,
       problem: this.#problem(),
       syncing: this.#holdings.syncing(),
+      served: this.#served.report(),
     }
   }
 

@@ -53,6 +53,8 @@ function isHurt({ state, reachable, corruptBlocks, problem }: ServerResult): boo
   return state === 'down' || !reachable || corruptBlocks > 0 || problem !== ''
 }
 
+const NOTHING_SERVED = { reads: 0, writes: 0, flushes: 0, bytesRead: 0, bytesWritten: 0 }
+
 export function serverResults(view: View): readonly ServerResult[] {
   return [...view.configuration.servers.values()]
     .map((server): ServerResult => {
@@ -68,6 +70,7 @@ export function serverResults(view: View): readonly ServerResult[] {
         incarnation,
         corruptBlocks: report?.corruptBlocks ?? 0,
         problem: report?.problem ?? '',
+        served: report?.served ?? NOTHING_SERVED,
       }
     })
     .sort(byName)

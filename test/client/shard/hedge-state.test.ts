@@ -21,6 +21,10 @@ function after(events: readonly HedgeEvent[], from: HedgeState = NO_HEDGES): Hed
   return events.reduce(hedgeStateAfter, from)
 }
 
+const asked: HedgeEvent = { kind: 'asked' }
+const hedged = (bytes: number): HedgeEvent => ({ kind: 'hedged', bytes })
+const over = (bytes: number): HedgeEvent => ({ kind: 'over', bytes })
+
 function answers(...latencies: readonly number[]): readonly HedgeEvent[] {
   return latencies.map(latency => ({ kind: 'answered', latency }))
 }
@@ -55,39 +59,37 @@ test('what is slow makes the delay longer at once, and shorter again step by ste
 })
 
 test('hedges are a share of the reads, with a window in store', t => {
-  const hedged: HedgeEvent = { kind: 'hedged', bytes: 1 }
-  const over: HedgeEvent = { kind: 'over', bytes: 1 }
   let state: HedgeState = NO_HEDGES
   let count = 0
   while (mayHedge(state, 1)) {
-    state = after([hedged, over], state)
+    state = after([hedged(1), over(1)], state)
     count++
   }
   t.equal(count, CLIENT_WINDOW_REQUESTS, 'as many as one window strands')
   const reads = 10 / HEDGE_SHARE
   for (let i = 0; i < reads; i++) {
-    state = after([{ kind: 'asked' }], state)
+    state = after([asked], state)
     if (!mayHedge(state, 1)) continue
-    state = after([hedged, over], state)
+    state = after([hedged(1), over(1)], state)
     count++
   }
   t.equal(count, CLIENT_WINDOW_REQUESTS + 10, 'then each has to be earned')
-  state = after(times(10_000, { kind: 'asked' }), state)
+  state = after(times(10_000, asked), state)
   t.equal(state.credit, CLIENT_WINDOW_REQUESTS, 'and no more than that is kept')
   t.end()
 })
 
 test('hedged reads that still wait for somebody are bounded by number and by length', t => {
-  const small = after(times(CLIENT_WINDOW_REQUESTS - 1, { kind: 'hedged', bytes: 4096 }))
+  const small = after(times(CLIENT_WINDOW_REQUESTS - 1, hedged(4096)))
   t.ok(mayHedge(small, 4096), 'one more')
-  const full = after([{ kind: 'hedged', bytes: 4096 }, ...times(64, { kind: 'asked' })], small)
+  const full = after([hedged(4096), ...times(64, asked)], small)
   t.notOk(mayHedge(full, 4096), 'not yet another one')
   t.ok(mayHedge(full, null), 'but another replica of one that is hedged')
-  t.ok(mayHedge(after([{ kind: 'over', bytes: 4096 }], full), 4096))
+  t.ok(mayHedge(after([over(4096)], full), 4096))
   const most = CLIENT_WINDOW_BYTES / REQUEST_BYTES_MAX
-  const long = after(times(most, { kind: 'hedged', bytes: REQUEST_BYTES_MAX }))
+  const long = after(times(most, hedged(REQUEST_BYTES_MAX)))
   t.notOk(mayHedge(long, 1))
-  t.deepEqual(after(times(most, { kind: 'over', bytes: REQUEST_BYTES_MAX }), long), {
+  t.deepEqual(after(times(most, over(REQUEST_BYTES_MAX)), long), {
     ...NO_HEDGES,
     credit: CLIENT_WINDOW_REQUESTS - most,
   })

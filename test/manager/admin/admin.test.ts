@@ -102,12 +102,14 @@ test('status says what is wrong in sentences', async t => {
 test('status and server list show what servers and clients report', async t => {
   const bench = await AdminBench.withServers()
   resultOf(await bench.admin({ ...DATA, replicas: 3 }))
+  const none = byteCount(0)
   const syncing = { volume: volumeId(1), shard: shardIndex(0), bytesLeft: byteCount(2 ** 20) }
   bench.reports.storage(A, {
     ...{ incarnation: incarnation(1), epoch: epoch(5), corruptBlocks: 3, syncing: [syncing] },
     used: byteCount(123),
     free: byteCount(0),
     problem: 'the disk is full',
+    served: { reads: 5, writes: 4, flushes: 1, bytesRead: byteCount(50), bytesWritten: none },
   })
   const held = { requests: 2, reason: 'waiting for b', since: '2026-01-01T00:00:00.000Z' }
   const client = { host: 'desk', mountPoint: '/mnt', epoch: epoch(5), held }
@@ -116,6 +118,9 @@ test('status and server list show what servers and clients report', async t => {
   t.deepEqual(status.clients, [{ id: CLIENT, ...client }])
   t.equal(status.health, 'degraded', 'corrupt blocks are no good sign')
   t.equal(status.volumes[0]!.syncBytesLeft, 2 ** 20)
+  const [a, b] = status.servers
+  t.deepEqual(a!.served, { reads: 5, writes: 4, flushes: 1, bytesRead: 50, bytesWritten: 0 })
+  t.deepEqual(b!.served, { reads: 0, writes: 0, flushes: 0, bytesRead: 0, bytesWritten: 0 })
   for (const says of [/a: the disk is full/, /a has found 3 corrupt/, /desk:\/mnt.*holds 2/]) {
     t.ok(
       status.problems.some(line => says.test(line)),
