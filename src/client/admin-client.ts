@@ -95,6 +95,7 @@ export function isQuestion({ command }: AdminCommand): boolean {
       return true
     case 'volume-create':
     case 'volume-delete':
+    case 'shard-promote':
     case 'server-remove':
     case 'manager-add':
     case 'manager-remove':

@@ -46,6 +46,8 @@ export function describeChange(
       const client = `client ${shortId(change.client)} at host ${host}`
       return `volume ${volumeName(after, change.volume)} detached from ${client}`
     }
+    case 'shard-promoted':
+      return describePromotion(change, before ?? after)
     case 'shards-reallocated':
       return (
         `${count(change.shards.length, 'shard')} of ${volumes(after, change.shards)} ` +
@@ -59,6 +61,20 @@ export function describeChange(
     default:
       return exhaustive(change)
   }
+}
+
+function describePromotion(
+  { volume, shard, server }: ChangeOf<'shard-promoted'>,
+  before: Configuration,
+): string {
+  const replicas = before.volumes.get(volume)?.shards[shard]?.replicas ?? []
+  const given = replicas.filter(({ state }) => state === 'in-sync')
+  const names = given.map(replica => serverName(before, replica.server))
+  return (
+    `shard ${shard} of volume ${volumeName(before, volume)} goes on from the copy of storage ` +
+    `server ${serverName(before, server)}, which was behind; writes may be lost, accepted by the ` +
+    `operator; in-sync were ${atMostThree(names)}, which are down`
+  )
 }
 
 function takenFrom({ volumes }: Configuration, change: ChangeOf<'volume-attached'>): string {

@@ -16,6 +16,14 @@ export type AdminCommand =
   | { readonly command: 'volume-list' }
   | { readonly command: 'volume-show'; readonly name: string }
   | { readonly command: 'volume-delete'; readonly name: string }
+  /** `acceptDataLoss` is what the operator has to say; nothing is done without it. */
+  | {
+      readonly command: 'shard-promote'
+      readonly volume: string
+      readonly shard: number
+      readonly server: string
+      readonly acceptDataLoss: boolean
+    }
   | { readonly command: 'server-list' }
   | { readonly command: 'server-remove'; readonly name: string; readonly force: boolean }
   | { readonly command: 'manager-list' }

@@ -230,9 +230,16 @@ function changeBody(peer: Codec<PeerId>): Codec<Change> {
       takeover: boolean,
     }),
     'volume-detached': record({ volume: f.volumeField, client: peer }),
+    'shard-promoted': record({
+      volume: f.volumeField,
+      shard: f.shardField,
+      server: peer,
+      expected: f.epochField,
+    }),
   }
   // 11 and 12 are of other changes.
-  return union<Change>(kinds, { 'volume-attached': 13, 'volume-detached': 14 })
+  const numbers = { 'volume-attached': 13, 'volume-detached': 14, 'shard-promoted': 15 }
+  return union<Change>(kinds, numbers)
 }
 
 export const encodeConfiguration = (value: Configuration): Uint8Array =>

@@ -3,6 +3,7 @@ import test from 'tape'
 import { byteCount, epoch, incarnation, shardIndex, volumeId } from '../../../src/base/brands.js'
 import { SwarmdiskError } from '../../../src/base/errors.js'
 import type {
+  AdminResult,
   EpochResult,
   ServerResult,
   StatusResult,
@@ -165,6 +166,41 @@ test('a server is removed by its name', async t => {
   bench.answer = { kind: 'refused', code: 'data-loss', reason: 'It is the last.' }
   const last = await bench.admin({ command: 'server-remove', name: 'b', force: true })
   t.equal(refusal(last), 'refused: It is the last.')
+  t.end()
+})
+
+test('a shard is promoted by the names of its volume and of a server', async t => {
+  const bench = await AdminBench.withServers()
+  resultOf(await bench.admin({ ...DATA, replicas: 3, minInSync: 1 }))
+  const { name } = DATA
+  const wish = { command: 'shard-promote', volume: name, shard: 2, server: 'c' } as const
+  const ask = (fields: object): Promise<AdminResult> =>
+    bench.admin({ ...wish, acceptDataLoss: true, ...fields })
+  t.match(
+    refusal(await ask({ acceptDataLoss: false })),
+    /^refused: .* would be lost for good: say --accept-data-loss/,
+  )
+  t.match(refusal(await ask({ volume: 'x' })), /^not-found: There is no volume "x"/)
+  t.match(refusal(await ask({ shard: 99 })), /^not-found: Volume "data" has no shard 99: it has 0/)
+  t.match(refusal(await ask({ server: 'x' })), /^not-found: There is no storage server "x"/)
+  t.equal(bench.proposed.length, 1, 'nothing of that was proposed')
+  t.match(refusal(await ask({})), /^refused: Storage server "[abc]" has an in-sync copy/)
+  for (const [server, live] of [
+    [C, [A, B]],
+    [A, [B]],
+    [B, []],
+  ] as const) {
+    const down = { kind: 'server-down', incarnation: incarnation(1), reason: 'silent' } as const
+    await bench.history.propose({ ...down, server, live }, { proposer: 'x', votes: [] })
+  }
+  await bench.server(C)
+  const done = resultOf<{ readonly epoch: number }>(await ask({}))
+  const { epoch: at, ...rest } = done
+  t.deepEqual(rest, { volume: name, shard: 2, server: 'c' })
+  t.equal(bench.history.current().epoch, at)
+  t.equal(bench.history.current().volumes.get(volumeId(1))!.shards[2]!.replicas[0]!.server, C)
+  const [, manner] = bench.proposed.at(-1)!
+  t.deepEqual([/^operator at client/.test(manner.proposer), manner.force], [true, false])
   t.end()
 })
 
