@@ -108,6 +108,9 @@ export const SHARD_BYTES_AIM = 8 * 1024 * MiB
  * Enough for a lost server's shards to be rebuilt by several others at once, few enough to flush.
  */
 export const SHARDS_PER_SERVER_AIM = 3
+/** Replicas of a shard beyond what its volume wants: a copy is made before the other one goes. */
+export const REPLICAS_ON_THE_WAY = 1
+export const ALLOCATION_REPLICAS_MAX = REPLICAS_MAX + REPLICAS_ON_THE_WAY
 /** Holders of one shard, replicas and stale ones: every replica may be on its way to elsewhere. */
 export const ALLOCATION_SERVERS_MAX = 2 * REPLICAS_MAX
 /**
@@ -265,6 +268,24 @@ export const JOIN_COPY_MS = 3_000
 export const JOIN_DEADLINE_MS = 12_000
 /** How often a manager that wants to join asks. */
 export const JOIN_RETRY_MS = 500
+
+// ---- moving copies ----------------------------------------------------------------------------
+
+/** A server that is down for longer than this is replaced: a reboot or an update takes less. */
+export const REBUILD_AFTER_MS = 10 * 60 * 1000
+/**
+ * Copies that are being made at the same time in the cluster, and on one server: a disk and a link
+ * have to carry the I/O of clients beside them, and a few are enough to keep one busy.
+ */
+export const MOVES_AT_ONCE = 4
+export const MOVES_PER_TARGET = 2
+/** Moves that were refused are planned again after this: long enough for a full disk to be seen. */
+export const MOVES_RETRY_MS = 5_000
+/** How often what is left is looked at, and how many looks give the rate: those of a minute. */
+export const PROGRESS_SAMPLE_MS = 1_000
+export const PROGRESS_SAMPLES = 60
+/** The time that is left is said from here on: with fewer reports it would be a guess. */
+export const PROGRESS_SURE_AFTER_MS = 5_000
 
 // ---- leases ------------------------------------------------------------------------------------
 
@@ -424,6 +445,30 @@ export const FETCH_BLOCKS_MAX = 64
 /** Index pages compared at the same time in one shard, and in one server. */
 export const FETCH_PAGES_AT_ONCE = 2
 export const CATCH_UPS_AT_ONCE = 4
+/**
+ * What a server spends on copies for catching up, in and out, each second: most of what a disk or a
+ * gigabit link can do. While clients ask it for something, and for a moment after, a quarter of it.
+ */
+export const RECOVERY_BYTES_PER_SECOND = 100 * MiB
+export const RECOVERY_BYTES_BESIDE_CLIENTS = RECOVERY_BYTES_PER_SECOND / 4
+export const CLIENTS_ARE_QUIET_AFTER_MS = 500
+/**
+ * A primary goes on without a replica that keeps its shard waiting: one that says that it cannot
+ * store what it is sent; one that lives (a dead one is declared down before that, when its lease is
+ * over) and to which no path comes back; one whose disk takes longer than disks do.
+ */
+export const PATIENCE_FAILING_MS = 1_000
+export const PATIENCE_UNREACHABLE_MS = LEASE_MS + LEASE_MARGIN_MS + DOWN_RETRY_MS
+export const PATIENCE_STUCK_MS = 20_000
+/**
+ * A storage server whose disk has refused a configuration this often in a row asks for no lease any
+ * more, so that the others go on without it: less than a second, and no single error.
+ */
+export const ADOPTION_FAILURES_MAX = 3
+/** How often it looks, while it waits. */
+export const PATIENCE_INTERVAL_MS = 1_000
+/** Managers that refused to go on without replicas are not asked again before this. */
+export const SUSPEND_AGAIN_MS = 2_000
 /** A syncing replica that has caught up says so until a configuration makes it in-sync. */
 export const CAUGHT_UP_INTERVAL_MS = 2_000
 /** Reads of one request repair blocks at most this often before they give up. */

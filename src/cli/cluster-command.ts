@@ -42,6 +42,22 @@ export abstract class ClusterCommand<Result extends object> extends SwarmdiskCom
     }
   }
 
+  /** Asks something else again and again until the answer will do. */
+  protected async repeatUntil(
+    flags: AskFlags,
+    command: AdminCommand,
+    enough: (answer: unknown) => boolean,
+  ): Promise<void> {
+    const channel = await this.channel(flags)
+    try {
+      while (!enough(unwrap(await channel.ask(command, COMMAND_DEADLINE_MS)))) {
+        await wait(systemClock, WATCH_INTERVAL_MS)
+      }
+    } finally {
+      await channel.close()
+    }
+  }
+
   protected channel(flags: AskFlags): Promise<AdminChannel> {
     const log = createLog(flags['log-level'], this.id ?? 'swarmdisk')
     return openAdminChannel({ flags, log, deadline: COMMAND_DEADLINE_MS })

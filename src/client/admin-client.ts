@@ -96,6 +96,8 @@ export function isQuestion({ command }: AdminCommand): boolean {
     case 'volume-create':
     case 'volume-delete':
     case 'shard-promote':
+    case 'server-drain':
+    case 'server-undrain':
     case 'server-remove':
     case 'manager-add':
     case 'manager-remove':

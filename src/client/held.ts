@@ -3,6 +3,7 @@
 import type { PeerId } from '../base/brands.js'
 import { HELD_AFTER_MS } from '../base/limits.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from '../layout/configuration.js'
+import { isDown } from '../layout/replicas.js'
 import { inSyncServers, primaryOf } from './shard/routing.js'
 import type { ShardRequest } from './shard/shard-request.js'
 import type { HeldState } from './volume-driver.js'
@@ -70,7 +71,7 @@ function waitingForServers(
   if (missing.length > 0 && (!read || missing.length === inSync.length || noGoodCopy)) {
     const many = missing.length > 1
     const names = missing.map(server => serverName(configuration, server)).join(', ')
-    const down = missing.every(server => configuration.servers.get(server)?.state === 'down')
+    const down = missing.every(server => isDown(configuration, server))
     return (
       `waiting for storage server${many ? 's' : ''} ${names}, which ${many ? 'are' : 'is'} ` +
       `${down ? 'down' : 'not reachable'} and hold${many ? '' : 's'} an in-sync copy of ` +

@@ -7,8 +7,8 @@ import { addressesProblem } from './apply/addresses.js'
 import { volumeAttached, volumeDetached } from './apply/attachments.js'
 import { managerAdded, managerRemoved, managerUpdated } from './apply/managers.js'
 import { shardPromoted } from './apply/promotion.js'
-import { serverDown, serverRegistered, serverRemoved } from './apply/servers.js'
-import { caughtUp, reallocated } from './apply/shards.js'
+import { serverDown, serverRegistered, serverRemoved, serverState } from './apply/servers.js'
+import { caughtUp, moved, reallocated, suspended } from './apply/shards.js'
 import { volumeCreated, volumeDeleted } from './apply/volumes.js'
 import type { Change } from './change.js'
 import type { Configuration } from './configuration.js'
@@ -76,6 +76,12 @@ function changed(before: Configuration, change: Change, epoch: Epoch): Configura
       return reallocated(before, change.shards, epoch)
     case 'replicas-caught-up':
       return caughtUp(before, change.replicas, epoch)
+    case 'shards-moved':
+      return moved(before, change.shards, epoch)
+    case 'server-state':
+      return serverState(before, change, epoch)
+    case 'replicas-suspended':
+      return suspended(before, change.replicas, epoch)
     default:
       return exhaustive(change)
   }

@@ -86,6 +86,27 @@ export type Change =
     }
   /** The primaries say that these replicas have caught up and count. Valid in that epoch only. */
   | { readonly kind: 'replicas-caught-up'; readonly replicas: readonly CaughtUpReplica[] }
+  /**
+   * Copies are made anew on other servers, or given up where there are more than wanted: a decision
+   * that may take a copy from a server that lives, and so is voted on.
+   */
+  | {
+      readonly kind: 'shards-moved'
+      readonly reason: string
+      readonly shards: readonly ShardReallocation[]
+    }
+  /** An operator has a server emptied, or no longer: whether it is down is not touched. */
+  | {
+      readonly kind: 'server-state'
+      readonly server: PeerId
+      readonly state: 'draining' | 'up'
+    }
+  /**
+   * The primaries say that these in-sync replicas keep their shards waiting: from now on they are
+   * syncing, and writes go on without them. Voted on, since they live and may serve reads. Valid in
+   * that epoch only.
+   */
+  | { readonly kind: 'replicas-suspended'; readonly replicas: readonly SuspendedReplica[] }
 
 export interface ShardReallocation {
   readonly volume: VolumeId
@@ -101,8 +122,20 @@ export interface CaughtUpReplica {
   readonly volume: VolumeId
   readonly shard: ShardIndex
   readonly server: PeerId
-  /** The shard's epoch in which the primary counted it. */
+  /** The shard's epoch in which the primary found it so. */
   readonly expected: Epoch
+}
+
+/**
+ * - `failing`: it says that it cannot store what it is sent;
+ * - `unreachable`: the primary has no path to it, though it talks to the managers;
+ * - `stuck`: it neither does what it is sent nor says that it cannot.
+ */
+export const SUSPENSION_CAUSES = ['failing', 'unreachable', 'stuck'] as const
+export type SuspensionCause = (typeof SUSPENSION_CAUSES)[number]
+
+export interface SuspendedReplica extends CaughtUpReplica {
+  readonly cause: SuspensionCause
 }
 
 export type ChangeKind = Change['kind']

@@ -21,8 +21,12 @@ export interface ManagerRecord {
   readonly addresses: readonly Address[]
 }
 
-/** `up` and `down` are what the managers decided, not what a connection looks like right now. */
-export type ServerState = 'up' | 'down' | 'draining'
+/**
+ * What the managers decided, not what a connection looks like right now. An operator empties a
+ * server that is `draining`: it is up, and gets nothing new. Being down does not end that, so one
+ * that is both has a word of its own.
+ */
+export type ServerState = 'up' | 'down' | 'draining' | 'down-draining'
 
 export interface ServerRecord {
   readonly id: PeerId

@@ -3,11 +3,11 @@
 // in apply*.ts; what arrives here broken is a bug.
 import { assert } from '../base/assert.js'
 import {
+  ALLOCATION_REPLICAS_MAX,
   ALLOCATION_SERVERS_MAX,
   ATTACHMENTS_MAX,
   DELETED_VOLUMES_REMEMBERED,
   MANAGERS_MAX,
-  REPLICAS_MAX,
   SERVERS_MAX,
   SHARDS_MAX,
   SHARDS_MIN,
@@ -15,7 +15,7 @@ import {
 } from '../base/limits.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from './configuration.js'
 import { minInSyncProblem, nameProblem, replicasProblem, sizeProblem } from './names.js'
-import { inSyncFirst, isDown } from './replicas.js'
+import { inSyncFirst, isDown, isDownState } from './replicas.js'
 
 /** Asserts a configuration; parts shared with `before`, which was checked, are not looked at. */
 export function checkConfiguration(
@@ -99,7 +99,7 @@ function checkAttachments(volume: VolumeRecord, known: VolumeRecord | undefined)
 
 function checkShard(configuration: Configuration, shard: ShardAllocation): void {
   assert(shard.epoch <= configuration.epoch, 'an allocation is not newer than its configuration')
-  assert(shard.replicas.length <= REPLICAS_MAX, 'the replicas of a shard are bounded')
+  assert(shard.replicas.length <= ALLOCATION_REPLICAS_MAX, 'the replicas of a shard are bounded')
   assert(shard.replicas[0]?.state === 'in-sync', 'the first replica is the primary, in-sync')
   assert(inSyncFirst(shard), 'in-sync replicas come first')
   const holders = [...shard.replicas.map(replica => replica.server), ...shard.stale]
@@ -114,7 +114,7 @@ function checkHolders(configuration: Configuration, { replicas, stale }: ShardAl
     assert(server !== undefined, 'replicas are on servers of the cluster')
     assert(replica.incarnation <= server.incarnation, 'no replica is of a start yet to come')
     // An in-sync one stays where nobody else has the newest writes: the shard waits for it.
-    assert(replica.state === 'in-sync' || server.state !== 'down', 'nobody syncs who is down')
+    assert(replica.state === 'in-sync' || !isDownState(server.state), 'nobody syncs who is down')
   }
   for (const server of stale) {
     assert(configuration.servers.has(server), 'stale copies are on servers of the cluster')

@@ -23,6 +23,7 @@ export type RefusalCode =
   | 'old-incarnation' // an older start of a server than the one on record
   | 'outdated' // planned from an allocation that has changed since
   | 'not-syncing' // only a syncing replica of the server's newest start can catch up
+  | 'not-in-sync' // only an in-sync replica can be suspended
   | 'in-use' // another client is attached to the volume
   | 'data-loss' // I5: acknowledged writes might be given up
 

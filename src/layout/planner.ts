@@ -2,7 +2,7 @@
 // change for `apply`, which checks it once more; nothing here decides.
 import { assert } from '../base/assert.js'
 import { byteCount, generation, shardIndex, type PeerId } from '../base/brands.js'
-import { REALLOCATIONS_PER_CHANGE } from '../base/limits.js'
+import { REALLOCATIONS_PER_CHANGE, REPLICAS_ON_THE_WAY } from '../base/limits.js'
 import { volumeProblem } from './apply/volumes.js'
 import type { ChangeOf, ShardReallocation } from './change.js'
 import type { Configuration, Replica, ShardAllocation, VolumeRecord } from './configuration.js'
@@ -14,6 +14,7 @@ import {
   inSyncOf,
   isConnected,
   isDown,
+  isDraining,
   isHere,
   keepsMemory,
   type Connected,
@@ -69,7 +70,9 @@ export function loadsOf(configuration: Configuration): ReadonlyMap<PeerId, Load>
  * of its in-sync replicas:
  * - one kept its memory and is connected: the shard goes on with it. Those that restarted start
  *   syncing, or are stale while they are not connected; those on servers that are down are stale;
- *   stale ones that are connected start syncing;
+ *   stale ones that are connected start syncing, as many as are missing, and one more where a copy
+ *   is being made elsewhere in its place (whichever is ready first completes the shard), or where
+ *   an in-sync one is on a server that is being emptied;
  * - all have restarted: the shard resumes from the first that is connected, in a new generation;
  * - else somebody who is not connected may hold the newest writes: the shard waits for it.
  * Nothing is given to a server that is recorded as down, or whose present start is not on record.
@@ -148,12 +151,25 @@ class Returning {
       else behind.push(now)
     }
     for (const server of this.#shard.stale) {
-      const wanted = stays.length + behind.length < this.#volume.replicas
-      if (wanted && this.#isHere(server)) behind.push(this.#syncing(server))
+      if (this.#isHere(server) && this.#isWanted(server, { stays, behind }))
+        behind.push(this.#syncing(server))
       else stale.push(server)
     }
     const { generation } = this.#shard
     return this.#unlessSame({ replicas: [...stays, ...behind], stale, generation })
+  }
+
+  #isWanted(
+    server: PeerId,
+    { stays, behind }: { readonly stays: readonly Replica[]; readonly behind: readonly Replica[] },
+  ): boolean {
+    const { replicas } = this.#volume
+    const count = stays.length + behind.length
+    if (count < replicas) return true
+    const { configuration } = this.#observed
+    const lasting = stays.filter(replica => !isDraining(configuration, replica.server)).length
+    const room = count < replicas + REPLICAS_ON_THE_WAY && lasting < replicas
+    return room && !isDraining(configuration, server)
   }
 
   /** The replica in a shard that goes on with another one; null if it is stale from now on. */

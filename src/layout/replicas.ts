@@ -3,7 +3,7 @@
 // An in-sync replica *keeps its memory* while its server has not restarted since: the replica's
 // incarnation is the server's recorded one. A restarted one may have lost what was not flushed.
 import type { Incarnation, PeerId } from '../base/brands.js'
-import type { Configuration, Replica, ShardAllocation } from './configuration.js'
+import type { Configuration, Replica, ServerState, ShardAllocation } from './configuration.js'
 
 /** The servers that talk to the managers now, each with the start that it says it is. */
 export type Connected = ReadonlyMap<PeerId, Incarnation>
@@ -30,7 +30,22 @@ export function inSyncFirst({ replicas }: Pick<ShardAllocation, 'replicas'>): bo
 }
 
 export function isDown(configuration: Configuration, server: PeerId): boolean {
-  return configuration.servers.get(server)?.state === 'down'
+  const record = configuration.servers.get(server)
+  return record !== undefined && isDownState(record.state)
+}
+
+export function isDownState(state: ServerState): boolean {
+  return state === 'down' || state === 'down-draining'
+}
+
+/** Whether an operator has it emptied, be it up or down. */
+export function isDraining(configuration: Configuration, server: PeerId): boolean {
+  const record = configuration.servers.get(server)
+  return record !== undefined && isDrainingState(record.state)
+}
+
+export function isDrainingState(state: ServerState): boolean {
+  return state === 'draining' || state === 'down-draining'
 }
 
 /** Connected with the start that is on record, whatever the managers decided about it. */

@@ -3,7 +3,13 @@
 import { exhaustive } from '../base/assert.js'
 import type { PeerId, VolumeId } from '../base/brands.js'
 import { inTheWayOf } from '../layout/apply/attachments.js'
-import type { CaughtUpReplica, Change, ChangeOf, ShardReallocation } from '../layout/change.js'
+import type {
+  CaughtUpReplica,
+  Change,
+  ChangeOf,
+  ShardReallocation,
+  SuspensionCause,
+} from '../layout/change.js'
 import type { Configuration, ServerRecord } from '../layout/configuration.js'
 
 export function describeChange(
@@ -40,12 +46,8 @@ export function describeChange(
       const client = `client ${shortId(change.client)} at host ${host}`
       return `volume ${volumeName(after, change.volume)} attached by ${client}${shared}${taken}`
     }
-    case 'volume-detached': {
-      const known = before?.volumes.get(change.volume)?.attachments ?? []
-      const host = known.find(({ client }) => client === change.client)?.host ?? 'unknown'
-      const client = `client ${shortId(change.client)} at host ${host}`
-      return `volume ${volumeName(after, change.volume)} detached from ${client}`
-    }
+    case 'volume-detached':
+      return describeDetached(change, before ?? after)
     case 'shard-promoted':
       return describePromotion(change, before ?? after)
     case 'shards-reallocated':
@@ -53,14 +55,39 @@ export function describeChange(
         `${count(change.shards.length, 'shard')} of ${volumes(after, change.shards)} ` +
         `reallocated: ${change.reason}`
       )
+    case 'shards-moved':
+      return (
+        `${count(change.shards.length, 'shard')} of ${volumes(after, change.shards)} ` +
+        `moved: ${change.reason}`
+      )
+    case 'server-state':
+      return (
+        `storage server ${serverName(after, change.server)} is ` +
+        (change.state === 'draining' ? 'to be emptied' : 'no longer to be emptied')
+      )
     case 'replicas-caught-up':
       return (
         `${count(change.replicas.length, 'replica')} of ${volumes(after, change.replicas)} ` +
         `caught up: ${servers(after, change.replicas)}`
       )
+    case 'replicas-suspended':
+      return (
+        `${count(change.replicas.length, 'replica')} of ${volumes(after, change.replicas)} ` +
+        `no longer in-sync: ${causes(after, change)}`
+      )
     default:
       return exhaustive(change)
   }
+}
+
+function describeDetached(
+  { volume, client }: ChangeOf<'volume-detached'>,
+  before: Configuration,
+): string {
+  const known = before.volumes.get(volume)?.attachments ?? []
+  const host = known.find(attachment => attachment.client === client)?.host ?? 'unknown'
+  const who = `client ${shortId(client)} at host ${host}`
+  return `volume ${volumeName(before, volume)} detached from ${who}`
 }
 
 function describePromotion(
@@ -118,6 +145,22 @@ function servers(configuration: Configuration, replicas: readonly CaughtUpReplic
   return atMostThree(ids.map(id => serverName(configuration, id)))
 }
 
+const CAUSES: Readonly<Record<SuspensionCause, string>> = {
+  failing: 'cannot store what it is sent',
+  unreachable: 'has no path to the others',
+  stuck: 'does not get on',
+}
+
+function causes(
+  configuration: Configuration,
+  { replicas }: ChangeOf<'replicas-suspended'>,
+): string {
+  const said = replicas.map(
+    ({ server, cause }) => `${serverName(configuration, server)} ${CAUSES[cause]}`,
+  )
+  return atMostThree([...new Set(said)])
+}
+
 function atMostThree(names: readonly string[]): string {
   if (names.length <= 3) return names.join(', ')
   return `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`
@@ -142,6 +185,12 @@ export function formatAddress(host: string, port: number): string {
 
 function count(number: number, thing: string): string {
   return number === 1 ? `1 ${thing}` : `${number} ${thing}s`
+}
+
+/** In the largest unit of which there are two: nobody knows better how long it will take. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`
+  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`
 }
 
 const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']

@@ -7,6 +7,7 @@ import { assert } from '../base/assert.js'
 import type { Incarnation, PeerId } from '../base/brands.js'
 import type { Clock } from '../base/clock.js'
 import { isSwarmdiskError } from '../base/errors.js'
+import { REBUILD_AFTER_MS } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Disk } from '../disk/disk.js'
@@ -41,6 +42,8 @@ export interface ManagerOptions {
   readonly addresses: () => readonly Address[]
   /** Start a new cluster; else go on with the one in the data directory, or join one. */
   readonly newCluster: boolean
+  /** Milliseconds after which a storage server that is down is replaced. */
+  readonly rebuildAfter?: number
   /** Called with the reason whenever it is another one why this manager is not taken in yet. */
   readonly onWaiting?: (reason: string) => void
 }
@@ -154,7 +157,7 @@ export class Manager {
   }
 
   #make(history: RaftHistory): Parts {
-    const { clock, log, peers, addresses } = this.#options
+    const { clock, log, peers, addresses, rebuildAfter = REBUILD_AFTER_MS } = this.#options
     const { self } = peers
     const common = { clock, log, peers, history, self }
     const proposals = new Proposals({
@@ -176,6 +179,7 @@ export class Manager {
       propose,
       live: () => detection.live(),
       registered: server => detection.registered(server),
+      rebuildAfter,
     })
     const access = new AccessDesk({ ...common, propose })
     const admin = new AdminDesk({
@@ -185,6 +189,7 @@ export class Manager {
       connected: () => this.#connectedServers(),
       addManager: (manager, how) => membership.add(manager, how),
       newerElsewhere: () => (this.#hasOldCopy(history) ? this.#newestElsewhere : 0),
+      refusal: () => desk.refusal,
     })
     const parts = { desk, admin, detection, membership, access }
     return {
@@ -225,6 +230,7 @@ export class Manager {
     )
     serve('storage-report', (report, from) => {
       this.#reports.storage(from.id, report)
+      parts.admin.reported()
       push.seenAt(from.id, report.epoch)
     })
     serve('client-report', (report, from) => {

@@ -1,6 +1,7 @@
 // What a storage server says of itself when it registers, as the record that the configuration
 // keeps. Whether it is acceptable is for `apply` to say.
 import type { Configuration, ServerRecord } from '../layout/configuration.js'
+import { isDraining } from '../layout/replicas.js'
 import type { RegisterRequest } from '../net/messages.js'
 import type { PeerInfo } from '../net/peers.js'
 
@@ -11,7 +12,6 @@ export function serverRecordOf(
 ): ServerRecord {
   const { name, domain, addresses, capacity, weight, incarnation } = request
   // Registering ends an absence, but not the draining that an operator began.
-  const draining = configuration.servers.get(from.id)?.state === 'draining'
-  const state = draining ? 'draining' : 'up'
+  const state = isDraining(configuration, from.id) ? 'draining' : 'up'
   return { id: from.id, name, domain, addresses, capacity, weight, state, incarnation }
 }

@@ -25,6 +25,8 @@ export type AdminCommand =
       readonly acceptDataLoss: boolean
     }
   | { readonly command: 'server-list' }
+  | { readonly command: 'server-drain'; readonly name: string; readonly force: boolean }
+  | { readonly command: 'server-undrain'; readonly name: string }
   | { readonly command: 'server-remove'; readonly name: string; readonly force: boolean }
   | { readonly command: 'manager-list' }
   /** `manager`: its identity, or the beginning of it that is like no other's. */
@@ -80,6 +82,10 @@ export interface ServerResult {
   readonly corruptBlocks: number
   readonly problem: string
   readonly served: ServedResult
+  /** Shards of which it has a copy, in whatever state. */
+  readonly shards: number
+  /** Null: nobody has it emptied. */
+  readonly drain: DrainResult | null
 }
 
 /** Requests of clients that it has executed since it was started, and their bytes. */
@@ -89,6 +95,25 @@ export interface ServedResult {
   readonly flushes: number
   readonly bytesRead: number
   readonly bytesWritten: number
+}
+
+/** What is left of emptying a server. Both counters only go down. */
+export interface DrainResult {
+  readonly shardsLeft: number
+  /** An estimate; null while the server has not said what it holds. */
+  readonly bytesLeft: number | null
+  /** Null: nobody can tell, or nothing goes on. */
+  readonly secondsLeft: number | null
+  /** Why nothing goes on; empty if something does, or nothing is left. */
+  readonly waitsFor: string
+}
+
+/** `server drain` and `server undrain`. */
+export interface ServerDrainResult {
+  readonly name: string
+  readonly id: string
+  readonly epoch: number
+  readonly drain: DrainResult | null
 }
 
 export interface VolumeResult {
@@ -107,6 +132,8 @@ export interface VolumeResult {
   }
   /** What syncing copies still have to fetch, as far as their servers have said. */
   readonly syncBytesLeft: number
+  /** Null: nobody can tell. */
+  readonly syncSecondsLeft: number | null
   /** Who may write: nobody, one client, or several that share it. */
   readonly attachments: readonly AttachmentResult[]
 }

@@ -16,6 +16,7 @@ import type {
   ShardIndex,
   VolumeId,
 } from '../base/brands.js'
+import type { SuspensionCause } from '../layout/change.js'
 import type { AccessMode, Address, Configuration } from '../layout/configuration.js'
 import type { Delta } from '../layout/delta.js'
 
@@ -304,6 +305,14 @@ export interface MismatchReport extends ShardName {
 /** Primary to manager: these replicas count from now on, in this epoch. */
 export interface CaughtUpProposal {
   readonly replicas: readonly (ShardMessage & { readonly server: PeerId })[]
+}
+
+/** In-sync replicas that keep their shards waiting, by the primaries of these allocations. */
+export interface SuspendProposal {
+  readonly replicas: readonly (ShardMessage & {
+    readonly server: PeerId
+    readonly cause: SuspensionCause
+  })[]
 }
 
 export interface ConfigurationRequest {

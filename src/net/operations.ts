@@ -32,6 +32,7 @@ export interface OperationTypes {
   'client-report': [m.ClientReport, null]
   mismatch: [m.MismatchReport, null]
   'caught-up-proposal': [m.CaughtUpProposal, null]
+  'suspend-proposal': [m.SuspendProposal, null]
   'fetch-configuration': [m.ConfigurationRequest, m.ConfigurationUpdate]
   configuration: [m.ConfigurationUpdate, null]
   admin: [m.AdminRequest, m.AdminReply]
@@ -165,6 +166,7 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
   leaving: { number: 42, request: mc.leaving, reply: c.okReply, ...report },
   attach: { number: 44, request: c.attachRequest, reply: c.attachReply, ...tell },
   detach: { number: 45, request: c.detachRequest, reply: c.detachReply, ...tell },
+  'suspend-proposal': { number: 47, request: c.suspendProposal, reply: null, ...report },
   'client-heartbeat': { number: 46, request: c.clientHeartbeat, reply: null, ...tell },
 
   raft: { number: 64, request: mc.raft, reply: null, ...council },

@@ -5,8 +5,11 @@ import {
   CATCH_UPS_AT_ONCE,
   CORRUPT_BLOCKS_REMEMBERED,
   FREE_SPACE_RESERVE_BYTES,
+  RECOVERY_BYTES_BESIDE_CLIENTS,
+  RECOVERY_BYTES_PER_SECOND,
 } from '../base/limits.js'
 import type { ReplicaHost } from './replica/replica-context.js'
+import { PaceState } from './replication/pace-state.js'
 import { Slots } from './slots.js'
 import type { StorageServerOptions } from './storage-server-options.js'
 
@@ -23,10 +26,12 @@ export interface ServerCondition {
 
 export function createHost(
   options: StorageServerOptions,
-  server: Pick<ReplicaHost, 'dispatch' | 'propose' | 'leaseValid' | 'fenced'>,
+  server: Pick<ReplicaHost, 'dispatch' | 'propose' | 'suspend' | 'leaseValid' | 'fenced'>,
+  clientsAreQuiet: () => boolean,
 ): ServerCondition {
   const { clock, peers, log, watch, disk, store, self } = options
   const corrupt = new Set<string>()
+  const pace = new PaceState()
   let full = false
   let problem = ''
   const host: ReplicaHost = {
@@ -36,6 +41,10 @@ export function createHost(
     peers,
     log,
     catchUps: new Slots(CATCH_UPS_AT_ONCE),
+    recoveryPause(bytes) {
+      const rate = clientsAreQuiet() ? RECOVERY_BYTES_PER_SECOND : RECOVERY_BYTES_BESIDE_CLIENTS
+      return pace.take({ now: clock.now(), rate }, bytes)
+    },
     noRoom: () => full,
     wantEpoch: epoch => watch.wanted(epoch),
     ...server,

@@ -7,7 +7,14 @@
 import { byteCount, epoch, generation as generationOf, type Epoch } from '../base/brands.js'
 import { wait } from '../base/clock.js'
 import { isSwarmdiskError } from '../base/errors.js'
-import { PARK_MS, PARKED_FOR_EPOCH_MAX, STORE_RETRY_MAX_MS } from '../base/limits.js'
+import {
+  ADOPTION_FAILURES_MAX,
+  CLIENTS_ARE_QUIET_AFTER_MS,
+  PARK_MS,
+  PARKED_FOR_EPOCH_MAX,
+  STORE_RETRY_MAX_MS,
+  STORE_RETRY_MIN_MS,
+} from '../base/limits.js'
 import type { Configuration } from '../layout/configuration.js'
 import { isAttached } from '../layout/apply/attachments.js'
 import { decideByEpoch } from '../layout/epoch-rule.js'
@@ -50,7 +57,10 @@ export class StorageServer {
   #configuration: Configuration | null = null
   #newest: Configuration | null = null
   #adopting = false
+  /** In a row, of a disk that refuses what has to be remembered of a configuration. */
+  #adoptionFailures = 0
   #openCalls = 0
+  #lastCall = -Infinity
   #adoption: Promise<void> = Promise.resolve()
   #refusal = ''
   /** An operator took this server out of the cluster while it ran. */
@@ -61,12 +71,15 @@ export class StorageServer {
     this.#o = options
     const { peers, clock, log, store } = options
     this.#waiting = new Parking({ clock, limit: PARKED_FOR_EPOCH_MAX })
-    this.#condition = createHost(options, {
-      dispatch: call => this.#dispatch(call),
-      propose: replica => this.#contact.propose([replica]),
-      leaseValid: () => this.#lease.valid({ now: clock.now(), known: this.#epoch }),
-      fenced: shard => this.#fence.holds(shard),
-    })
+    const server = {
+      dispatch: (call: ClientCall): void => this.#dispatch(call),
+      propose: (replica: m.CaughtUpProposal['replicas'][number]): void =>
+        this.#contact.propose([replica]),
+      suspend: (replicas: m.SuspendProposal['replicas']): void => this.#contact.suspend(replicas),
+      leaseValid: (): boolean => this.#lease.valid({ now: clock.now(), known: this.#epoch }),
+      fenced: (shard: m.ShardName): boolean => this.#fence.holds(shard),
+    }
+    this.#condition = createHost(options, server, () => this.#clientsAreQuiet)
     const { host } = this.#condition
     this.#holdings = new ShardHoldings({ self: peers.self, store, host, log })
     this.#contact = new ManagerContact({
@@ -77,6 +90,7 @@ export class StorageServer {
       wanted: mentioned => options.watch.wanted(mentioned),
       request: () => this.#registration(),
       removed: () => this.#removed,
+      unable: () => this.#adoptionFailures >= ADOPTION_FAILURES_MAX,
       answered: reply => this.#registered(reply),
       report: () => this.#report(),
       proposals: () => this.#holdings.proposals(),
@@ -143,7 +157,7 @@ export class StorageServer {
 
   async #adoptNewest(): Promise<void> {
     this.#adopting = true
-    while (this.#newest && !this.#stopped) {
+    for (let pause = STORE_RETRY_MIN_MS; this.#newest && !this.#stopped;) {
       const configuration = this.#newest
       try {
         await this.#prepare(configuration)
@@ -151,9 +165,12 @@ export class StorageServer {
         if (!isSwarmdiskError(error)) throw error
         this.#refusal = error.message
         this.#o.log.error('a configuration waits', { error: error.message })
-        await wait(this.#o.clock, STORE_RETRY_MAX_MS)
+        this.#adoptionFailures++
+        await wait(this.#o.clock, pause)
+        pause = Math.min(pause * 2, STORE_RETRY_MAX_MS)
         continue
       }
+      this.#adoptionFailures = 0
       if (this.#newest === configuration) this.#newest = null
     }
     this.#adopting = false
@@ -195,11 +212,17 @@ export class StorageServer {
       open = false
       this.#openCalls--
       if (status === 'ok') this.#served.count(request)
+      this.#lastCall = this.#o.clock.now()
       const generation =
         this.#configuration?.volumes.get(volume)?.shards[shard]?.generation ?? generationOf(0)
       answer({ status, epoch: this.#epoch, generation, queue: this.#openCalls, payload })
     }
     this.#dispatch({ ...request, from: from.id, waitsUntil: null, repairs: 0, finish })
+  }
+
+  get #clientsAreQuiet(): boolean {
+    const since = this.#o.clock.now() - this.#lastCall
+    return this.#openCalls === 0 && since >= CLIENTS_ARE_QUIET_AFTER_MS
   }
 
   get #epoch(): Epoch {

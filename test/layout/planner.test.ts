@@ -1,5 +1,6 @@
 import test from 'tape'
-import { incarnation, type PeerId } from '../../src/base/brands.js'
+import { incarnation, shardIndex, type PeerId } from '../../src/base/brands.js'
+import type { Change } from '../../src/layout/change.js'
 import { explainUnavailable } from '../../src/layout/condition.js'
 import type { Configuration, Replica } from '../../src/layout/configuration.js'
 import { isRefusal } from '../../src/layout/outcome.js'
@@ -152,8 +153,27 @@ test('a stale server is not needed while the volume has its replicas elsewhere',
   const four = must(start, { kind: 'server-registered', server: server(4) })
   const [a, b] = shardOf(four).replicas as [Replica, Replica]
   const other: Replica = { ...a, server: serverId(4), state: 'syncing' }
-  const moved = must(four, reallocate(four, { replicas: [a, b, other], stale: [C] }))
+  const moving = must(four, reallocate(four, { replicas: [a, b, other], stale: [C] }))
+  const copy = { volume: VOLUME, shard: shardIndex(0), server: other.server }
+  const expected = shardOf(moving).epoch
+  const moved = must(moving, { kind: 'replicas-caught-up', replicas: [{ ...copy, expected }] })
   t.equal(planReturn(moved, connected(moved)), null)
+  const both = ['A1 in-sync', 'B1 in-sync', '?1 syncing', 'C1 syncing']
+  t.deepEqual(states(returned(moving, connected(moving))), both, 'but while that is being made')
+  const drain: Change = { kind: 'server-state', server: C, state: 'draining' }
+  const emptied = must(moving, drain)
+  t.equal(planReturn(emptied, connected(emptied)), null, 'if it is not being emptied itself')
+  t.end()
+})
+
+test('a stale server is wanted in the place of one that is being emptied', t => {
+  const four = must(start, { kind: 'server-registered', server: server(4) })
+  const [a, b, c] = shardOf(four).replicas as [Replica, Replica, Replica]
+  const stale = must(four, reallocate(four, { replicas: [a, b, c], stale: [serverId(4)] }))
+  t.equal(planReturn(stale, connected(stale)), null)
+  const emptied = must(stale, { kind: 'server-state', server: A, state: 'draining' })
+  const all = ['A1 in-sync', 'B1 in-sync', 'C1 in-sync', '?1 syncing']
+  t.deepEqual(states(returned(emptied, connected(emptied))), all)
   t.end()
 })
 

@@ -101,6 +101,29 @@ const lines: readonly (readonly [Change, string])[] = [
     { kind: 'replicas-caught-up', replicas: [{ ...place, server: SERVER_B }] },
     '1 replica of data caught up: b',
   ],
+  [
+    {
+      kind: 'replicas-suspended',
+      replicas: [{ ...place, server: SERVER_B, cause: 'failing' }],
+    },
+    '1 replica of data no longer in-sync: b cannot store what it is sent',
+  ],
+  [
+    {
+      kind: 'shards-moved',
+      reason: 'b is being emptied',
+      shards: [{ ...place, replicas: [], stale: [], generation: generation(0) }],
+    },
+    '1 shard of data moved: b is being emptied',
+  ],
+  [
+    { kind: 'server-state', server: SERVER_B, state: 'draining' },
+    'storage server b is to be emptied',
+  ],
+  [
+    { kind: 'server-state', server: SERVER_B, state: 'up' },
+    'storage server b is no longer to be emptied',
+  ],
 ]
 
 test('every change is one line with the names of its time', t => {

@@ -29,6 +29,7 @@ import { WatchedPeers, type Seen } from './watched-peers.js'
 
 const GIB = 2 ** 30
 const POLL_MS = 5
+const LONG_MS = 24 * 60 * 60 * 1000
 
 /** What all processes have. */
 interface Process {
@@ -90,6 +91,8 @@ export interface ClusterOptions {
   readonly servers: number
   /** Default: one. */
   readonly managers?: number
+  /** Default: longer than any story. */
+  readonly rebuildAfter?: number
   readonly sink?: Sink | null
 }
 
@@ -99,6 +102,7 @@ export class SimulatedCluster {
   readonly trace: Trace
   readonly book = new ConfigurationBook()
   readonly #seed: number
+  readonly #rebuildAfter: number
   /** Of the processes themselves. */
   readonly #random: SeededRandom
   readonly #disks: SeededRandom
@@ -110,8 +114,13 @@ export class SimulatedCluster {
   readonly #observers = new Set<(seen: Seen) => void>()
   #clients = 0
 
-  constructor({ seed, sink = null }: Omit<ClusterOptions, 'servers' | 'managers'>) {
+  constructor({
+    seed,
+    sink = null,
+    rebuildAfter = LONG_MS,
+  }: Omit<ClusterOptions, 'servers' | 'managers'>) {
     this.#seed = seed
+    this.#rebuildAfter = rebuildAfter
     this.#random = this.stream('processes')
     this.#disks = this.stream('disks')
     this.trace = new Trace(this.clock, sink)
@@ -224,6 +233,7 @@ export class SimulatedCluster {
       log: this.trace.log(name),
       addresses: () => network.addresses,
       newCluster: first,
+      rebuildAfter: this.#rebuildAfter,
     })
     const running = { ...process, manager, started: false }
     this.#managers.set(name, running)

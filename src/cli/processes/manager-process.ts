@@ -22,6 +22,8 @@ export interface ManagerProcessOptions {
   readonly data: string
   readonly newCluster: boolean
   readonly port: number
+  /** Milliseconds after which a storage server that is down is replaced. */
+  readonly rebuildAfter?: number
   readonly log: Log
 }
 
@@ -89,7 +91,7 @@ async function startRole(
   options: RoleOptions,
   undo: Undo[],
 ): Promise<{ readonly member: SwarmMember; readonly manager: Manager }> {
-  const { access, data, log, newCluster, onWaiting, port } = options
+  const { access, data, log, newCluster, onWaiting, port, rebuildAfter } = options
   const { keyPair, incarnation } = data
   const member = createMember({
     ...{ access, log, port, keyPair, incarnation },
@@ -105,6 +107,7 @@ async function startRole(
     addresses: () => member.network.addresses,
     newCluster,
     onWaiting,
+    ...(rebuildAfter === undefined ? {} : { rebuildAfter }),
   })
   await manager.start()
   undo.push(() => manager.stop())

@@ -3,13 +3,13 @@
 import type {
   AttachmentResult,
   EpochResult,
-  ServerResult,
   StatusResult,
   VolumeDetail,
   VolumeResult,
 } from '../../net/admin.js'
 import { formatSize } from '../size.js'
 import { renderManagers } from './managers.js'
+import { renderServers } from './servers.js'
 import { renderTable } from './table.js'
 
 const VERDICTS: Readonly<Record<StatusResult['health'], string>> = {
@@ -35,18 +35,6 @@ function renderClients(clients: StatusResult['clients']): string {
     { title: 'I/O', cell: ({ held }) => (held ? `${held.requests} held` : 'ok') },
     { title: 'SINCE', cell: ({ held }) => held?.since ?? '' },
     { title: 'REASON', cell: ({ held }) => held?.reason ?? '' },
-  ])
-}
-
-export function renderServers(servers: readonly ServerResult[]): string {
-  return renderTable(servers, [
-    { title: 'SERVER', cell: server => server.name },
-    { title: 'STATE', cell: server => server.state },
-    { title: 'USED', align: 'right', cell: server => formatSize(server.used) },
-    { title: 'CAPACITY', align: 'right', cell: server => formatSize(server.capacity) },
-    { title: 'DOMAIN', cell: server => server.domain },
-    { title: 'ADDRESS', cell: server => server.addresses.join(' ') },
-    { title: 'PROBLEM', cell: server => server.problem },
   ])
 }
 

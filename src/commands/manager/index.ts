@@ -10,6 +10,7 @@ import {
   requiredDataFlag,
   roleLogFlags,
 } from '../../cli/flags.js'
+import { parseDuration } from '../../cli/duration.js'
 import { createLog } from '../../cli/log.js'
 import { clusterAccess } from '../../cli/processes/cluster-access.js'
 import {
@@ -31,6 +32,7 @@ export default class ManagerCommand extends SwarmdiskCommand<undefined> {
   static override readonly examples = [
     '<%= config.bin %> manager --data /srv/swarmdisk/manager --new',
     '<%= config.bin %> manager --data /srv/swarmdisk/manager',
+    '<%= config.bin %> manager --data /srv/swarmdisk/manager --rebuild-after 1h',
   ]
   static override readonly flags = {
     ...clusterFlags,
@@ -38,6 +40,12 @@ export default class ManagerCommand extends SwarmdiskCommand<undefined> {
     data: requiredDataFlag,
     port: portFlag,
     new: Flags.boolean({ description: 'start a new cluster' }),
+    'rebuild-after': Flags.string({
+      description:
+        'while this manager leads, make the copies of a storage server anew on others when it ' +
+        'has been down for this long',
+      default: '10m',
+    }),
     // For `dev`, where more hosts are not what is wanted.
     advice: Flags.boolean({ hidden: true, allowNo: true, default: true }),
   }
@@ -49,6 +57,7 @@ export default class ManagerCommand extends SwarmdiskCommand<undefined> {
       data: flags.data,
       newCluster: flags.new,
       port: parsePort(flags.port, '--port'),
+      rebuildAfter: parseDuration(flags['rebuild-after'], '--rebuild-after'),
       log: createLog(flags['log-level'], 'manager'),
     })
     const { id } = manager

@@ -1,6 +1,6 @@
 // swarmdisk server list
 import { ClusterCommand } from '../../cli/cluster-command.js'
-import { renderServers } from '../../cli/render/cluster.js'
+import { renderServers } from '../../cli/render/servers.js'
 import type { ServerResult } from '../../net/admin.js'
 
 interface Servers {

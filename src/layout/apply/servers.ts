@@ -7,7 +7,7 @@ import type { Configuration, ServerRecord, ShardAllocation } from '../configurat
 import { equal } from '../equal.js'
 import { nameProblem } from '../names.js'
 import { refuse, type Refusal } from '../outcome.js'
-import { inSyncOf, isDown, keepsMemory } from '../replicas.js'
+import { inSyncOf, isDown, isDownState, isDrainingState, keepsMemory } from '../replicas.js'
 import { addressesProblem } from './addresses.js'
 
 type Volumes = Configuration['volumes']
@@ -19,7 +19,7 @@ export function serverRegistered(
   epoch: Epoch,
 ): Configuration | Refusal {
   const known = before.servers.get(change.server.id)
-  const draining = known?.state === 'draining'
+  const draining = known !== undefined && isDrainingState(known.state)
   const server: ServerRecord = draining ? { ...change.server, state: 'draining' } : change.server
   const problem = serverProblem(server)
   if (problem !== null) return problem
@@ -64,7 +64,7 @@ function serverProblem(server: ServerRecord): Refusal | null {
   if (name !== null) return refuse('bad-name', name)
   const domain = nameProblem('failure domain', server.domain)
   if (domain !== null) return refuse('bad-name', domain)
-  if (server.state === 'down') {
+  if (isDownState(server.state)) {
     return refuse('bad-server', 'A server that registers is not down: register it as up.')
   }
   const { weight, capacity } = server
@@ -85,7 +85,7 @@ export function serverDown(
 ): Configuration | Refusal {
   const known = before.servers.get(change.server)
   if (known === undefined) return noSuchServer(change.server)
-  if (known.state === 'down') {
+  if (isDownState(known.state)) {
     return refuse('no-change', `Storage server "${known.name}" is down already.`)
   }
   if (known.incarnation !== change.incarnation) {
@@ -96,8 +96,27 @@ export function serverDown(
     const allocation = withoutDown(before, shard, { server: known.id, live })
     return allocation === null ? shard : { ...allocation, epoch }
   })
-  const servers = new Map(before.servers).set(known.id, { ...known, state: 'down' })
+  const state = isDrainingState(known.state) ? 'down-draining' : 'down'
+  const servers = new Map(before.servers).set(known.id, { ...known, state })
   return { ...before, epoch, servers, volumes }
+}
+
+/** Nothing is taken from the server by this: what follows is planned, voted on and copied. */
+export function serverState(
+  before: Configuration,
+  change: ChangeOf<'server-state'>,
+  epoch: Epoch,
+): Configuration | Refusal {
+  const known = before.servers.get(change.server)
+  if (known === undefined) return noSuchServer(change.server)
+  const draining = change.state === 'draining'
+  if (draining === isDrainingState(known.state)) {
+    const already = draining ? 'is being drained already' : 'is not being drained'
+    return refuse('no-change', `Storage server "${known.name}" ${already}.`)
+  }
+  const down = isDownState(known.state)
+  const state = down ? (draining ? 'down-draining' : 'down') : change.state
+  return { ...before, epoch, servers: new Map(before.servers).set(known.id, { ...known, state }) }
 }
 
 /** Null if the allocation stays as it is: the server has no part in it, or the only newest copy. */

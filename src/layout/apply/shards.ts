@@ -1,12 +1,12 @@
-// The two changes of allocations, and with them the guard of invariant I5: no change gives up an
+// The changes of allocations, and with them the guard of invariant I5: no change gives up an
 // acknowledged write, and no copy becomes in-sync but one that has caught up.
 import { generation, type Epoch, type VolumeId } from '../../base/brands.js'
 import {
   ALLOCATION_SERVERS_MAX,
   REALLOCATIONS_PER_CHANGE,
-  REPLICAS_MAX,
+  REPLICAS_ON_THE_WAY,
 } from '../../base/limits.js'
-import type { CaughtUpReplica, ShardReallocation } from '../change.js'
+import type { CaughtUpReplica, ShardReallocation, SuspendedReplica } from '../change.js'
 import type { Configuration, Replica, ShardAllocation, VolumeRecord } from '../configuration.js'
 import { equal } from '../equal.js'
 import { isRefusal, refuse, type Refusal } from '../outcome.js'
@@ -65,10 +65,34 @@ class Draft {
   }
 }
 
+type Rule = (before: Configuration, old: ShardAllocation, item: ShardReallocation) => Refusal | null
+
+/** What follows from servers having gone or come back. */
 export function reallocated(
   before: Configuration,
   shards: readonly ShardReallocation[],
   epoch: Epoch,
+): Configuration | Refusal {
+  return allocate(before, { shards, epoch }, (_, old, item) =>
+    item.generation === old.generation
+      ? keepingProblem(before, old, item)
+      : resumingProblem(before, old, item),
+  )
+}
+
+/** Copies made anew or given up, also of servers that live. */
+export function moved(
+  before: Configuration,
+  shards: readonly ShardReallocation[],
+  epoch: Epoch,
+): Configuration | Refusal {
+  return allocate(before, { shards, epoch }, movingProblem)
+}
+
+function allocate(
+  before: Configuration,
+  { shards, epoch }: { readonly shards: readonly ShardReallocation[]; readonly epoch: Epoch },
+  rule: Rule,
 ): Configuration | Refusal {
   if (shards.length === 0) return refuse('no-change', 'No shard is to be reallocated.')
   if (shards.length > REALLOCATIONS_PER_CHANGE) {
@@ -81,11 +105,7 @@ export function reallocated(
     if (draft.current(item) !== old) {
       return refuse('bad-allocation', 'A change names each shard once: plan again.')
     }
-    const problem =
-      shapeProblem(before, old, item) ??
-      (item.generation === old.generation
-        ? keepingProblem(before, old, item)
-        : resumingProblem(before, old, item))
+    const problem = shapeProblem(before, old, item) ?? rule(before, old, item)
     if (problem !== null) return problem
     const { replicas, stale } = item
     draft.put(item, { epoch, generation: item.generation, replicas, stale })
@@ -107,7 +127,7 @@ function shapeProblem(
   const wellFormed =
     replicas[0]?.state === 'in-sync' &&
     inSyncFirst(item) &&
-    replicas.length <= REPLICAS_MAX &&
+    replicas.length <= before.volumes.get(item.volume)!.replicas + REPLICAS_ON_THE_WAY &&
     new Set(holders).size === holders.length &&
     holders.length <= ALLOCATION_SERVERS_MAX &&
     holders.every(server => before.servers.has(server))
@@ -135,21 +155,53 @@ function shapeProblem(
   )
 }
 
+/** Nobody becomes in-sync. */
+function promotingProblem(old: ShardAllocation, item: ShardReallocation): Refusal | null {
+  const was = inSyncOf(old)
+  if (inSyncOf(item).every(replica => was.some(known => equal(known, replica)))) return null
+  return refuse(
+    'data-loss',
+    `Shard ${item.shard}: a copy becomes in-sync only by catching up, so acknowledged ` +
+      'writes could be lost.',
+  )
+}
+
+/**
+ * No shard is left with fewer in-sync copies that kept their memory than its volume wants, or than
+ * it has if those are fewer already. Without any, nobody knows what could be given up.
+ */
+function movingProblem(
+  before: Configuration,
+  old: ShardAllocation,
+  item: ShardReallocation,
+): Refusal | null {
+  if (item.generation !== old.generation) {
+    return refuse('bad-allocation', `A move does not resume shard ${item.shard}: plan again.`)
+  }
+  const promoting = promotingProblem(old, item)
+  if (promoting !== null) return promoting
+  const kept = (allocation: Pick<ShardAllocation, 'replicas'>): number =>
+    inSyncOf(allocation).filter(replica => keepsMemory(before, replica)).length
+  const wanted = before.volumes.get(item.volume)!.replicas
+  const [had, left] = [kept(old), kept(item)]
+  if (left >= 1 && left >= Math.min(wanted, had)) return null
+  return refuse(
+    'data-loss',
+    `Shard ${item.shard}: ${left} in-sync copies that kept the newest writes would be left, of ` +
+      `${had}: wait until other servers have caught up.`,
+  )
+}
+
 /** Not a resume: nobody becomes in-sync, and somebody who kept the newest writes stays. */
 function keepingProblem(
   before: Configuration,
   old: ShardAllocation,
   item: ShardReallocation,
 ): Refusal | null {
+  const promoting = promotingProblem(old, item)
+  if (promoting !== null) return promoting
   const was = inSyncOf(old)
   const stays = inSyncOf(item)
-  if (!stays.every(replica => was.some(known => equal(known, replica)))) {
-    return refuse(
-      'data-loss',
-      `Shard ${item.shard}: a copy becomes in-sync only by catching up, so acknowledged ` +
-        'writes could be lost.',
-    )
-  }
   const holdsAll = (replica: Replica): boolean => keepsMemory(before, replica)
   if (stays.some(holdsAll)) return null
   // All in-sync servers have restarted: each may be the one to resume from, so none is dropped.
@@ -223,6 +275,47 @@ export function caughtUp(
       epoch,
       replicas: [...inSyncOf(current), caught, ...rest.filter(other => other.state === 'syncing')],
     })
+  }
+  return draft.finish(epoch)
+}
+
+/**
+ * In-sync replicas become syncing, as the last ones; where the primary does, the next in-sync one
+ * takes its place. As many in-sync ones as the volume needs for writing stay: else nothing would go
+ * on, and it is better to wait for the replica.
+ */
+export function suspended(
+  before: Configuration,
+  replicas: readonly SuspendedReplica[],
+  epoch: Epoch,
+): Configuration | Refusal {
+  if (replicas.length === 0) return refuse('no-change', 'No replica is suspended.')
+  if (replicas.length > REALLOCATIONS_PER_CHANGE) {
+    return refuse('too-many', `One change has at most ${REALLOCATIONS_PER_CHANGE} replicas.`)
+  }
+  const draft = new Draft(before)
+  for (const item of replicas) {
+    const old = draft.expect(item)
+    if (isRefusal(old)) return old
+    const current = draft.current(item)
+    const replica = current.replicas.find(({ server }) => server === item.server)
+    if (replica?.state !== 'in-sync') {
+      return refuse('not-in-sync', `Shard ${item.shard}: this server has no in-sync copy.`)
+    }
+    const stay = current.replicas.filter(other => other !== replica)
+    const kept = inSyncOf({ replicas: stay }).filter(
+      other => keepsMemory(before, other) && !isDown(before, other.server),
+    )
+    const { minInSync, name } = before.volumes.get(item.volume)!
+    if (kept.length < minInSync) {
+      return refuse(
+        'data-loss',
+        `Shard ${item.shard} of volume "${name}": ${kept.length} in-sync copies that kept the ` +
+          `newest writes would be left, and it needs ${minInSync}.`,
+      )
+    }
+    const syncing: Replica = { ...replica, state: 'syncing' }
+    draft.put(item, { ...current, epoch, replicas: [...stay, syncing] })
   }
   return draft.finish(epoch)
 }

@@ -29,6 +29,15 @@ const COMMANDS: Readonly<Record<AdminCommand['command'], Parse>> = {
   'volume-delete': fields => ({ command: 'volume-delete', name: volumeName(fields) }),
   'shard-promote': shardPromote,
   'server-list': () => ({ command: 'server-list' }),
+  'server-drain': fields => ({
+    command: 'server-drain',
+    name: nameOf(fields, 'server name'),
+    force: forceOf(fields),
+  }),
+  'server-undrain': fields => ({
+    command: 'server-undrain',
+    name: nameOf(fields, 'server name'),
+  }),
   'server-remove': fields => ({
     command: 'server-remove',
     name: nameOf(fields, 'server name'),

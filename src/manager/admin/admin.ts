@@ -8,15 +8,22 @@ import {
   type Incarnation,
   type PeerId,
 } from '../../base/brands.js'
+import type { Clock } from '../../base/clock.js'
 import { isSwarmdiskError } from '../../base/errors.js'
 import { ADMIN_JSON_BYTES_MAX } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
 import type { Change } from '../../layout/change.js'
-import type { Configuration, ManagerRecord, VolumeRecord } from '../../layout/configuration.js'
+import type {
+  Configuration,
+  ManagerRecord,
+  ServerRecord,
+  VolumeRecord,
+} from '../../layout/configuration.js'
 import { majority } from '../../layout/names.js'
 import { isRefusal } from '../../layout/outcome.js'
 import { planVolume } from '../../layout/planner.js'
-import type { AdminCommand, AdminResult, EpochResult } from '../../net/admin.js'
+import { isDraining } from '../../layout/replicas.js'
+import type { AdminCommand, AdminResult, EpochResult, ServerDrainResult } from '../../net/admin.js'
 import type { PeerInfo, Peers } from '../../net/peers.js'
 import { serverName, shortId } from '../describe-change.js'
 import type { HistoryRecord, ProposalResult, Vote } from '../history/configuration-history.js'
@@ -24,6 +31,7 @@ import type { ReplicatedHistory } from '../history/replicated-history.js'
 import { connectedPeers } from '../proposals/manager-view.js'
 import type { ProposalManner } from '../proposals/proposals.js'
 import type { AccessDesk } from '../leases/access-desk.js'
+import { Progress } from '../movement/progress.js'
 import type { Reports } from '../reports.js'
 import { parseCommand } from './admin-input.js'
 import { failure, refused, success } from './answers.js'
@@ -32,7 +40,8 @@ import { serverResults, statusOf, volumeDetail, withAttachments, type View } fro
 
 export interface AdminDeskOptions {
   readonly self: PeerId
-  readonly history: Pick<ReplicatedHistory, 'current' | 'records' | 'leader'>
+  readonly clock: Clock
+  readonly history: Pick<ReplicatedHistory, 'current' | 'records' | 'leader' | 'leads'>
   readonly peers: Pick<Peers, 'list'>
   readonly log: Log
   readonly reports: Reports
@@ -43,6 +52,8 @@ export interface AdminDeskOptions {
   /** Copies the history to a manager that is connected, then proposes it. */
   readonly addManager: (manager: ManagerRecord, manner: ProposalManner) => Promise<ProposalResult>
   readonly newerElsewhere: () => number
+  /** Why the last move of copies was refused; empty if it was not. */
+  readonly refusal: () => string
 }
 
 type CommandOf<Name extends AdminCommand['command']> = Extract<AdminCommand, { command: Name }>
@@ -52,9 +63,16 @@ export type Asker = Pick<PeerInfo, 'id' | 'roles'>
 
 export class AdminDesk {
   readonly #options: AdminDeskOptions
+  readonly #progress: Progress
 
   constructor(options: AdminDeskOptions) {
     this.#options = options
+    this.#progress = new Progress(options)
+  }
+
+  /** A storage server has reported. */
+  reported(): void {
+    this.#progress.reported()
   }
 
   async carryOut(json: string, from: Asker): Promise<string> {
@@ -90,6 +108,9 @@ export class AdminDesk {
         return this.#deleteVolume(view, command, from)
       case 'shard-promote':
         return this.#promoteShard(view, command, from)
+      case 'server-drain':
+      case 'server-undrain':
+        return this.#drainServer(view, command, from)
       case 'server-remove':
         return this.#removeServer(view, command, from)
       case 'manager-list':
@@ -164,8 +185,8 @@ export class AdminDesk {
         const message = `Volume "${name}" has no shard ${shard}: it has 0 to ${shards.length - 1}.`
         return failure('not-found', message)
       }
-      const chosen = [...view.configuration.servers.values()].find(known => known.name === server)
-      if (!chosen) return noServer(server)
+      const chosen = serverNamed(view.configuration, server)
+      if (isAnswer(chosen)) return chosen
       const place = { volume: id, shard: shardIndex(shard), server: chosen.id, expected }
       const result = { volume: name, shard, server }
       const manner = { proposer: operator(from), force: false }
@@ -173,18 +194,39 @@ export class AdminDesk {
     })
   }
 
+  /** What is so already is no failure: a script may ask again. */
+  async #drainServer(
+    { configuration }: View,
+    command: CommandOf<'server-drain' | 'server-undrain'>,
+    from: Asker,
+  ): Promise<AdminResult> {
+    const found = serverNamed(configuration, command.name)
+    if (isAnswer(found)) return found
+    const { id, name } = found
+    const drains = command.command === 'server-drain'
+    let { epoch } = configuration
+    if (isDraining(configuration, id) !== drains) {
+      const state = drains ? 'draining' : 'up'
+      const manner = { proposer: operator(from), force: drains && command.force }
+      const change: Change = { kind: 'server-state', server: id, state }
+      const outcome = await this.#options.propose(change, manner)
+      if (outcome.kind === 'refused') return refused(outcome)
+      epoch = outcome.record.epoch
+    }
+    const drain = this.#progress.drainOf(id)
+    return success({ name, id, epoch, drain } satisfies ServerDrainResult)
+  }
+
   #removeServer(
     { configuration }: View,
     { name, force }: CommandOf<'server-remove'>,
     from: Asker,
   ): Promise<AdminResult> | AdminResult {
-    for (const server of configuration.servers.values()) {
-      if (server.name !== name) continue
-      const { id } = server
-      const change: Change = { kind: 'server-removed', server: id }
-      return this.#carryOut(change, { proposer: operator(from), force }, { name, id })
-    }
-    return noServer(name)
+    const found = serverNamed(configuration, name)
+    if (isAnswer(found)) return found
+    const { id } = found
+    const change: Change = { kind: 'server-removed', server: id }
+    return this.#carryOut(change, { proposer: operator(from), force }, { name, id })
   }
 
   async #addManager(
@@ -265,6 +307,7 @@ export class AdminDesk {
       storageReports: reports.servers,
       clientReports: reports.clients,
       seen: client => access.seen(client),
+      progress: this.#progress,
       newerElsewhere: newerElsewhere(),
     }
   }
@@ -279,6 +322,16 @@ function onlyReachable(
     return [id, connected.has(id) ? server : { ...server, state: 'down' as const }] as const
   })
   return { ...configuration, servers: new Map(servers) }
+}
+
+function serverNamed({ servers }: Configuration, name: string): ServerRecord | AdminResult {
+  for (const server of servers.values()) if (server.name === name) return server
+  const message = `There is no storage server "${name}": see \`swarmdisk server list\`.`
+  return failure('not-found', message)
+}
+
+function isAnswer(found: ServerRecord | AdminResult): found is AdminResult {
+  return 'ok' in found
 }
 
 function onVolume<R>(
@@ -306,11 +359,6 @@ function voterName({ voter, role }: Vote, configuration: Configuration): string 
 
 function operator({ roles, id }: Asker): string {
   return `operator at ${roles[0] ?? 'peer'} ${shortId(id)}`
-}
-
-function noServer(name: string): AdminResult {
-  const message = `There is no storage server "${name}": see \`swarmdisk server list\`.`
-  return failure('not-found', message)
 }
 
 function ambiguous(manager: string): AdminResult {

@@ -1,8 +1,9 @@
 // What `status` and the lists answer: the configuration, seen together with who is connected and
 // what servers and clients have reported. Pure.
-import type { PeerId, VolumeId } from '../../base/brands.js'
+import type { PeerId } from '../../base/brands.js'
 import type { VolumeRecord } from '../../layout/configuration.js'
 import { explainUnavailable } from '../../layout/condition.js'
+import { heldBy } from '../../layout/movement/newcomers.js'
 import type {
   AttachmentResult,
   ClientResult,
@@ -12,8 +13,15 @@ import type {
   VolumeResult,
 } from '../../net/admin.js'
 import type { ClientReport, StorageReport } from '../../net/messages.js'
-import { formatAddress, formatBytes, serverName, shortId } from '../describe-change.js'
+import {
+  formatAddress,
+  formatBytes,
+  formatSeconds,
+  serverName,
+  shortId,
+} from '../describe-change.js'
 import type { ClientSeen } from '../leases/access-desk.js'
+import { bytesLeft, type Progress } from '../movement/progress.js'
 import { managerProblems, managerResults, type ManagersView } from './managers.js'
 import { volumeResult, worst, type BytesLeft, type Connected } from './volume-health.js'
 
@@ -22,6 +30,7 @@ export interface View extends ManagersView {
   readonly storageReports: ReadonlyMap<PeerId, StorageReport>
   readonly clientReports: ReadonlyMap<PeerId, ClientReport>
   readonly seen: (client: PeerId) => ClientSeen
+  readonly progress: Pick<Progress, 'drainOf' | 'syncSeconds'>
   /** The epoch of a peer that is newer than ours; 0 if none is. */
   readonly newerElsewhere: number
 }
@@ -30,7 +39,7 @@ export function statusOf(view: View): StatusResult {
   const { configuration } = view
   const managers = managerResults(view)
   const servers = serverResults(view)
-  const left = bytesLeft(view)
+  const left = bytesLeft(view.storageReports, view.connected)
   const volumes = [...configuration.volumes.values()]
     .map(volume => withAttachments(view, volume, left))
     .sort(byName)
@@ -63,7 +72,7 @@ export function serverResults(view: View): readonly ServerResult[] {
       const reachable = view.connected.has(id)
       return {
         ...{ name, id },
-        state: reachable ? server.state : 'down',
+        state: !reachable || server.state === 'down-draining' ? 'down' : server.state,
         used: report?.used ?? 0,
         ...{ capacity, domain, weight, reachable },
         addresses: server.addresses.map(({ host, port }) => formatAddress(host, port)),
@@ -71,6 +80,8 @@ export function serverResults(view: View): readonly ServerResult[] {
         corruptBlocks: report?.corruptBlocks ?? 0,
         problem: report?.problem ?? '',
         served: report?.served ?? NOTHING_SERVED,
+        shards: heldBy(view.configuration, id),
+        drain: view.progress.drainOf(id),
       }
     })
     .sort(byName)
@@ -79,12 +90,13 @@ export function serverResults(view: View): readonly ServerResult[] {
 export function withAttachments(
   view: View,
   volume: VolumeRecord,
-  left: BytesLeft = bytesLeft(view),
+  left: BytesLeft = bytesLeft(view.storageReports, view.connected),
 ): VolumeResult {
   const attachments = volume.attachments.map((attachment): AttachmentResult => {
     return { ...attachment, ...view.seen(attachment.client) }
   })
-  return { ...volumeResult(volume, view.connected, left), attachments }
+  const syncSecondsLeft = view.progress.syncSeconds(volume.id)
+  return { ...volumeResult(volume, view.connected, left), syncSecondsLeft, attachments }
 }
 
 export function volumeDetail(view: View, volume: VolumeRecord): VolumeDetail {
@@ -100,17 +112,6 @@ export function volumeDetail(view: View, volume: VolumeRecord): VolumeDetail {
       stale: stale.map(server => serverName(configuration, server)),
     })),
   }
-}
-
-export function bytesLeft({ storageReports, connected }: View): BytesLeft {
-  const left = new Map<VolumeId, number>()
-  for (const [server, { syncing }] of storageReports) {
-    if (!connected.has(server)) continue
-    for (const { volume, bytesLeft: bytes } of syncing) {
-      left.set(volume, (left.get(volume) ?? 0) + bytes)
-    }
-  }
-  return left
 }
 
 function clientResults({ clientReports }: View): readonly ClientResult[] {
@@ -142,6 +143,7 @@ function problemsOf(view: View, servers: readonly ServerResult[]): readonly stri
     }
   }
   problems.push(...explainUnavailable(configuration, connected).map(sentence))
+  problems.push(...servers.flatMap(ofDrain))
   for (const volume of configuration.volumes.values()) problems.push(...ofVolume(view, volume))
   for (const { name, problem, corruptBlocks } of servers) {
     if (problem !== '') problems.push(`Storage server ${name}: ${problem}`)
@@ -156,12 +158,33 @@ function problemsOf(view: View, servers: readonly ServerResult[]): readonly stri
 }
 
 function ofVolume(view: View, volume: VolumeRecord): readonly string[] {
-  const { shards, syncBytesLeft } = volumeResult(volume, view.connected, bytesLeft(view))
+  const { shards, syncBytesLeft, syncSecondsLeft } = withAttachments(view, volume)
   if (shards.syncing === 0) return []
   return [
     `Volume ${volume.name}: ${shards.syncing} shards are brought up to date, ` +
-      `${formatBytes(syncBytesLeft)} to go: nothing to do but wait.`,
+      `${formatBytes(syncBytesLeft)} to go${inTime(syncSecondsLeft)}: nothing to do but wait.`,
   ]
+}
+
+/** What an operator has begun, and what is to be done when it is over. */
+function ofDrain({ name, drain }: ServerResult): readonly string[] {
+  if (!drain) return []
+  const { shardsLeft, bytesLeft: bytes, secondsLeft, waitsFor } = drain
+  if (shardsLeft === 0) {
+    return [
+      `Storage server ${name} is empty: take it out with \`swarmdisk server remove ${name}\`, or ` +
+        `keep it with \`swarmdisk server undrain ${name}\`.`,
+    ]
+  }
+  const shards = `${shardsLeft} ${shardsLeft === 1 ? 'shard' : 'shards'}`
+  const size = bytes === null ? '' : `, about ${formatBytes(bytes)}`
+  const left = `Storage server ${name} is being emptied, ${shards}${size} to go`
+  if (waitsFor !== '') return [`${left}: ${waitsFor.replace(/[.]$/, '')}.`]
+  return [`${left}${inTime(secondsLeft)}: nothing to do but wait.`]
+}
+
+function inTime(seconds: number | null): string {
+  return seconds === null ? '' : `, ready in about ${formatSeconds(seconds)}`
 }
 
 function sentence(line: string): string {

@@ -1,29 +1,41 @@
 // What only the leader does: storage servers register with it and say that replicas have caught up,
-// servers that are back get their place again, and those whose lease ran out are declared down.
+// servers that are back get their place again, those whose lease ran out are declared down, and
+// copies are moved.
 // The parts are made on every manager, and are idle on all but the leader.
 import type { Incarnation, PeerId } from '../../base/brands.js'
+import type { Clock } from '../../base/clock.js'
 import { isSwarmdiskError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import type { Change } from '../../layout/change.js'
 import type { Configuration } from '../../layout/configuration.js'
 import { equal } from '../../layout/equal.js'
 import type { RelayedPeer } from '../../net/manager-messages.js'
-import type { CaughtUpProposal, RegisterReply, RegisterRequest } from '../../net/messages.js'
+import type {
+  CaughtUpProposal,
+  RegisterReply,
+  RegisterRequest,
+  SuspendProposal,
+} from '../../net/messages.js'
 import { CaughtUpBatch } from '../caught-up-batch.js'
 import { serverName, shortId } from '../describe-change.js'
 import type { ProposalResult } from '../history/configuration-history.js'
 import type { ReplicatedHistory } from '../history/replicated-history.js'
+import { Moves } from '../movement/moves.js'
 import { serverRecordOf } from '../registration.js'
 import { ReturningServers } from '../returning-servers.js'
+import { Suspensions } from '../suspensions.js'
 
 export interface LeaderDeskOptions {
   readonly self: PeerId
+  readonly clock: Clock
   readonly log: Log
   readonly history: ReplicatedHistory
   /** Storage servers whose lease runs, with the incarnation they run as. */
   readonly live: () => ReadonlyMap<PeerId, Incarnation>
   /** A server has registered: its lease may run from now on. */
   readonly registered: (server: PeerId) => void
+  /** Milliseconds after which a server that is down is replaced. */
+  readonly rebuildAfter: number
   readonly propose: (
     change: Change,
     how: { readonly proposer: string; readonly force: boolean },
@@ -40,33 +52,45 @@ export class LeaderDesk {
   readonly #o: LeaderDeskOptions
   readonly #returning: ReturningServers
   readonly #caughtUp: CaughtUpBatch
+  readonly #suspensions: Suspensions
+  readonly #moves: Moves
   /** Asking at this moment: as good as heard of by the plans that follow their registration. */
   readonly #registering = new Map<PeerId, Incarnation>()
 
   constructor(options: LeaderDeskOptions) {
     this.#o = options
-    const { log, live, self } = options
+    const { clock, log, history, live, self, rebuildAfter } = options
     const connected = (): ReadonlyMap<PeerId, Incarnation> =>
       new Map([...live(), ...this.#registering])
     const current = (): Configuration | null => this.#leading()
-    this.#returning = new ReturningServers({
-      ...{ log, current, connected },
-      propose: change => this.#propose(change, `manager ${shortId(self)}`),
-    })
-    this.#caughtUp = new CaughtUpBatch({
-      ...{ log, current },
-      propose: (change, primaries) =>
-        this.#propose(change, primaries.map(id => this.#nameOf(id)).join(', ')),
-    })
+    const propose = (change: Change): Promise<ProposalResult> =>
+      this.#propose(change, `manager ${shortId(self)}`)
+    this.#returning = new ReturningServers({ log, current, connected, propose })
+    this.#moves = new Moves({ clock, log, history, connected, propose, rebuildAfter })
+    const proposeFor = (change: Change, primaries: readonly PeerId[]): Promise<ProposalResult> =>
+      this.#propose(change, primaries.map(id => this.#nameOf(id)).join(', '))
+    this.#caughtUp = new CaughtUpBatch({ log, current, propose: proposeFor })
+    this.#suspensions = new Suspensions({ clock, log, current, live, propose: proposeFor })
   }
 
   /** Something has changed that plans depend on. */
   consider(): void {
-    if (this.#o.history.leads) this.#returning.consider()
+    if (!this.#o.history.leads) return
+    this.#returning.consider()
+    this.#moves.consider()
+  }
+
+  /** Why the last move of copies was refused; empty if it was not. */
+  get refusal(): string {
+    return this.#moves.refusal
   }
 
   caughtUp(proposal: CaughtUpProposal, from: RelayedPeer): void {
     this.#caughtUp.add(from.id, proposal)
+  }
+
+  suspend(proposal: SuspendProposal, from: RelayedPeer): void {
+    this.#suspensions.add(from.id, proposal)
   }
 
   async register(request: RegisterRequest, from: RelayedPeer): Promise<RegisterReply> {
@@ -89,7 +113,12 @@ export class LeaderDesk {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#returning.stop(), this.#caughtUp.stop()])
+    await Promise.all([
+      this.#returning.stop(),
+      this.#caughtUp.stop(),
+      this.#moves.stop(),
+      this.#suspensions.stop(),
+    ])
   }
 
   async #record(

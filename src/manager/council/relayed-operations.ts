@@ -16,7 +16,7 @@ import type { Asked, Relayed } from './relay.js'
 import { changeWithoutLeader, isQuestion, NO_MEMBER } from './without-leader.js'
 
 const NAMES = [
-  ...(['register', 'heartbeat', 'leaving', 'caught-up-proposal'] as const),
+  ...(['register', 'heartbeat', 'leaving', 'caught-up-proposal', 'suspend-proposal'] as const),
   ...(['manager-join', 'admin', 'attach', 'detach', 'client-heartbeat'] as const),
 ] as const
 type Name = (typeof NAMES)[number]
@@ -55,14 +55,7 @@ export function relayedOperations(parts: {
       }),
       otherwise: () => ({ ok: false }),
     },
-    'caught-up-proposal': {
-      handler(request, from) {
-        desk.caughtUp(request, from)
-        return Promise.resolve(null)
-      },
-      // It is said again with the next report.
-      otherwise: () => null,
-    },
+    ...proposalsOfPrimaries(desk),
     'manager-join': {
       handler: (request, from) => membership.join(request, from),
       otherwise: () => ({ kind: 'wait', reason: 'The managers have no leader at present.' }),
@@ -92,6 +85,28 @@ export function relayedOperations(parts: {
       return isQuestion((request as Request<'admin'>).json)
         ? { deadline: ADMIN_QUESTION_MS }
         : { deadline: ADMIN_LEADER_MS, patience: ADMIN_PATIENCE_MS }
+    },
+  }
+}
+
+/** Notices: what is lost is said again, as long as it is so. */
+function proposalsOfPrimaries(
+  desk: LeaderDesk,
+): Pick<Table, 'caught-up-proposal' | 'suspend-proposal'> {
+  return {
+    'caught-up-proposal': {
+      handler(request, from) {
+        desk.caughtUp(request, from)
+        return Promise.resolve(null)
+      },
+      otherwise: () => null,
+    },
+    'suspend-proposal': {
+      handler(request, from) {
+        desk.suspend(request, from)
+        return Promise.resolve(null)
+      },
+      otherwise: () => null,
     },
   }
 }

@@ -1,7 +1,7 @@
 // The history of the configuration as the rest of the manager sees it: propose a change, learn what
 // became of it, read what was committed. What is committed is durable and never taken back; two
 // records never have the same epoch (I3). RaftHistory keeps it on the disks of all managers.
-import type { Epoch } from '../../base/brands.js'
+import type { Epoch, PeerId } from '../../base/brands.js'
 import type { Change } from '../../layout/change.js'
 import type { Configuration } from '../../layout/configuration.js'
 import type { Delta } from '../../layout/delta.js'
@@ -34,8 +34,13 @@ export interface HistoryRecord extends ProposalOrigin {
 
 export type ProposalResult =
   | { readonly kind: 'committed'; readonly record: HistoryRecord }
-  /** `code` says which rule refused it, `reason` is a sentence. */
-  | { readonly kind: 'refused'; readonly code: string; readonly reason: string }
+  /** `code`: which rule refused it; `reason`: a sentence; `by`: the storage server that did. */
+  | {
+      readonly kind: 'refused'
+      readonly code: string
+      readonly reason: string
+      readonly by?: PeerId
+    }
 
 export interface ConfigurationHistory {
   /** The newest committed configuration; null before the cluster was created. */

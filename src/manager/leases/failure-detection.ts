@@ -18,6 +18,7 @@ import { isSwarmdiskError } from '../../base/errors.js'
 import { DOWN_RETRY_MS, LEASE_MARGIN_MS } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
 import type { Change } from '../../layout/change.js'
+import { isDownState } from '../../layout/replicas.js'
 import type { Heartbeat, HeartbeatReply } from '../../net/manager-messages.js'
 import { serverName, shortId } from '../describe-change.js'
 import type { ProposalResult } from '../history/configuration-history.js'
@@ -113,7 +114,7 @@ export class FailureDetection {
   leaseOver(server: PeerId): boolean {
     const recorded = this.#o.history.current()?.servers.get(server)
     if (!this.#state || !recorded) return false
-    return recorded.state === 'down' || this.#state.isCondemned(server)
+    return isDownState(recorded.state) || this.#state.isCondemned(server)
   }
 
   /** Called when a server has become live, or a lease was over. Returns the way out. */

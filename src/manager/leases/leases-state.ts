@@ -12,6 +12,7 @@
 import type { Incarnation, PeerId } from '../../base/brands.js'
 import { LEASE_MARGIN_MS, LEASE_MS } from '../../base/limits.js'
 import type { Configuration } from '../../layout/configuration.js'
+import { isDownState } from '../../layout/replicas.js'
 
 interface Heard {
   readonly incarnation: Incarnation
@@ -27,7 +28,7 @@ export class LeasesState {
   /** The newest configuration: new servers and new starts count as heard of now. */
   adopt({ servers }: Configuration, now: number): void {
     for (const [id, { state, incarnation }] of servers) {
-      if (state === 'down') this.#servers.delete(id)
+      if (isDownState(state)) this.#servers.delete(id)
       else if (this.#servers.get(id)?.incarnation !== incarnation) {
         this.#servers.set(id, { incarnation, at: now, really: false, condemned: false })
       }

@@ -22,6 +22,27 @@ export function untilEpochReaches(
   return untilEpoch(options, current => current >= epoch, limit)
 }
 
+/** What the work gives; null as soon as this is not the epoch any more, for then it is in vain. */
+export async function whileEpochIs<T>(
+  { history }: Pick<EpochWait, 'history'>,
+  epoch: Epoch,
+  work: () => Promise<T>,
+): Promise<T | null> {
+  let stop = (): void => undefined
+  const over = new Promise<null>(resolve => {
+    const look = (): void => {
+      if (history.current()?.epoch !== epoch) resolve(null)
+    }
+    stop = history.subscribe(look)
+    look()
+  })
+  try {
+    return await Promise.race([work(), over])
+  } finally {
+    stop()
+  }
+}
+
 function untilEpoch(
   { clock, history }: EpochWait,
   reached: (epoch: number) => boolean,

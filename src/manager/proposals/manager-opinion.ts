@@ -8,7 +8,8 @@ import type { Incarnation, PeerId } from '../../base/brands.js'
 import type { ChangeOf } from '../../layout/change.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from '../../layout/configuration.js'
 import { majority } from '../../layout/names.js'
-import { inSyncOf } from '../../layout/replicas.js'
+import { holds } from '../../layout/movement/waiting.js'
+import { inSyncOf, isDrainingState } from '../../layout/replicas.js'
 import type { ProposalVoteReply } from '../../net/manager-messages.js'
 import { serverName, shortId } from '../describe-change.js'
 import { firstAndMore, type Draft } from './draft.js'
@@ -26,6 +27,8 @@ export const APPROVED: ProposalVoteReply = { vote: 'approve', policy: false, rea
 export function managerOpinion(draft: Draft, view: ManagerView): ProposalVoteReply {
   const kept = keptProblem(draft, view)
   if (kept !== null) return { vote: 'refuse', policy: false, reason: kept }
+  // What keeps its shard waiting is no copy that writes could count on: the primary knows best.
+  if (draft.change.kind === 'replicas-suspended') return APPROVED
   const problem =
     degreeProblem(draft, view) ?? copiesProblem(draft, view) ?? majorityProblem(draft, view)
   return problem === null ? APPROVED : { vote: 'refuse', policy: true, reason: problem }
@@ -51,14 +54,21 @@ function keptProblem({ before, change }: Draft, view: ManagerView): string | nul
 function degreeProblem({ before, after, change }: Draft, view: ManagerView): string | null {
   const reached = { before: reachedServers(before, view), after: reachedServers(after, view) }
   const known = { before: knownServers(before), after: knownServers(after) }
-  const without =
-    change.kind === 'server-removed' ? ` without ${serverName(before, change.server)}` : ''
+  const leaves = change.kind === 'server-removed' || change.kind === 'server-state'
+  const without = leaves ? ` without ${serverName(before, change.server)}` : ''
   const problems: string[] = []
   for (const volume of after.volumes.values()) {
     const { name, replicas } = volume
+    // Servers that are being emptied are none to move to; what they still have goes with them.
+    const removes = change.kind === 'server-removed'
+    const more = {
+      before: removes ? emptiedHolders(before, volume) : 0,
+      after: removes ? emptiedHolders(after, volume) : 0,
+    }
     // A volume that is being created has no degree before, so that it could not be held up.
     const lost = (count: { readonly before: number; readonly after: number }): boolean =>
-      count.after < replicas && (count.before >= replicas || !before.volumes.has(volume.id))
+      count.after + more.after < replicas &&
+      (count.before + more.before >= replicas || !before.volumes.has(volume.id))
     const needs = `volume ${name} needs ${replicas} storage servers for its ${replicas} replicas`
     if (lost(known)) problems.push(`${needs}, and there would be ${known.after}${without}`)
     else if (lost(reached)) {
@@ -70,6 +80,14 @@ function degreeProblem({ before, after, change }: Draft, view: ManagerView): str
   return firstAndMore(problems)
 }
 
+/** How many servers that are being emptied still have copies of a volume. */
+function emptiedHolders({ servers, volumes }: Configuration, { id }: VolumeRecord): number {
+  const shards = volumes.get(id)?.shards ?? []
+  return [...servers.values()].filter(
+    server => isDrainingState(server.state) && shards.some(shard => holds(shard, server.id)),
+  ).length
+}
+
 /** Those that could be given copies now. */
 function reachedServers({ servers }: Configuration, view: ManagerView): number {
   return [...servers.values()].filter(
@@ -79,7 +97,7 @@ function reachedServers({ servers }: Configuration, view: ManagerView): number {
 
 /** Those that could be given copies if they came back. */
 function knownServers({ servers }: Configuration): number {
-  return [...servers.values()].filter(({ state }) => state !== 'draining').length
+  return [...servers.values()].filter(({ state }) => !isDrainingState(state)).length
 }
 
 /** Shards that have enough in-sync copies within reach, and would not any more. */

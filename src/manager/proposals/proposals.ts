@@ -21,7 +21,7 @@ import type { ProposalVoteRequest } from '../../net/manager-messages.js'
 import { LOST, type Peers } from '../../net/peers.js'
 import type { ProposalResult, Vote } from '../history/configuration-history.js'
 import type { ReplicatedHistory } from '../history/replicated-history.js'
-import { untilEpochIsNot } from './await-epoch.js'
+import { untilEpochIsNot, whileEpochIs } from './await-epoch.js'
 import type { Draft } from './draft.js'
 import { APPROVED, managerOpinion } from './manager-opinion.js'
 import { managerView } from './manager-view.js'
@@ -86,43 +86,56 @@ export class Proposals {
       const base = this.#leadFrom()
       if (!base) return NO_LEADER
       const result = await this.#round(base, change, manner)
-      if (result.kind === 'committed') return result
-      const { code, reason } = result
-      if (code !== 'outdated') {
+      if (result?.kind === 'committed') return result
+      if (result) {
+        const { code, reason } = result
         log.info('a proposal was refused', { kind: change.kind, code, reason })
         return result
       }
+      if (isPlan(change)) return OVERTAKEN
       // What came first may not be committed yet; until it is, no vote could count.
       if (!(await untilEpochIsNot(this.#o, base.epoch, VOTE_DEADLINE_MS))) break
     }
     return this.#leadFrom() ? BUSY : NO_LEADER
   }
 
+  /** Null: another change was committed first, and all have to vote again. */
   async #round(
     before: Configuration,
     change: Change,
     manner: ProposalManner,
-  ): Promise<ProposalResult> {
-    const { history } = this.#o
+  ): Promise<ProposalResult | null> {
     const outcome = apply(before, change)
     if (outcome.kind === 'refused') return this.#refusedByRule(before, change, outcome)
     const draft = { before, change, after: outcome.configuration }
-    const { proposer, force } = manner
     assert(this.#base === null, 'one proposal is voted on at a time')
     this.#base = before.epoch
     try {
-      const storage = await this.#storageVotes(draft)
-      const { leaseOver } = this.#o
-      const stopped = storageProblem(draft, { casts: storage, force, leaseOver })
-      if (stopped) return stopped
-      const managers = await this.#managerVotes(draft)
-      const outvoted = managersProblem(draft, { casts: managers, force })
-      if (outvoted) return outvoted
-      const votes = [...recorded(storage, 'storage'), ...recorded(managers, 'manager')]
-      return await history.propose(change, { proposer, votes }, before.epoch)
+      return await this.#voteOn(draft, manner)
     } finally {
       this.#base = null
     }
+  }
+
+  /**
+   * Votes about an epoch that is over are not waited for: whoever is silent would hold up all that
+   * wait for their turn.
+   */
+  async #voteOn(draft: Draft, { proposer, force }: ProposalManner): Promise<ProposalResult | null> {
+    const { history, leaseOver } = this.#o
+    const { before, change } = draft
+    const { epoch } = before
+    const storage = await whileEpochIs(this.#o, epoch, () => this.#storageVotes(draft))
+    if (storage === null) return null
+    const stopped = storageProblem(draft, { casts: storage, force, leaseOver })
+    if (stopped) return stopped
+    const managers = await whileEpochIs(this.#o, epoch, () => this.#managerVotes(draft))
+    if (managers === null) return null
+    const outvoted = managersProblem(draft, { casts: managers, force })
+    if (outvoted) return outvoted
+    const votes = [...recorded(storage, 'storage'), ...recorded(managers, 'manager')]
+    const result = await history.propose(change, { proposer, votes }, epoch)
+    return result.kind === 'refused' && result.code === 'outdated' ? null : result
   }
 
   /**
@@ -213,6 +226,12 @@ function holdersBeside({ volumes }: Configuration, server: PeerId): readonly Pee
   return [...holders]
 }
 
+/** Who made it can make a better one now, and the next in the queue has its turn. */
+function isPlan({ kind }: Change): boolean {
+  return kind === 'shards-moved' || kind === 'replicas-suspended'
+}
+
+const OVERTAKEN = refused('outdated', 'Another change came first: plan again.')
 const NO_LEADER = refused(
   'no-leader',
   'This manager does not lead, or has not caught up with what earlier leaders left: try again.',

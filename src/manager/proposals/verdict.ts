@@ -1,6 +1,7 @@
 // What the votes on a proposal amount to: the first thing that stops it, as a refusal for people,
 // or null. Pure.
 import type { PeerId } from '../../base/brands.js'
+import type { ChangeKind } from '../../layout/change.js'
 import { shardsTaken } from '../../layout/effects-of-change.js'
 import { majority } from '../../layout/names.js'
 import { inSyncOf, keepsMemory } from '../../layout/replicas.js'
@@ -39,7 +40,8 @@ export function storageProblem(draft: Draft, votes: StorageVotes): Refused | nul
   const refusal = refusalOf(votes)
   if (refusal) {
     const name = serverName(draft.before, refusal.voter)
-    return refused('refused-by-server', refusedBy(`storage server ${name}`, refusal))
+    const reason = refusedBy(`storage server ${name}`, refusal)
+    return { ...refused('refused-by-server', reason), by: refusal.voter }
   }
   return (
     servingProblem(draft, votes) ?? vouchingProblem(draft, votes) ?? chosenProblem(draft, votes)
@@ -119,10 +121,17 @@ function servingProblem(draft: Draft, votes: StorageVotes): Refused | null {
   return null
 }
 
-/** When copies are taken away, somebody who holds what remains must have looked at it. */
+/** Changes by which servers that live may lose copies. */
+const TAKING: ReadonlySet<ChangeKind> = new Set([
+  'server-removed',
+  'shards-moved',
+  'replicas-suspended',
+])
+
+/** When copies are moved or taken away, somebody who holds what remains must have looked at it. */
 function vouchingProblem(draft: Draft, votes: StorageVotes): Refused | null {
   const { before, after, change } = draft
-  if (change.kind !== 'server-removed') return null
+  if (!TAKING.has(change.kind)) return null
   const agreed = approving(votes)
   const shards: string[] = []
   const needed = new Set<string>()

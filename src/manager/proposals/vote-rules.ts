@@ -26,6 +26,9 @@ export function isVotedOn(before: Configuration, change: Change): boolean {
     case 'manager-removed':
     case 'server-removed':
     case 'shard-promoted':
+    case 'server-state':
+    case 'shards-moved':
+    case 'replicas-suspended':
     case 'volume-created':
     case 'volume-deleted':
       return true

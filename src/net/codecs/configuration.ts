@@ -3,6 +3,7 @@
 // in docs/protocol.md). Formats only ever grow a new version; kinds and words are append only.
 import type { PeerId } from '../../base/brands.js'
 import {
+  ALLOCATION_REPLICAS_MAX,
   ATTACHMENTS_MAX,
   DATE_LENGTH_MAX,
   DELETED_VOLUMES_REMEMBERED,
@@ -15,7 +16,13 @@ import {
   SHARDS_MAX,
   VOLUMES_MAX,
 } from '../../base/limits.js'
-import type { CaughtUpReplica, Change, ShardReallocation } from '../../layout/change.js'
+import {
+  SUSPENSION_CAUSES,
+  type CaughtUpReplica,
+  type Change,
+  type ShardReallocation,
+  type SuspendedReplica,
+} from '../../layout/change.js'
 import type {
   AccessMode,
   Attachment,
@@ -69,7 +76,7 @@ function serverCodec(peer: Codec<PeerId>): Codec<ServerRecord> {
     addresses: f.addressesField,
     capacity: f.bytesField,
     weight: real,
-    state: word(['up', 'down', 'draining']),
+    state: word(['up', 'down', 'draining', 'down-draining']),
     incarnation: f.incarnationField,
   })
 }
@@ -80,7 +87,7 @@ function replicasCodec(peer: Codec<PeerId>): Codec<readonly Replica[]> {
     state: word(['in-sync', 'syncing']),
     incarnation: f.incarnationField,
   })
-  return list(replica, REPLICAS_MAX, 3)
+  return list(replica, ALLOCATION_REPLICAS_MAX, 3)
 }
 
 function allocationCodec(peer: Codec<PeerId>): Codec<ShardAllocation> {
@@ -191,13 +198,15 @@ function changeBody(peer: Codec<PeerId>): Codec<Change> {
     stale: list(peer, SERVERS_MAX),
     generation: f.generationField,
   })
-  const caughtUp = record<CaughtUpReplica>({
+  const replica: Fields<CaughtUpReplica> = {
     volume: f.volumeField,
     shard: f.shardField,
     server: peer,
     expected: f.epochField,
-  })
-  const kinds = {
+  }
+  const caughtUp = record<CaughtUpReplica>(replica)
+  const suspended = record<SuspendedReplica>({ ...replica, cause: word(SUSPENSION_CAUSES) })
+  return union<Change>({
     'cluster-created': record({ cluster: f.clusterField, manager: managerCodec(peer) }),
     'manager-updated': record({ manager: managerCodec(peer) }),
     'server-registered': record({ server: serverCodec(peer) }),
@@ -223,6 +232,11 @@ function changeBody(peer: Codec<PeerId>): Codec<Change> {
       reason: sentence(SENTENCE_BYTES_MAX),
     }),
     'server-removed': record({ server: peer }),
+    'shards-moved': record({
+      reason: sentence(SENTENCE_BYTES_MAX),
+      shards: list(reallocation, SHARDS_NAMED_MAX, 6),
+    }),
+    'server-state': record({ server: peer, state: word(['draining', 'up']) }),
     'volume-attached': record({
       volume: f.volumeField,
       client: peer,
@@ -230,16 +244,14 @@ function changeBody(peer: Codec<PeerId>): Codec<Change> {
       takeover: boolean,
     }),
     'volume-detached': record({ volume: f.volumeField, client: peer }),
+    'replicas-suspended': record({ replicas: list(suspended, SHARDS_NAMED_MAX, 5) }),
     'shard-promoted': record({
       volume: f.volumeField,
       shard: f.shardField,
       server: peer,
       expected: f.epochField,
     }),
-  }
-  // 11 and 12 are of other changes.
-  const numbers = { 'volume-attached': 13, 'volume-detached': 14, 'shard-promoted': 15 }
-  return union<Change>(kinds, numbers)
+  })
 }
 
 export const encodeConfiguration = (value: Configuration): Uint8Array =>

@@ -15,6 +15,7 @@ import {
   SHARDS_REPORTED_MAX,
 } from '../../base/limits.js'
 import { byteCount } from '../../base/brands.js'
+import { SUSPENSION_CAUSES } from '../../layout/change.js'
 import type * as m from '../messages.js'
 import {
   boolean,
@@ -258,6 +259,15 @@ const caughtUpReplica = record<m.CaughtUpProposal['replicas'][number]>({
 })
 export const caughtUpProposal = plainMessage<m.CaughtUpProposal>(
   record({ replicas: list(caughtUpReplica, SHARDS_REPORTED_MAX, 35) }),
+)
+
+const suspendedReplica = record<m.SuspendProposal['replicas'][number]>({
+  ...shardMessage,
+  server: f.peerField,
+  cause: word(SUSPENSION_CAUSES),
+})
+export const suspendProposal = plainMessage<m.SuspendProposal>(
+  record({ replicas: list(suspendedReplica, SHARDS_REPORTED_MAX, 36) }),
 )
 
 export const configurationRequest = plainMessage<m.ConfigurationRequest>(

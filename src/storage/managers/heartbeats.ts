@@ -25,6 +25,8 @@ export interface HeartbeatsOptions {
   readonly epoch: () => Epoch
   readonly wanted: (epoch: Epoch) => void
   readonly unregistered: () => void
+  /** It cannot follow the configuration: without a lease it is declared down, and others go on. */
+  readonly unable: () => boolean
 }
 
 export class Heartbeats {
@@ -67,9 +69,9 @@ export class Heartbeats {
 
   /** One heartbeat. Returns how long after its beginning the next one is due. */
   async #ask(sentAt: number): Promise<number> {
-    const { peers, choice, fence, incarnation, epoch } = this.#o
+    const { peers, choice, fence, incarnation, epoch, unable } = this.#o
     const manager = choice.current()
-    if (manager === null) return HEARTBEAT_INTERVAL_MS
+    if (manager === null || unable()) return HEARTBEAT_INTERVAL_MS
     const mark = fence.mark
     const message = { incarnation, epoch: epoch(), fenced: fence.base }
     const deadline = HEARTBEAT_DEADLINE_MS

@@ -10,7 +10,12 @@ import {
   REGISTER_AGAIN_MS,
   STORAGE_REPORT_INTERVAL_MS,
 } from '../../base/limits.js'
-import type { CaughtUpProposal, MismatchReport, StorageReport } from '../../net/messages.js'
+import type {
+  CaughtUpProposal,
+  MismatchReport,
+  StorageReport,
+  SuspendProposal,
+} from '../../net/messages.js'
 import { LOST, type PeerInfo } from '../../net/peers.js'
 import { Heartbeats, type HeartbeatsOptions } from './heartbeats.js'
 import { ManagerChoice, type ManagerChoiceOptions } from './manager-choice.js'
@@ -92,6 +97,11 @@ export class ManagerContact {
     const manager = this.#choice.current()
     if (manager === null || replicas.length === 0) return
     this.#o.peers.notify(manager, 'caught-up-proposal', { replicas })
+  }
+
+  suspend(replicas: SuspendProposal['replicas']): void {
+    const manager = this.#choice.current()
+    if (manager !== null) this.#o.peers.notify(manager, 'suspend-proposal', { replicas })
   }
 
   /** The same mismatch, seen for many requests at once, is told once in a while. */

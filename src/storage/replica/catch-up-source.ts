@@ -59,8 +59,15 @@ export class CatchUpSource {
   }
 
   blocks(request: BlocksRequest, from: PeerId, answer: (reply: BlocksReply) => void): void {
-    const until = this.#context.host.clock.now() + PARK_MS
-    this.#whenDecided({ request, from, until, answer })
+    const { host, state } = this.#context
+    const give = (): void => {
+      this.#whenDecided({ request, from, until: host.clock.now() + PARK_MS, answer })
+    }
+    // What an in-sync one lacks, a client may be waiting for.
+    const waits = !state.inSyncOthers().includes(from)
+    const pause = waits ? host.recoveryPause(request.blocks * BLOCK_BYTES) : 0
+    if (pause > 0) host.clock.after(pause, give)
+    else give()
   }
 
   #whenDecided(copy: Copy): void {

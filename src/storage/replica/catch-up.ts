@@ -190,7 +190,10 @@ export class CatchUp {
   }
 
   async #copy(round: number, span: BlockSpan, guard: FetchGuard): Promise<void> {
-    const { state } = this.#context
+    const { state, host } = this.#context
+    // Only where there is something to wait for.
+    const pause = host.recoveryPause(span.blocks * BLOCK_BYTES)
+    if (pause > 0) await wait(host.clock, pause)
     if (this.#round !== round || !state.primary) throw new TryAgain()
     const copy = await fetchBlocks(this.#context, state.primary, span)
     if (this.#round !== round || copy === null) throw new TryAgain()

@@ -30,6 +30,9 @@ type Duty = Extract<ReplicaEffect, { readonly kind: 'gather' | 'read-own' | 'con
 export class PrimaryDuties {
   readonly #context: ReplicaContext
   readonly #flushes = new Set<ClientCall>()
+  /** FLUSHes under way, each with the replicas that are still to be made durable. */
+  readonly #syncs = new Map<number, Set<PeerId>>()
+  #nextSync = 1
   #problem = ''
   #stopped = false
 
@@ -51,6 +54,7 @@ export class PrimaryDuties {
   /** A FLUSH under an allocation that is over proves nothing: the client asks again. */
   newAllocation(): void {
     this.#endFlushes('stale-epoch')
+    this.#syncs.clear()
     this.#problem = ''
   }
 
@@ -175,13 +179,35 @@ export class PrimaryDuties {
 
   flush(call: ClientCall): void {
     this.#flushes.add(call)
-    const { store, state } = this.#context
+    const { store, state, host } = this.#context
     const { epoch } = state
-    const others = state.required().map(peer => this.#sync(epoch, peer))
-    Promise.all([store.flush(), ...others]).then(
-      () => this.#flushed(call, this.#over(epoch) ? 'stale-epoch' : 'ok'),
-      (error: unknown) => this.#flushed(call, statusOf(error)),
+    const others = state.required()
+    const sync = this.#nextSync++
+    const left = new Set([host.self, ...others])
+    this.#syncs.set(sync, left)
+    const own = store.flush().then(
+      () => left.delete(host.self),
+      (error: unknown) => {
+        if (!this.#over(epoch)) this.#context.storeFailing(error)
+        throw error
+      },
     )
+    const work = [own, ...others.map(peer => this.#sync(epoch, peer).then(() => left.delete(peer)))]
+    Promise.all(work)
+      .then(
+        () => this.#flushed(call, this.#over(epoch) ? 'stale-epoch' : 'ok'),
+        (error: unknown) => this.#flushed(call, statusOf(error)),
+      )
+      .finally(() => this.#syncs.delete(sync))
+  }
+
+  /** Replicas that a FLUSH waits for, with the oldest one that does. */
+  waiting(): ReadonlyMap<PeerId, string> {
+    const waits = new Map<PeerId, string>()
+    for (const [sync, left] of this.#syncs) {
+      for (const peer of left) if (!waits.has(peer)) waits.set(peer, `flush ${sync}`)
+    }
+    return waits
   }
 
   #flushed(call: ClientCall, status: DataStatus): void {

@@ -9,6 +9,7 @@ import type {
   ReadRequest,
   ShardMessage,
   ShardName,
+  SuspendProposal,
   WriteRequest,
 } from '../../net/messages.js'
 import type { Peers } from '../../net/peers.js'
@@ -43,6 +44,8 @@ export interface ReplicaHost {
   readonly log: Log
   /** Bounds how many shards of this server catch up at the same time. */
   readonly catchUps: Slots
+  /** Milliseconds to wait before so much may be copied, here or from here, to catch up. */
+  recoveryPause(bytes: number): number
   /** Asked after data was read, just before the answer. */
   leaseValid(): boolean
   /** By its vote this server has stopped serving reads of this shard. */
@@ -50,6 +53,8 @@ export interface ReplicaHost {
   noRoom(): boolean
   wantEpoch(epoch: Epoch): void
   propose(replica: CaughtUpProposal['replicas'][number]): void
+  /** Tells the managers that the shard should go on without these replicas. */
+  suspend(replicas: SuspendProposal['replicas']): void
   /** Decides about a request again from the beginning. */
   dispatch(call: ClientCall): void
   foundCorrupt(shard: ShardName, blocks: readonly number[]): void
@@ -67,4 +72,6 @@ export interface ReplicaContext {
   /** The shard and its present allocation. */
   here(): ShardMessage
   park(call: ClientCall): void
+  /** Something could not be written or made durable. */
+  storeFailing(error: unknown): void
 }

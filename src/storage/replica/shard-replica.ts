@@ -2,8 +2,10 @@
 // events, and performs the effects. What clients ask has been judged by the epoch table before it
 // comes here; what other replicas ask must name the present allocation.
 import { assert, exhaustive } from '../../base/assert.js'
+import { isSwarmdiskError } from '../../base/errors.js'
 import { byteCount, type ByteCount, type Generation, type PeerId } from '../../base/brands.js'
 import { PARK_MS, PARKED_PER_SHARD_MAX } from '../../base/limits.js'
+import type { SuspensionCause } from '../../layout/change.js'
 import type { ShardAllocation } from '../../layout/configuration.js'
 import { blockRange, blocksOfBytes, withinOneExtent } from '../../layout/geometry.js'
 import type * as m from '../../net/messages.js'
@@ -16,8 +18,10 @@ import { PrimaryDuties } from './primary-duties.js'
 import type { ClientCall, ReplicaContext, ReplicaHost } from './replica-context.js'
 import type { ReplicaEffect, ReplicaEvent, Token } from '../replication/replica-events.js'
 import { ReplicaState, type ReplicaRole } from '../replication/replica-state.js'
+import { Patience } from './patience.js'
 import { ReadConfirmation } from './read-confirmation.js'
 import { serveRead } from './shard-reader.js'
+import { whomToSuspend, type Overdue } from '../replication/suspects.js'
 import type { HeldShard } from '../voting/own-view.js'
 import { WriteApplier } from './write-applier.js'
 import { WritePreparation } from './write-preparation.js'
@@ -47,6 +51,7 @@ export class ShardReplica {
   readonly #context: ReplicaContext
   readonly #preparation: WritePreparation
   readonly #duties: PrimaryDuties
+  readonly #patience: Patience
   readonly #catchUp: CatchUp
   readonly #calls = new Map<Token, WriteCall>()
   readonly #answersToCaughtUp: ((reply: m.CaughtUpReply) => void)[] = []
@@ -85,9 +90,16 @@ export class ShardReplica {
       step: event => this.#step(event),
       here: () => ({ ...name, allocation: this.#state.epoch }),
       park: call => this.#park(call),
+      storeFailing: error => this.#storeFailing(error),
     }
     this.#preparation = new WritePreparation(this.#context)
     this.#duties = new PrimaryDuties(this.#context)
+    this.#patience = new Patience({
+      clock: host.clock,
+      waiting: () => new Map([...this.#duties.waiting(), ...this.#state.waiting()]),
+      cause: server => this.#causeOf(server),
+      lost: overdue => this.#suspend(overdue),
+    })
     this.#catchUp = new CatchUp(this.#context)
     this.source = new CatchUpSource(this.#context, this.#parking)
     this.confirmation = new ReadConfirmation(this.#context)
@@ -133,6 +145,7 @@ export class ShardReplica {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#patience.stop()
     this.#catchUp.stop()
     this.#duties.stop()
     this.#applier.discard()
@@ -158,7 +171,8 @@ export class ShardReplica {
       case 'flush':
         if (this.#state.role !== 'primary') return call.finish('not-serving')
         if (!this.#state.settled) return this.#park(call)
-        return this.#duties.flush(call)
+        this.#duties.flush(call)
+        return this.#patience.watch()
       default:
         exhaustive(call)
     }
@@ -214,8 +228,14 @@ export class ShardReplica {
   async sync(request: m.SyncRequest): Promise<m.OkReply> {
     const { epoch, role } = this.#state
     if (request.allocation !== epoch || role === 'none') return { ok: false }
-    await this.#store.flush()
-    return { ok: true }
+    try {
+      await this.#store.flush()
+      return { ok: true }
+    } catch (error) {
+      if (!isSwarmdiskError(error)) throw error
+      if (epoch === this.#state.epoch) this.#storeFailing(error)
+      return { ok: false }
+    }
   }
 
   caughtUp(
@@ -243,6 +263,30 @@ export class ShardReplica {
     } finally {
       this.#performing = false
     }
+    if (this.#state.role === 'primary') this.#patience.watch()
+  }
+
+  #causeOf(server: PeerId): SuspensionCause {
+    const { self, peers } = this.#host
+    const failing = server === self ? [] : this.#state.failingOthers()
+    if (server === self ? this.#state.storeFails : failing.includes(server)) return 'failing'
+    return server === self || peers.find(server) ? 'stuck' : 'unreachable'
+  }
+
+  #suspend(overdue: readonly Overdue[]): void {
+    const { self, log } = this.#host
+    const inSync = [self, ...this.#state.inSyncOthers()]
+    const minInSync = this.#facts?.minInSync ?? 1
+    // Only counted, and not proposed yet: nobody needs to decide that it is not waited for.
+    for (const { server } of overdue) {
+      if (!inSync.includes(server)) this.#step({ kind: 'path', peer: server, up: false })
+    }
+    const chosen = whomToSuspend({ self, inSync, overdue, minInSync })
+    if (chosen.length === 0) return
+    for (const { server, cause } of chosen) {
+      log.warn('a replica keeps its shard waiting', { ...this.name, server, cause })
+    }
+    this.#host.suspend(chosen.map(one => ({ ...this.#context.here(), ...one })))
   }
 
   #perform(effect: ReplicaEffect): void {
@@ -282,6 +326,7 @@ export class ShardReplica {
       case 'catch-up':
         return this.#catchUp.start(effect.everything)
       case 'stop-catch-up':
+        this.#patience.stop()
         this.#duties.newAllocation()
         return this.#catchUp.stop()
       case 'gather':

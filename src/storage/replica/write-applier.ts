@@ -65,10 +65,15 @@ export class WriteApplier {
     this.#wake()
   }
 
-  /** Resolves when no write to these blocks (null: to any) waits to be stored. */
-  quiet(span: BlockSpan | null): Promise<void> {
-    if (this.#isQuiet(span)) return Promise.resolve()
-    return new Promise(resolve => this.#waiting.push({ span, resolve }))
+  /**
+   * Resolves when no write to these blocks (null: to any) waits to be stored. One that was ordered
+   * before this call may be pushed only later in the same turn, so it looks once more after it.
+   */
+  async quiet(span: BlockSpan | null): Promise<void> {
+    do {
+      if (this.#isQuiet(span)) await Promise.resolve()
+      else await new Promise<void>(resolve => this.#waiting.push({ span, resolve }))
+    } while (!this.#isQuiet(span))
   }
 
   #isQuiet(span: BlockSpan | null): boolean {

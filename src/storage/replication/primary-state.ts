@@ -68,6 +68,7 @@ export class PrimaryState {
   #nextKey = 1
   #stored = sequence(0)
   #storeFailing = false
+  #noRoom = false
   #settling: Settling
   /** Of what is settled. */
   #requests: readonly Requests[] = []
@@ -101,6 +102,22 @@ export class PrimaryState {
   /** Some required replica, or our own store, refuses to take more. */
   get failing(): boolean {
     return this.#storeFailing || this.#queue.failing()
+  }
+
+  /** Whom this shard waits for, and what for. */
+  waiting(): ReadonlyMap<PeerId, string> {
+    const { self } = this.#o
+    const waits = new Map([...this.missing].map(peer => [peer, 'its list']))
+    if (this.#settling.kind === 'reading') waits.set(self, 'what is to be settled')
+    for (const { peer, next } of this.#queue.owing()) waits.set(peer, `write ${next}`)
+    const behind = this.#stored < this.#queue.last
+    if (behind || this.storeFails) waits.set(self, `write ${this.#stored + 1}`)
+    return waits
+  }
+
+  /** Our own store refuses what comes next, or we have refused it for want of room. */
+  get storeFails(): boolean {
+    return this.#storeFailing || this.#noRoom
   }
 
   // ---- settling -------------------------------------------------------------------------------
@@ -186,6 +203,7 @@ export class PrimaryState {
     }
     const spans = once.remaining({ client, request }, write.span)
     if (spans.length === 0) return emit({ kind: 'answer', token, status: 'ok' })
+    this.#noRoom = write.noRoom
     if (this.failing || write.noRoom) return emit({ kind: 'answer', token, status: 'disk-full' })
     const key = this.#nextKey++
     const origin = { client, request }

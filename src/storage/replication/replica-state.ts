@@ -23,6 +23,7 @@ import { REPLICATION_LIMITS, type ReplicationLimits } from './replication-queue.
 import { UncommittedWrites } from './uncommitted-writes.js'
 
 const noGeneration = generation(0)
+const NOTHING: ReadonlyMap<PeerId, string> = new Map()
 
 export interface ReplicaIdentity {
   readonly name: ShardName
@@ -114,6 +115,16 @@ export class ReplicaState {
   /** As the primary: in-sync others that refuse what they are sent, until their disk takes it. */
   failingOthers(): readonly PeerId[] {
     return this.#primary?.queue.failingInSync() ?? []
+  }
+
+  /** As the primary: whom this shard waits for, ourselves included, and what for. */
+  waiting(): ReadonlyMap<PeerId, string> {
+    return this.#primary?.waiting() ?? NOTHING
+  }
+
+  /** As the primary: our own store refuses what comes next. */
+  get storeFails(): boolean {
+    return this.#primary?.storeFails ?? false
   }
 
   /** As a syncing replica: the primary has counted us in this allocation. */

@@ -107,6 +107,15 @@ export class ReplicationQueue {
     return this.#ids(follower => follower.inSync && follower.failing)
   }
 
+  /** Replicas whose acknowledgement is missing, or that refuse, with what they owe next. */
+  owing(): readonly { readonly peer: PeerId; readonly next: number }[] {
+    return [...this.#followers.values()]
+      .filter(follower => {
+        return required(follower) && (follower.failing || follower.acknowledged < this.#last)
+      })
+      .map(({ id, acknowledged }) => ({ peer: id, next: acknowledged + 1 }))
+  }
+
   push(write: Ordered): void {
     assert(write.sequence === this.#last + 1, 'writes are ordered one after the other')
     this.#last = write.sequence
@@ -118,6 +127,7 @@ export class ReplicationQueue {
     const follower = this.#followers.get(from)
     if (!follower || message.sequence > this.#last) return
     follower.failing = !message.applied
+    if (follower.failing) this.uncount(from)
     if (message.sequence > follower.acknowledged) follower.acknowledged = message.sequence
     if (message.resume) follower.sent = follower.acknowledged
     if (follower.sent < follower.acknowledged) follower.sent = follower.acknowledged
@@ -146,7 +156,7 @@ export class ReplicationQueue {
   /** A syncing replica is level but for what is on its way. False: it has to compare again. */
   count(peer: PeerId, applied: Sequence): boolean {
     const follower = this.#followers.get(peer)
-    if (!follower || follower.inSync || applied > this.#last) return false
+    if (!follower || follower.inSync || follower.failing || applied > this.#last) return false
     if (follower.counted !== 'no') return true
     // A write it misses and was not told to skip would be behind a gap, so this is all there is.
     if (applied < follower.skipped || applied < this.#base()) return false
@@ -171,7 +181,10 @@ export class ReplicationQueue {
     if (follower?.counted === 'confirming') follower.counted = 'proposed'
   }
 
-  /** Its path broke. Once proposed it stays counted: it may be made in-sync any time. */
+  /**
+   * Its path broke, or it does not take what it is sent: nobody waits for it. Once proposed it
+   * stays counted: it may be made in-sync any time.
+   */
   uncount(peer: PeerId): void {
     const follower = this.#followers.get(peer)
     if (follower && follower.counted !== 'proposed') follower.counted = 'no'

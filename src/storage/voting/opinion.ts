@@ -5,7 +5,7 @@
 // after, since --force overrides them and must not hide the others.
 import { shardIndex, type PeerId } from '../../base/brands.js'
 import { apply } from '../../layout/apply.js'
-import type { Change, ChangeOf } from '../../layout/change.js'
+import type { Change, ChangeKind, ChangeOf } from '../../layout/change.js'
 import type { Configuration, Replica, ShardAllocation } from '../../layout/configuration.js'
 import type { ShardPlace } from '../../layout/effects-of-change.js'
 import { equal } from '../../layout/equal.js'
@@ -49,9 +49,11 @@ export function opinionOf(before: Configuration, change: Change, view: OwnView):
     return lost === null ? { reply: APPROVAL, after } : { reply: unsafe(lost), after: null }
   }
   const proposed = { before, after, change }
-  const reply = copyProblem(proposed, view) ?? volumeProblem(proposed, view)
+  const reply =
+    copyProblem(proposed, view) ?? movingProblem(proposed, view) ?? volumeProblem(proposed, view)
   if (reply !== null) return { reply, after: null }
-  const source = sourceProblem(proposed, view)
+  const source =
+    roomProblem(proposed, view) ?? replacingProblem(proposed, view) ?? sourceProblem(proposed, view)
   return source === null ? { reply: APPROVAL, after } : { reply: source, after: null }
 }
 
@@ -109,6 +111,50 @@ function copyProblem({ before, after, change }: Proposed, view: OwnView): Propos
   return null
 }
 
+/**
+ * A copy of a shard of which we have one is given up: enough of those that stay must work, as far
+ * as we can tell. Who has none cannot tell.
+ */
+function movingProblem(
+  { before, after, change }: Proposed,
+  view: OwnView,
+): ProposalVoteReply | null {
+  if (change.kind !== 'shards-moved' && change.kind !== 'replicas-suspended') return null
+  for (const place of changedPlaces(before, after)) {
+    const { old, now, minInSync } = place
+    if (isSuspended(change, place, view)) continue
+    const had = inSyncOf(old)
+    const stays = new Set(inSyncOf(now).map(({ server }) => server))
+    const own = had.some(({ server }) => server === view.self)
+    if (!own || had.every(({ server }) => stays.has(server))) continue
+    const working = had.filter(
+      replica =>
+        keepsMemory(before, replica) &&
+        (replica.server === view.self || works(replica, place, view)),
+    )
+    const left = working.filter(({ server }) => stays.has(server)).length
+    const who = nameOf(before, view.self)
+    if (left === 0) {
+      return unsafe(`${who} knows of no other in-sync copy of ${textOf(place)} that works`)
+    }
+    if (left < Math.min(minInSync, working.length)) {
+      return unwise(
+        `as far as ${who} can tell, ${left} in-sync copies of ${textOf(place)} would work, and ` +
+          `its writes need ${minInSync}`,
+      )
+    }
+  }
+  return null
+}
+
+/** We are said to be in the way: who is out of reach of the others cannot tell how they are. */
+function isSuspended(change: Change, { volume, shard }: ShardPlace, { self }: OwnView): boolean {
+  return (
+    change.kind === 'replicas-suspended' &&
+    change.replicas.some(r => r.server === self && r.volume === volume && r.shard === shard)
+  )
+}
+
 // ---- new volumes -------------------------------------------------------------------------------
 
 function volumeProblem({ before, change }: Proposed, view: OwnView): ProposalVoteReply | null {
@@ -127,14 +173,48 @@ function isPlacedAt({ placement }: ChangeOf<'volume-created'>, { self }: OwnView
   return placement.some(servers => servers.includes(self))
 }
 
+// ---- new copies --------------------------------------------------------------------------------
+
+/** One that was here before takes little more; a new one takes as much as the shard holds. */
+function roomProblem({ before, after, change }: Proposed, view: OwnView): ProposalVoteReply | null {
+  if (change.kind !== 'shards-moved' || view.noRoom === '') return null
+  for (const place of changedPlaces(before, after)) {
+    const known = [...place.old.replicas.map(({ server }) => server), ...place.old.stale]
+    const gets = place.now.replicas.some(({ server }) => server === view.self)
+    if (!gets || known.includes(view.self)) continue
+    const who = nameOf(before, view.self)
+    return unwise(`${who} has no room for ${textOf(place)}: ${view.noRoom}`)
+  }
+  return null
+}
+
+/** Where all disks are full it does not help to go on without one of them. */
+function replacingProblem({ before, change }: Proposed, view: OwnView): ProposalVoteReply | null {
+  if (change.kind !== 'replicas-suspended' || view.noRoom === '') return null
+  for (const { volume, shard, server, cause } of change.replicas) {
+    const allocation = before.volumes.get(volume)?.shards[shard]
+    if (server === view.self || cause !== 'failing' || !allocation) continue
+    if (!inSyncOf(allocation).some(replica => replica.server === view.self)) continue
+    return unwise(`${nameOf(before, view.self)} has no room either: ${view.noRoom}`)
+  }
+  return null
+}
+
 // ---- copies under way --------------------------------------------------------------------------
+
+/** Changes that take copies from servers. */
+const TAKING: ReadonlySet<ChangeKind> = new Set([
+  'server-removed',
+  'shards-reallocated',
+  'shards-moved',
+])
 
 /** A copy of which we are taking ours would go. One that has restarted gives nothing anyway. */
 function sourceProblem(
   { before, after, change }: Proposed,
   view: OwnView,
 ): ProposalVoteReply | null {
-  if (change.kind !== 'server-removed' && change.kind !== 'shards-reallocated') return null
+  if (!TAKING.has(change.kind)) return null
   for (const place of places(before)) {
     const source = view.held(place)?.source ?? null
     const now = after.volumes.get(place.volume)?.shards[place.shard]
@@ -154,6 +234,22 @@ function* places(configuration: Configuration): Iterable<Place> {
     for (const [i, allocation] of shards.entries()) {
       yield { volume: id, shard: shardIndex(i), name, allocation }
     }
+  }
+}
+
+interface ChangedPlace extends Place {
+  readonly old: ShardAllocation
+  readonly now: ShardAllocation
+  readonly minInSync: number
+}
+
+/** Shards of known volumes whose allocation is another one. */
+function* changedPlaces(before: Configuration, after: Configuration): Iterable<ChangedPlace> {
+  for (const place of places(after)) {
+    const volume = before.volumes.get(place.volume)
+    const old = volume?.shards[place.shard]
+    if (!volume || old === undefined || old === place.allocation) continue
+    yield { ...place, old, now: place.allocation, minInSync: volume.minInSync }
   }
 }
 

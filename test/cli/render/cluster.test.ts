@@ -90,7 +90,7 @@ test('who has a volume: since when, and whether it was heard of', t => {
   const volume = {
     ...{ name: 'data', id: 1, size: 2 ** 30, replicas: 3, minInSync: 2, health: 'ok' as const },
     shards: { total: 8, inSync: 8, degraded: 0, unavailable: 0, syncing: 0 },
-    ...{ syncBytesLeft: 0, created: 5, placement: [] },
+    ...{ syncBytesLeft: 0, syncSecondsLeft: null, created: 5, placement: [] },
   }
   const now = Date.parse('2026-01-01T02:00:00.000Z')
   const shown = lines(renderVolumeDetail({ ...volume, attachments: [attached, fresh] }, now))

@@ -1,7 +1,7 @@
 // The guard of I5: which reallocations are refused, and with which code.
 import test from 'tape'
 import { epoch, generation, incarnation, shardIndex, volumeId } from '../../../src/base/brands.js'
-import type { CaughtUpReplica, Change } from '../../../src/layout/change.js'
+import type { CaughtUpReplica, Change, SuspensionCause } from '../../../src/layout/change.js'
 import type { Configuration, Replica } from '../../../src/layout/configuration.js'
 import {
   clusterWithVolume,
@@ -23,6 +23,7 @@ const [A, B, C] = shardOf(start).replicas.map(r => r.server) as [
 ]
 const [a, b, c] = shardOf(start).replicas as [Replica, Replica, Replica]
 const syncing = (r: Replica): Replica => ({ ...r, state: 'syncing' })
+const PLACE = { volume: VOLUME, shard: shardIndex(0) }
 
 test('a replica leaves the in-sync set', t => {
   const after = must(start, reallocate(start, { replicas: [b, c], stale: [A] }))
@@ -176,5 +177,82 @@ test('catching up counts in its epoch, for a syncing replica of the newest start
   )
   const restarted = restart(before, A)
   t.equal(refusal(restarted, caughtUp(claim(restarted, A))), 'not-syncing', 'restarted since')
+  t.end()
+})
+
+/** Shard 0 as a move would have it. */
+function move(before: Configuration, fields: Parameters<typeof reallocate>[1]): Change {
+  return { ...reallocate(before, fields), kind: 'shards-moved' }
+}
+
+test('a move adds a copy, and drops one when enough that kept their memory are left', t => {
+  const four = must(start, { kind: 'server-registered', server: server(4) })
+  const d: Replica = replica(four, server(4).id)
+  const added = must(four, move(four, { replicas: [a, b, c, d] }))
+  t.deepEqual(shardOf(added).replicas, [a, b, c, d])
+  const synced = must(added, {
+    kind: 'replicas-caught-up',
+    replicas: [{ ...PLACE, server: d.server, expected: shardOf(added).epoch }],
+  })
+  const inSyncD: Replica = { ...d, state: 'in-sync' }
+  const moved = must(synced, move(synced, { replicas: [b, c, inSyncD] }))
+  t.deepEqual(shardOf(moved).replicas, [b, c, inSyncD], 'a living primary has left')
+  t.deepEqual(shardOf(moved).stale, [], 'and is forgotten')
+  t.equal(refusal(added, move(four, { replicas: [a, b] })), 'outdated')
+  t.end()
+})
+
+test('a move that endangers a shard is refused', t => {
+  const four = must(start, { kind: 'server-registered', server: server(4) })
+  const d = replica(four, server(4).id)
+  const data = (before: Configuration, replicas: readonly Replica[]): string | null =>
+    refusal(before, move(before, { replicas }))
+  t.equal(data(four, [a]), 'data-loss', 'fewer than writes need')
+  t.equal(data(four, [a, b]), 'data-loss', 'fewer than there are, and than are wanted')
+  t.equal(data(four, [b, c, a]), null, 'the same ones in another order')
+  t.equal(data(four, [a, b, { ...d, state: 'in-sync' }]), 'data-loss', 'a copy that is none yet')
+  t.equal(data(start, [a, b, c, d]), 'bad-allocation', 'an unknown server')
+  const five = must(four, { kind: 'server-registered', server: server(5) })
+  const e = replica(five, server(5).id)
+  t.equal(data(five, [a, b, c, d, e]), 'bad-allocation', 'more than one on the way')
+  const restarted = restart(restart(four, A), B)
+  t.equal(data(restarted, [a, b]), 'data-loss', 'the last one that kept its memory')
+  t.equal(data(restarted, [c, a]), null, 'as many as there are')
+  const none = restart(restarted, C)
+  t.equal(data(none, [a, b, c, d]), 'data-loss', 'who is to be copied, if nobody kept it?')
+  const next = generation(1)
+  t.equal(refusal(four, move(four, { replicas: [a, b], generation: next })), 'bad-allocation')
+  t.end()
+})
+
+const suspend = (
+  before: Configuration,
+  ...servers: readonly (readonly [Replica['server'], SuspensionCause])[]
+): Change => ({
+  kind: 'replicas-suspended',
+  replicas: servers.map(([id, cause]) => ({ ...claim(before, id), cause })),
+})
+
+test('a suspended replica is syncing from then on, and another one primary', t => {
+  const after = must(start, suspend(start, [A, 'failing']))
+  t.deepEqual(shardOf(after).replicas, [b, c, syncing(a)])
+  t.equal(shardOf(after).epoch, after.epoch)
+  t.equal(shardOf(after).generation, shardOf(start).generation, 'nothing is lost')
+  t.equal(shardOf(after, 1), shardOf(start, 1), 'the other shards are untouched')
+  const back = must(after, caughtUp(claim(after, A)))
+  t.deepEqual(shardOf(back).replicas, [b, c, a], 'it comes back as any other')
+  t.end()
+})
+
+test('suspending: in its epoch, who is in-sync, and enough stay for writing', t => {
+  t.equal(refusal(start, { kind: 'replicas-suspended', replicas: [] }), 'no-change')
+  const after = must(start, suspend(start, [A, 'stuck']))
+  t.equal(refusal(after, suspend(start, [B, 'stuck'])), 'outdated')
+  t.equal(refusal(after, suspend(after, [A, 'stuck'])), 'not-in-sync')
+  t.equal(refusal(start, suspend(start, [server(9).id, 'stuck'])), 'not-in-sync')
+  t.equal(refusal(after, suspend(after, [B, 'stuck'])), 'data-loss', 'one of two that it needs')
+  t.equal(refusal(start, suspend(start, [A, 'stuck'], [B, 'stuck'])), 'data-loss', 'both at once')
+  const lost = restart(start, C)
+  t.equal(refusal(lost, suspend(lost, [A, 'stuck'])), 'data-loss', 'C has lost its memory')
   t.end()
 })

@@ -14,6 +14,8 @@ import type { ClientSeen } from '../../../src/manager/leases/access-desk.js'
 import type { ProposalManner } from '../../../src/manager/proposals/proposals.js'
 import { Reports } from '../../../src/manager/reports.js'
 import type { AdminCommand, AdminResult } from '../../../src/net/admin.js'
+import type { StorageReport } from '../../../src/net/messages.js'
+import { NOTHING_SERVED } from '../../helpers/configurations.js'
 import { ScriptedPeers } from '../../helpers/scripted-peers.js'
 import { VirtualClock } from '../../simulator/virtual-clock.js'
 import { CLIENT } from '../manager-fixture.js'
@@ -23,7 +25,10 @@ import { A, B, C, M2, M3, SELF } from '../proposals/proposals-fixture.js'
 const CLUSTER = clusterId('c'.repeat(32))
 
 export class AdminBench {
-  readonly peers = new ScriptedPeers(new VirtualClock())
+  readonly clock = new VirtualClock()
+  readonly peers = new ScriptedPeers(this.clock)
+  /** Why the last move of copies was refused. */
+  refusal = ''
   readonly history: FakeHistory
   readonly reports = new Reports()
   readonly proposed: (readonly [Change['kind'], ProposalManner])[] = []
@@ -39,6 +44,8 @@ export class AdminBench {
     const { peers, history, reports } = this
     this.#desk = new AdminDesk({
       ...{ self: SELF, peers, history, reports, log: silentLog, access: this },
+      clock: this.clock,
+      refusal: () => this.refusal,
       connected: () => new Map(this.#connectedServers()),
       propose: (change, manner) => this.#propose(change, manner),
       addManager: (manager, manner) => this.#propose({ kind: 'manager-added', manager }, manner),
@@ -64,6 +71,16 @@ export class AdminBench {
       },
     }
     await this.history.propose(change, { proposer: `storage server ${name}`, votes: [] })
+  }
+
+  /** A storage server says how it is. */
+  report(id: PeerId, used: number, syncing: StorageReport['syncing'] = []): void {
+    const start = this.history.current().servers.get(id)!.incarnation
+    const space = { used: byteCount(used), free: byteCount(2 ** 30) }
+    const well = { corruptBlocks: 0, problem: '', served: NOTHING_SERVED }
+    const { epoch } = this.history.current()
+    this.reports.storage(id, { incarnation: start, epoch, ...space, ...well, syncing })
+    this.#desk.reported()
   }
 
   admin(command: AdminCommand): Promise<AdminResult> {

@@ -2,9 +2,11 @@
 import test from 'tape'
 import { byteCount, epoch, incarnation, shardIndex, volumeId } from '../../../src/base/brands.js'
 import { SwarmdiskError } from '../../../src/base/errors.js'
+import { heldBy } from '../../../src/layout/movement/newcomers.js'
 import type {
   AdminResult,
   EpochResult,
+  ServerDrainResult,
   ServerResult,
   StatusResult,
   VolumeDetail,
@@ -201,6 +203,61 @@ test('a shard is promoted by the names of its volume and of a server', async t =
   t.equal(bench.history.current().volumes.get(volumeId(1))!.shards[2]!.replicas[0]!.server, C)
   const [, manner] = bench.proposed.at(-1)!
   t.deepEqual([/^operator at client/.test(manner.proposer), manner.force], [true, false])
+  t.end()
+})
+
+test('a server is emptied, and no longer, by its name; asking twice is no failure', async t => {
+  const bench = await AdminBench.withServers()
+  await bench.admin({ ...DATA, replicas: 2 })
+  const held = heldBy(bench.history.current(), C)
+  bench.report(C, 1_000_000)
+  const drain = { command: 'server-drain', name: 'c', force: false } as const
+  const begun = resultOf<ServerDrainResult>(await bench.admin(drain))
+  const left = { shardsLeft: held, bytesLeft: 1_000_000, secondsLeft: null, waitsFor: '' }
+  t.deepEqual(begun, { name: 'c', id: C, epoch: 6, drain: left })
+  t.equal(resultOf<ServerDrainResult>(await bench.admin(drain)).epoch, 6, 'nothing new')
+  const seen = async (): Promise<ServerResult | undefined> =>
+    resultOf<StatusResult>(await bench.admin({ command: 'status' })).servers.find(
+      ({ name }) => name === 'c',
+    )
+  t.equal((await seen())?.state, 'draining')
+  t.deepEqual((await seen())?.drain, left)
+  bench.refusal = 'Refused by storage server a: it has no room.'
+  t.equal((await seen())?.drain?.waitsFor, bench.refusal)
+  const undrain = { command: 'server-undrain', name: 'c' } as const
+  t.equal(resultOf<ServerDrainResult>(await bench.admin(undrain)).epoch, 7)
+  t.equal(resultOf<ServerDrainResult>(await bench.admin(undrain)).drain, null)
+  t.equal((await seen())?.state, 'up')
+  t.match(refusal(await bench.admin({ ...drain, name: 'x' })), /^not-found: .*"x"/)
+  bench.answer = { kind: 'refused', code: 'refused-by-manager', reason: 'Too few.' }
+  t.equal(refusal(await bench.admin(drain)), 'refused: Too few.')
+  t.ok(bench.proposed.every(([, { force }]) => !force))
+  await bench.admin({ ...drain, force: true })
+  t.ok(bench.proposed.at(-1)?.[1].force)
+  t.end()
+})
+
+test('status says what is left of a server that is emptied, and what to do then', async t => {
+  const bench = await AdminBench.withServers()
+  await bench.admin({ ...DATA, replicas: 2 })
+  const problems = async (): Promise<string> =>
+    resultOf<StatusResult>(await bench.admin({ command: 'status' })).problems.join(' ')
+  await bench.admin({ command: 'server-drain', name: 'c', force: false })
+  t.match(await problems(), /c is being emptied, \d+ shards to go: nothing to do but wait\./)
+  for (let left = 10; left > 4; left--) {
+    bench.report(C, left * 2 ** 20)
+    await bench.clock.advance(2_000)
+  }
+  t.match(await problems(), /shards, about 5 MiB to go, ready in about \d+ s: nothing/)
+  bench.report(C, 2 ** 30)
+  t.match(await problems(), /about 5 MiB to go/, 'what clients write meanwhile is not counted')
+  await bench.admin({ command: 'server-drain', name: 'b', force: true })
+  t.match(await problems(), /b is being emptied, .*needs 2 storage .* only 1 can take copies now/)
+  await bench.admin({ command: 'server-undrain', name: 'b' })
+  for (const { id } of bench.history.current().volumes.values()) {
+    await bench.history.propose({ kind: 'volume-deleted', volume: id }, { proposer: '', votes: [] })
+  }
+  t.match(await problems(), /c is empty: take it out with `swarmdisk server remove c`/)
   t.end()
 })
 

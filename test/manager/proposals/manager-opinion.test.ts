@@ -72,6 +72,25 @@ function allDown(configured: Configuration, ...names: readonly PeerId[]): Config
   return { ...next, servers }
 }
 
+const draining = (before: Configuration, server: PeerId): Configuration => {
+  const outcome = apply(before, { kind: 'server-state', server, state: 'draining' })
+  if (outcome.kind === 'refused') throw new Error(outcome.reason)
+  return outcome.configuration
+}
+
+test('a server that is being emptied may leave when others have, or can have, its copies', t => {
+  const drain: Change = { kind: 'server-state', server: C, state: 'draining' }
+  t.equal(opinion(fourServers(), drain), 'approve')
+  t.match(opinion(configuration(), drain), /there would be 2 without c$/, 'nowhere to go')
+  t.equal(opinion(draining(fourServers(), C), REMOVE_C), 'approve', 'd takes what it had')
+  const forced = draining(configuration(), C)
+  t.match(opinion(forced, REMOVE_C), /there would be 2 without c$/, 'what it has goes with it')
+  t.match(opinion(draining(forced, B), REMOVE_C), /without c$/, 'so if another one is emptied')
+  const empty = reallocated(draining(fourServers(), C), 'all', { replicas: inSync(A, B, D) })
+  t.equal(opinion(empty, REMOVE_C), 'approve')
+  t.end()
+})
+
 test('a server may leave while every volume can keep its degree', t => {
   t.equal(opinion(fourServers(), REMOVE_C), 'approve')
   t.match(

@@ -1,9 +1,10 @@
 // The order in which a change is decided on, and what stops it on the way.
 import test from 'tape'
-import { epoch, incarnation, shardIndex, volumeId } from '../../../src/base/brands.js'
+import { epoch, incarnation, shardIndex, volumeId, type PeerId } from '../../../src/base/brands.js'
 import { VOTE_DEADLINE_MS, VOTE_ROUNDS_MAX } from '../../../src/base/limits.js'
 import { apply } from '../../../src/layout/apply.js'
 import type { Change } from '../../../src/layout/change.js'
+import type { Configuration } from '../../../src/layout/configuration.js'
 import { inSync, reallocated } from '../../helpers/configurations.js'
 import {
   A,
@@ -12,6 +13,7 @@ import {
   B,
   C,
   configuration,
+  D,
   DELETE,
   M2,
   M3,
@@ -256,6 +258,39 @@ test('overtaken again and again: it is given up, with an end', async t => {
   t.match(said(await bench.propose(REMOVE_C)), /^busy: /)
   t.equal(overtaken, VOTE_ROUNDS_MAX)
   t.ok(bench.history.current().servers.has(C))
+  t.end()
+})
+
+/** A copy on d, by the configuration as it is. */
+function moveTo(id: PeerId, { servers, volumes }: Configuration): Change {
+  const volume = [...volumes.values()][0]!
+  const { epoch: expected, generation, replicas, stale } = volume.shards[0]!
+  const { incarnation: start } = servers.get(id)!
+  const added = { server: id, state: 'syncing', incarnation: start } as const
+  const item = { volume: volume.id, shard: shardIndex(0), expected, generation, stale }
+  const shards = [{ ...item, replicas: [...replicas, added] }]
+  return { kind: 'shards-moved', reason: 'a test', shards }
+}
+
+test('a plan that is overtaken is refused at once, whoever is silent', async t => {
+  const bench = new ProposalsBench()
+  const plan = moveTo(D, bench.history.current())
+  bench.votes.set(B, 'silent')
+  const first = bench.proposals.propose(plan, { proposer: 'x', force: false })
+  const second = bench.proposals.propose(REMOVE_C, { proposer: 'x', force: false })
+  await bench.clock.advance(10)
+  await bench.proposals.propose(updated(1), { proposer: 'x', force: false })
+  t.match(said(await bench.clock.settle('the plan', first, 10)), /^outdated: .* plan again/)
+  t.notOk(bench.proposals.underWay(epoch(5)), 'nobody has to stop serving for it')
+  bench.votes.delete(B)
+  await bench.clock.settle('the next one has its turn', second, VOTE_DEADLINE_MS)
+  bench.history.holds = true
+  const waits = bench.proposals.propose(updated(2), { proposer: 'x', force: false })
+  const late = moveTo(D, bench.history.current())
+  const refusal = bench.proposals.propose(late, { proposer: 'x', force: false })
+  t.match(said(await bench.clock.settle('also by what is under way', refusal, 10)), /^outdated/)
+  bench.history.release()
+  await waits
   t.end()
 })
 

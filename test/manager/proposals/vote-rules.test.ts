@@ -42,7 +42,10 @@ test('decisions are voted on, facts are not', t => {
     'shard-promoted': [PROMOTE, true],
     'volume-detached': [{ kind: 'volume-detached', volume: ATTACHED.volume, client: D }, false],
     'shards-reallocated': [{ kind: 'shards-reallocated', reason: 'x', shards: [] }, false],
+    'shards-moved': [{ kind: 'shards-moved', reason: 'x', shards: [] }, true],
+    'server-state': [{ kind: 'server-state', server: C, state: 'draining' }, true],
     'replicas-caught-up': [{ kind: 'replicas-caught-up', replicas: [] }, false],
+    'replicas-suspended': [{ kind: 'replicas-suspended', replicas: [] }, true],
   }
   for (const [kind, [change, voted]] of Object.entries(cases)) {
     t.equal(change.kind, kind)

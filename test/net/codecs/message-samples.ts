@@ -4,6 +4,7 @@ import type * as mm from '../../../src/net/manager-messages.js'
 import type * as m from '../../../src/net/messages.js'
 import type { OperationName, Reply, Request } from '../../../src/net/operations.js'
 import type { SeededRandom } from '../../simulator/seeded-random.js'
+import { SUSPENSION_CAUSES } from '../../../src/layout/change.js'
 import * as s from './samples.js'
 
 export interface MessageSample<O extends OperationName> {
@@ -275,6 +276,16 @@ const reports = {
     }),
     reply: null,
   } satisfies MessageSample<'caught-up-proposal'>,
+  'suspend-proposal': {
+    request: r => ({
+      replicas: s.several(r, 4, () => ({
+        ...shardMessage(r),
+        server: s.peer(r),
+        cause: r.pick(SUSPENSION_CAUSES),
+      })),
+    }),
+    reply: null,
+  } satisfies MessageSample<'suspend-proposal'>,
   'client-report': {
     request: r => ({
       host: 'host',

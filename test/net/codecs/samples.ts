@@ -1,6 +1,6 @@
 // Random but valid values of everything that has a codec, from a seed.
 import * as brands from '../../../src/base/brands.js'
-import type { Change } from '../../../src/layout/change.js'
+import { SUSPENSION_CAUSES, type Change } from '../../../src/layout/change.js'
 import type {
   AccessMode,
   Address,
@@ -72,7 +72,7 @@ export const server = (random: SeededRandom): ServerRecord => ({
   addresses: addresses(random),
   capacity: byteCount(random),
   weight: random.below(1_000) / 8,
-  state: random.pick(['up', 'down', 'draining']),
+  state: random.pick(['up', 'down', 'draining', 'down-draining']),
   incarnation: incarnation(random),
 })
 
@@ -191,6 +191,16 @@ export function changes(random: SeededRandom): readonly Change[] {
         expected: epoch(random),
       })),
     },
+    {
+      kind: 'replicas-suspended',
+      replicas: several(random, 5, () => ({
+        volume: volumeId(random),
+        shard: shard(random),
+        server: random.pick(peers),
+        expected: epoch(random),
+        cause: random.pick(SUSPENSION_CAUSES),
+      })),
+    },
     { kind: 'manager-added', manager: manager(random) },
     { kind: 'manager-removed', manager: peer(random) },
     {
@@ -201,6 +211,19 @@ export function changes(random: SeededRandom): readonly Change[] {
       reason: random.pick(['', 'silent for 3 s', 'ü'.repeat(100)]),
     },
     { kind: 'server-removed', server: peer(random) },
+    {
+      kind: 'shards-moved',
+      reason: random.pick(['', 'storage server b is being emptied', 'ü'.repeat(100)]),
+      shards: several(random, 5, () => ({
+        volume: volumeId(random),
+        shard: shard(random),
+        expected: epoch(random),
+        replicas: several(random, 8, () => replica(random, random.pick(peers))),
+        stale: several(random, 2, () => random.pick(peers)),
+        generation: generation(random),
+      })),
+    },
+    { kind: 'server-state', server: peer(random), state: random.pick(['draining', 'up']) },
     {
       ...attachment(random, random.pick(peers)),
       kind: 'volume-attached',

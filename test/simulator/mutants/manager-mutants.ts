@@ -98,6 +98,23 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
     caughtBy: 6,
   },
   {
+    name: 'suspended-unasked',
+    breaks: 'A replica that lives has said that it serves no more before others go on without it.',
+    edits: [
+      {
+        file: 'manager/proposals/vote-rules.ts',
+        find: "    case 'replicas-caught-up':\n",
+        replace: "    case 'replicas-caught-up':\n    case 'replicas-suspended':\n",
+      },
+      {
+        file: 'manager/proposals/vote-rules.ts',
+        find: "    case 'shards-moved':\n    case 'replicas-suspended':\n",
+        replace: "    case 'shards-moved':\n",
+      },
+    ],
+    caughtBy: 644,
+  },
+  {
     name: 'written-is-committed',
     breaks: 'The log of a manager calls nothing committed that is not.',
     edits: [

@@ -368,8 +368,8 @@ const FLUSHING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/primary-duties.ts',
-        find: 'const others = state.required().map(peer => this.#sync(epoch, peer))',
-        replace: 'const others = state.inSyncOthers().map(peer => this.#sync(epoch, peer))',
+        find: 'const others = state.required()',
+        replace: 'const others = state.inSyncOthers()',
       },
     ],
     caughtBy: 851,
@@ -380,8 +380,8 @@ const FLUSHING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/primary-duties.ts',
-        find: 'const others = state.required().map(peer => this.#sync(epoch, peer))',
-        replace: 'const others = state.required().slice(1).map(peer => this.#sync(epoch, peer))',
+        find: 'const others = state.required()',
+        replace: 'const others = state.required().slice(1)',
       },
     ],
     caughtBy: 40,
@@ -392,8 +392,8 @@ const FLUSHING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/primary-duties.ts',
-        find: 'Promise.all([store.flush(), ...others]).then(',
-        replace: 'Promise.all([store, ...others]).then(',
+        find: 'const own = store.flush().then(',
+        replace: 'const own = Promise.resolve().then(',
       },
     ],
     caughtBy: 3,
@@ -490,6 +490,18 @@ const FLUSHING: readonly Mutant[] = [
 ]
 
 const STORE: readonly Mutant[] = [
+  {
+    name: 'merge-before-stored',
+    breaks: 'A block that is written in part is merged with what earlier writes make of it.',
+    edits: [
+      {
+        file: 'storage/replica/write-applier.ts',
+        find: '} while (!this.#isQuiet(span))',
+        replace: '} while (this.#round < 0)',
+      },
+    ],
+    caughtBy: 91,
+  },
   {
     name: 'flush-without-fsync',
     breaks: 'What a store has flushed is on the disk.',

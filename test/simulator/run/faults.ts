@@ -41,9 +41,11 @@ const DURATIONS: Readonly<Record<Duration, readonly number[]>> = {
 }
 /** A moment that does not come within this is not waited for. */
 const MOMENT_LIMIT_MS = 300
-/** The same, where servers have to return first, or managers to elect one of them. */
-const PATIENCE_MS = 6_000
+/** The same, where something takes its time: servers return, managers elect, patience ends. */
+const PATIENCE_MS = 8_000
 const PLENTY = 2 ** 40
+/** Whoever is out of reach of another server for longer may be suspended. */
+const SUSPENDED_AFTER_MS = 1_000
 /** A lease, the decision about a server whose lease is over, and its way to the others. */
 const DECIDED_MS = 6_000
 
@@ -202,7 +204,8 @@ export class Faults {
     if ((at && !players.at) || (by && !players.by)) return
     const { at: place, by: other } = players
     const sight = { ...what, ...(place ? { at: place } : {}), ...(other ? { by: other } : {}) }
-    const patient = step.done !== undefined || step.of !== undefined
+    const rare = step.operation === 'suspend-proposal'
+    const patient = rare || step.done !== undefined || step.of !== undefined
     await this.moments.next([sight], count, patient ? PATIENCE_MS : MOMENT_LIMIT_MS)
   }
 
@@ -295,18 +298,24 @@ export class Faults {
 
   /**
    * Whoever is cut off from a manager may be declared down at any time from now on, by a decision
-   * that is already under way: then its memory does not count any more.
+   * that is already under way: then its memory does not count any more. So it is with one that is
+   * cut off from another server for longer: it may be suspended.
    */
   #doubt(a: PeerId, b: PeerId, duration: number): void {
     const { cluster } = this.#o
     const managers = cluster.managerNames.map(name => cluster.idOf(name))
-    const until = cluster.clock.now() + duration + DECIDED_MS
+    const lasts = duration > SUSPENDED_AFTER_MS
     for (const [server, other] of [
       [a, b],
       [b, a],
     ] as const) {
-      if (managers.includes(other)) this.#doubtful.set(server, until)
+      if (managers.includes(other) || lasts) this.#doubtUntil(server, duration + DECIDED_MS)
     }
+  }
+
+  #doubtUntil(server: PeerId, delay: number): void {
+    const until = this.#o.cluster.clock.now() + delay
+    this.#doubtful.set(server, Math.max(until, this.#doubtful.get(server) ?? 0))
   }
 
   /** Its blocks, and nothing else; and this process alone: the next one may write again. */
@@ -314,12 +323,15 @@ export class Faults {
     const { cluster } = this.#o
     if (player === undefined) return
     const name = cluster.nameOf(player)
+    // One that is starting may not get up at all.
+    if (!cluster.isServing(name)) return
     this.#note('disk refuses')
     const disk = cluster.diskOf(name)
     disk.fail = (operation, path) => {
       if (operation !== 'write' || !path.includes('/layer-')) return null
       return new SwarmdiskError('disk-error', `cannot write ${path}`)
     }
+    this.#doubtUntil(player, duration + DECIDED_MS)
     cluster.clock.after(duration, () => (disk.fail = null))
   }
 
@@ -330,11 +342,15 @@ export class Faults {
     this.#note('disk full')
     const disk = cluster.diskOf(name)
     disk.setCapacity(disk.used() + this.#random.below(24) * BLOCK_BYTES)
+    this.#doubtful.set(cluster.idOf(name), Infinity)
     this.#full = name
   }
 
   #empty(): void {
-    if (this.#full !== null) this.#o.cluster.diskOf(this.#full).setCapacity(PLENTY)
+    if (this.#full === null) return
+    const { cluster } = this.#o
+    cluster.diskOf(this.#full).setCapacity(PLENTY)
+    this.#doubtful.set(cluster.idOf(this.#full), cluster.clock.now() + DECIDED_MS)
     this.#full = null
   }
 

@@ -16,7 +16,7 @@ import { shapeOf, type Mode } from './shape.js'
 import { content, PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
 
 /** A change of what a seed does: seeds of another version mean nothing in this one. */
-export const GENERATOR = 6
+export const GENERATOR = 7
 
 const EXTENTS = 2
 /** Virtual milliseconds: everything must be over by then. */

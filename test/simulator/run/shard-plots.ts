@@ -12,6 +12,7 @@ import {
   on,
   pause,
   powerCut,
+  refuse,
   resumed,
   ROT,
   snap,
@@ -139,10 +140,37 @@ export const SHARD_PLOTS: readonly Plot[] = [
     on('summaries', 'arrived', 'P', 'F'),
     WORK,
     on('caught-up', 'sent', 'F'),
-    { kind: 'refuse', player: 'F', for: 'middle' },
+    refuse('F', 'middle'),
     maybe(random, 0.5, WORK),
     pause('middle'),
     WORK,
+  ],
+  // A replica lives, and keeps its shard waiting until the others go on without it; then it comes.
+  random => [
+    ...(random.chance(0.5) ? apart(['P'], ['F'], 'ages') : [cut('P', 'F', 'ages')]),
+    WORK,
+    pause('lease'),
+    maybe(random, 0.5, WORK),
+    pause('lease'),
+    maybe(random, 0.5, kill(random.pick(['P', 'F', 'G', 'C', 'M']))),
+    maybe(random, 0.7, MEND),
+    WORK,
+  ],
+  // The same, and trouble at the moment of the decision.
+  random => [
+    ...(random.chance(0.5)
+      ? apart(['P'], ['F'], 'ages')
+      : [refuse(random.pick(['P', 'F', 'F']), 'long')]),
+    WORK,
+    on('suspend-proposal', 'arrived', 'M'),
+    ...(random.chance(0.5) ? [cut('M', 'F', 'lease'), cut('M', 'C', 'lease')] : []),
+    maybe(random, 0.5, on('storage-vote', 'answered')),
+    maybe(random, 0.4, kill(random.pick(['P', 'F', 'G', 'C', 'M']))),
+    WORK,
+    pause(random.pick(['short', 'middle'])),
+    WORK,
+    maybe(random, 0.5, on('caught-up', 'arrived')),
+    maybe(random, 0.5, WORK),
   ],
   // Out of reach of all but one client, which goes on reading; the others are without it from when
   // its lease is over on, not before.

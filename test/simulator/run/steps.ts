@@ -71,6 +71,9 @@ export const written = (by: Player): Await => ({ ...on('write', 'answered'), by,
 export const kill = (player: Player, back: Duration = 'short'): Step => {
   return { kind: 'kill', player, back }
 }
+export const refuse = (player: Player, time: Duration): Step => {
+  return { kind: 'refuse', player, for: time }
+}
 export const snap = (a: Player, b: Player): Step => ({ kind: 'break', between: [a, b] })
 export const pause = (time: Duration): Step => ({ kind: 'pause', for: time })
 export const MEND: Step = { kind: 'mend' }

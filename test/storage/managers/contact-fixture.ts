@@ -66,6 +66,7 @@ export class ContactFixture {
         incarnation: incarnation(1),
       }),
       removed: () => this.removed,
+      unable: () => false,
       answered: reply => void this.answered.push(reply),
       report: () => Promise.resolve(report),
       proposals: () => [],

@@ -64,6 +64,20 @@ test('after a failure everything from there is written again, in order', async t
   t.ok(quiet)
 })
 
+test('quiet is asked for before an earlier write is pushed, in one turn', async t => {
+  const { clock, store, stored, failures, push, applier } = await setUp()
+  store.failWrites = 1
+  // What is merged with the content of this block must not be read before the write is in it.
+  let quiet = false
+  void applier.quiet(spanBetween(0, 1)).then(() => (quiet = true))
+  push(1, 0, 1)
+  await clock.until('the failure', () => failures.length > 0)
+  t.notOk(quiet, 'it waits for that one')
+  await clock.until('it is stored', () => stored.length > 0)
+  await applier.quiet(null)
+  t.ok(quiet)
+})
+
 test('what is discarded is not heard of again', async t => {
   const { clock, store, stored, applier, push } = await setUp()
   store.failWrites = 2

@@ -261,3 +261,116 @@ test('everything else is approved', t => {
   for (const change of changes) t.equal(say(FIVE, change, view), 'approve', change.kind)
   t.end()
 })
+
+/** Shard 0 as a planner would have it, by a decision. */
+function decide(before: Configuration, fields: Parameters<typeof move>[1]): Change {
+  return { ...move(before, fields), kind: 'shards-moved' } as Change
+}
+
+const SERVER_D = testPeer(0xd)
+const WITH_D: Configuration = {
+  ...FIVE,
+  servers: new Map(FIVE.servers).set(SERVER_D, {
+    ...FIVE.servers.get(SERVER_A)!,
+    ...{ id: SERVER_D, name: 'd', domain: 'd' },
+  }),
+}
+const FOUR_COPIES = reallocated(WITH_D, 0, {
+  replicas: [inSync(SERVER_A), inSync(SERVER_B), inSync(SERVER_C), inSync(SERVER_D)],
+})
+
+test('moving: a new copy needs room', t => {
+  const all = [inSync(SERVER_A), inSync(SERVER_B), inSync(SERVER_C), syncing(SERVER_D)]
+  const copy = decide(WITH_D, { replicas: all })
+  const full = { noRoom: 'no space left' }
+  for (const server of [SERVER_A, SERVER_B, SERVER_C, SERVER_D]) {
+    t.equal(say(WITH_D, copy, viewOf(WITH_D, server)), 'approve')
+  }
+  t.equal(
+    say(WITH_D, copy, viewOf(WITH_D, SERVER_D, full)),
+    'policy: storage server d has no room for shard 0 of volume data: no space left',
+  )
+  t.equal(say(WITH_D, copy, viewOf(WITH_D, SERVER_A, full)), 'approve', 'it has its copy')
+  const old = reallocated(WITH_D, 0, { stale: [SERVER_D] })
+  const back = decide(old, { replicas: all, stale: [] })
+  t.equal(say(old, back, viewOf(old, SERVER_D, full)), 'approve', 'so has one that was here')
+  t.end()
+})
+
+test('moving: a copy goes only where enough others work', t => {
+  const rest = [inSync(SERVER_B), inSync(SERVER_C), inSync(SERVER_D)]
+  const drop = decide(FOUR_COPIES, { replicas: rest })
+  for (const server of [SERVER_A, SERVER_B, SERVER_C, SERVER_D]) {
+    t.equal(say(FOUR_COPIES, drop, viewOf(FOUR_COPIES, server)), 'approve')
+  }
+  const alone = viewOf(FOUR_COPIES, SERVER_A, { reaches: () => false })
+  t.equal(
+    say(FOUR_COPIES, drop, alone),
+    'safety: storage server a knows of no other in-sync copy of shard 0 of volume data that works',
+  )
+  const failing = viewOf(FOUR_COPIES, SERVER_A, {
+    held: () => heldAs('primary', { failing: [SERVER_B, SERVER_C] }),
+  })
+  t.equal(
+    say(FOUR_COPIES, drop, failing),
+    'policy: as far as storage server a can tell, 1 in-sync copies of shard 0 of volume data ' +
+      'would work, and its writes need 2',
+  )
+  const three = decide(FOUR_COPIES, {
+    replicas: [inSync(SERVER_A), inSync(SERVER_B), inSync(SERVER_C)],
+  })
+  const cutOff = viewOf(FOUR_COPIES, SERVER_A, { reaches: server => server === SERVER_D })
+  t.match(say(FOUR_COPIES, three, cutOff), /^policy: as far as .* 1 in-sync/, 'one that stays')
+  t.equal(say(FOUR_COPIES, three, viewOf(FOUR_COPIES, SERVER_A)), 'approve')
+  const one = decide(FOUR_COPIES, { replicas: [inSync(SERVER_A)] })
+  t.match(say(FOUR_COPIES, one, viewOf(FOUR_COPIES, SERVER_A)), /^safety: .* wait until/)
+  const copy = decide(WITH_D, {
+    replicas: [inSync(SERVER_A), inSync(SERVER_B), inSync(SERVER_C), syncing(SERVER_D)],
+  })
+  const cut = viewOf(WITH_D, SERVER_A, { reaches: () => false })
+  t.equal(say(WITH_D, copy, cut), 'approve', 'a copy more takes nothing')
+  t.end()
+})
+
+test('moving: not in-sync what is not', t => {
+  const before = reallocated(WITH_D, 0, {
+    replicas: [inSync(SERVER_A), inSync(SERVER_B), syncing(SERVER_D)],
+  })
+  const promote = decide(before, { replicas: [inSync(SERVER_A), inSync(SERVER_D)] })
+  t.match(say(before, promote, viewOf(before, SERVER_D)), /^safety: .*only by catching up/)
+  t.end()
+})
+
+const suspend = (
+  server: PeerId,
+  cause: 'failing' | 'unreachable',
+  before: Configuration = FIVE,
+): Change => {
+  const place = { volume: volumeId(1), shard: shardIndex(0) }
+  const { epoch: expected } = before.volumes.get(place.volume)!.shards[place.shard]!
+  return { kind: 'replicas-suspended', replicas: [{ ...place, server, expected, cause }] }
+}
+
+test('suspending: whoever stays must work, whoever goes cannot tell', t => {
+  const change = suspend(SERVER_B, 'unreachable')
+  for (const server of [SERVER_A, SERVER_B, SERVER_C]) {
+    t.equal(say(FIVE, change, viewOf(FIVE, server)), 'approve')
+  }
+  const cutOff = { reaches: () => false }
+  t.equal(say(FIVE, change, viewOf(FIVE, SERVER_B, cutOff)), 'approve', 'it stops serving')
+  const failing = viewOf(FIVE, SERVER_A, {
+    held: () => heldAs('primary', { failing: [SERVER_B] }),
+  })
+  t.equal(say(FIVE, change, failing), 'approve', 'the one that goes need not work')
+  t.end()
+})
+
+test('suspending: a full disk is not replaced by another full one', t => {
+  const full = { noRoom: 'no space left' }
+  const change = suspend(SERVER_B, 'failing')
+  t.match(say(FIVE, change, viewOf(FIVE, SERVER_A, full)), /^policy: .*has no room either/)
+  t.equal(say(FIVE, change, viewOf(FIVE, SERVER_B, full)), 'approve', 'it is the one that is full')
+  const cut = suspend(SERVER_B, 'unreachable')
+  t.equal(say(FIVE, cut, viewOf(FIVE, SERVER_A, full)), 'approve', 'that is not about room')
+  t.end()
+})

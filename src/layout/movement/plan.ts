@@ -1,0 +1,137 @@
+// The next moves of copies between servers: a pure plan from the configuration, who is there, who
+// has been away for too long, and who is new. It is asked again after every change.
+import { shardIndex, type PeerId } from '../../base/brands.js'
+import { REALLOCATIONS_PER_CHANGE } from '../../base/limits.js'
+import type { ChangeOf, ShardReallocation } from '../change.js'
+import type { Configuration, ShardAllocation, VolumeRecord } from '../configuration.js'
+import { rebalance, type PlacedShard } from '../placement/rebalance.js'
+import { loadsOf } from '../planner.js'
+import { isDraining } from '../replicas.js'
+import { ShardMoves, type Allocation, type MovementView } from './shard-moves.js'
+import { Targets } from './targets.js'
+
+export type ShardsMoved = ChangeOf<'shards-moved'>
+
+export interface MovementPlan {
+  /** Copies that are too many, and marks of old ones. */
+  readonly drop: ShardsMoved | null
+  /** Copies to be made: it takes nothing from anybody. */
+  readonly copy: ShardsMoved | null
+  /** Everything is complete, and those that are new have their share. */
+  readonly balanced: boolean
+}
+
+interface Known {
+  readonly placed: PlacedShard
+  readonly shard: ShardAllocation
+  readonly moves: ShardMoves
+}
+
+/** `avoid`: servers that have just refused a copy. */
+export function planMoves(view: MovementView, avoid: ReadonlySet<PeerId>): MovementPlan {
+  const { configuration, connected } = view
+  const loads = loadsOf(configuration)
+  const targets = new Targets(configuration, connected, avoid)
+  const known = [...configuration.volumes.values()].flatMap(volume => shardsOf(view, volume))
+  const drops = new Items()
+  const copies = new Items()
+  for (const one of known) {
+    const less = one.moves.withoutSurplus(loads)
+    if (less !== null) drops.add(one, less)
+    else {
+      const more = one.moves.withMissing(one.placed, targets)
+      if (more !== null) copies.add(one, more)
+    }
+  }
+  const restored = drops.empty && copies.empty && known.every(({ moves }) => moves.complete)
+  let balanced = false
+  let reason = anewReason(configuration, copies.items)
+  if (restored) {
+    for (const one of known) {
+      const better = one.moves.withSpread(one.placed, targets)
+      if (better !== null) copies.add(one, better)
+    }
+    reason = 'copies are spread over more failure domains'
+    if (copies.empty) {
+      balanced = share(view, { known, targets, copies })
+      reason = 'new servers get their share'
+    }
+  }
+  return {
+    drop: drops.change('copies that are no longer needed are given up'),
+    copy: copies.change(reason),
+    balanced,
+  }
+}
+
+function shardsOf(view: MovementView, volume: VolumeRecord): readonly Known[] {
+  return volume.shards.map((shard, i) => ({
+    shard,
+    moves: new ShardMoves(view, volume, shard),
+    placed: {
+      ...{ volume: volume.id, shard: shardIndex(i) },
+      servers: shard.replicas.map(({ server }) => server),
+    },
+  }))
+}
+
+/** Copies for servers that are new, as far as may be made now. True if they need none. */
+function share(
+  { configuration, joining }: MovementView,
+  plan: { readonly known: readonly Known[]; readonly targets: Targets; readonly copies: Items },
+): boolean {
+  if (joining.size === 0) return true
+  const { known, targets, copies } = plan
+  const placed = known.map(one => one.placed)
+  const wanted = rebalance(configuration.servers.values(), placed)
+  const moves = wanted.moves.filter(({ to }) => joining.has(to))
+  const byShard = new Map(known.map(one => [`${one.placed.volume}/${one.placed.shard}`, one]))
+  for (const { volume, shard, to } of moves) {
+    const key = `${volume}/${shard}`
+    const one = byShard.get(key)
+    if (!one || !targets.mayTake(to)) continue
+    // One at a time for each shard.
+    byShard.delete(key)
+    copies.add(one, one.moves.with([targets.take(to)]))
+  }
+  return moves.length === 0
+}
+
+class Items {
+  readonly items: ShardReallocation[] = []
+
+  get empty(): boolean {
+    return this.items.length === 0
+  }
+
+  add({ placed, shard }: Known, allocation: Allocation): void {
+    // The rest follows when this is done.
+    if (this.items.length >= REALLOCATIONS_PER_CHANGE) return
+    const place = { volume: placed.volume, shard: placed.shard }
+    this.items.push({ ...place, expected: shard.epoch, ...allocation })
+  }
+
+  change(reason: string): ShardsMoved | null {
+    return this.empty ? null : { kind: 'shards-moved', reason, shards: this.items }
+  }
+}
+
+/** Why copies are missing. */
+function anewReason(configuration: Configuration, items: readonly ShardReallocation[]): string {
+  const emptied = new Set<string>()
+  let away = false
+  for (const { volume, replicas, stale } of items) {
+    const drained = replicas.filter(({ server }) => isDraining(configuration, server))
+    for (const { server } of drained) emptied.add(configuration.servers.get(server)!.name)
+    const { replicas: wanted } = configuration.volumes.get(volume)!
+    away ||= stale.length > 0 || replicas.length <= wanted
+  }
+  const reasons: string[] = []
+  if (away) reasons.push('copies that are missing are made anew')
+  const names = [...emptied].sort()
+  if (names.length > 0) {
+    const [noun, verb] = names.length === 1 ? ['server', 'is'] : ['servers', 'are']
+    reasons.push(`storage ${noun} ${names.join(' and ')} ${verb} being emptied`)
+  }
+  return reasons.join('; ')
+}
