@@ -369,6 +369,15 @@ export const RETRY_MAX_MS = 2_000
 export const READ_DEADLINE_MS = 2_000
 /** And this long where all replicas have been tried. */
 export const READ_DEADLINE_MAX_MS = 30_000
+/**
+ * A read that takes far longer than usual is also asked of another replica (see hedge-state.ts):
+ * not below this, which a seek of a disk and a short queue may take, and any hiccup of a host...
+ */
+export const HEDGE_DELAY_MIN_MS = 50
+/** ...and not later than this, so that with the other's time it stays below a second. */
+export const HEDGE_DELAY_MAX_MS = 500
+/** Hedges that each read earns: where all are slow, they add a sixteenth and no more to it. */
+export const HEDGE_SHARE = 1 / 16
 /** Waiting is called held after this; below it is a hiccup that nobody needs to read about. */
 export const HELD_AFTER_MS = 1_000
 /** How often a client looks whether something is held. */
@@ -510,6 +519,7 @@ assert(LINK_OUTBOX_BYTES_MAX >= 4 * FRAME_BYTES_MAX, 'control messages fit besid
 assert(SUMMARY_PAGES <= PAGES_COMPARED_MAX, 'summaries asked for fit an answer')
 assert(FUSE_REQUEST_BYTES <= REQUEST_BYTES_MAX, 'a FUSE request is one driver request')
 assert(REQUEST_BYTES_MAX <= CLIENT_WINDOW_BYTES, 'every request fits the window')
+assert(HEDGE_DELAY_MAX_MS < READ_DEADLINE_MS, 'a read is hedged before it is given up')
 assert(2 * CLIENT_WINDOW_BYTES <= KEPT_WRITES_BYTES, 'half of what is kept has been acknowledged')
 assert(2 * CLIENT_WINDOW_REQUESTS <= KEPT_WRITES_MAX, 'also when counted by writes')
 assert(DATA_PATH_WAIT_MS < LINK_YOUNG_MS, 'a double dial is decided while both are young')

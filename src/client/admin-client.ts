@@ -95,6 +95,7 @@ export function isQuestion({ command }: AdminCommand): boolean {
       return true
     case 'volume-create':
     case 'volume-delete':
+    case 'shard-promote':
     case 'server-drain':
     case 'server-undrain':
     case 'server-remove':

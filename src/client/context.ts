@@ -5,6 +5,7 @@ import type { Random } from '../base/random.js'
 import type { AccessMode } from '../layout/configuration.js'
 import type { ConfigurationWatch } from '../net/configuration-watch.js'
 import type { Peers } from '../net/peers.js'
+import type { Hedges } from './shard/hedges.js'
 import type { RequestCounter } from './shard/request-numbers.js'
 import type { ReplicaLoads } from './shard/routing.js'
 import type { PendingRequests } from './shard/shard-request.js'
@@ -24,5 +25,6 @@ export interface ClientContext {
   readonly pending: PendingRequests
   readonly counter: RequestCounter
   readonly loads: ReplicaLoads
+  readonly hedges: Hedges
   readonly wakeup: Wakeup
 }

@@ -14,6 +14,7 @@ import { ClientHeartbeats } from './access/client-heartbeats.js'
 import { ClientReporter } from './client-report.js'
 import type { ClientContext } from './context.js'
 import { heldState } from './held.js'
+import { Hedges } from './shard/hedges.js'
 import { RequestCounter } from './shard/request-numbers.js'
 import { ReplicaLoads } from './shard/routing.js'
 import { PendingRequests } from './shard/shard-request.js'
@@ -51,6 +52,7 @@ export class ClusterVolumeDriver implements VolumeDriver {
       pending: new PendingRequests(clock),
       counter: new RequestCounter(),
       loads: new ReplicaLoads(clock, random),
+      hedges: new Hedges(),
       wakeup: new Wakeup(clock),
     }
     this.#context = context

@@ -6,6 +6,7 @@ import { epoch as toEpoch, EPOCH_LIMIT, volumeId, type Epoch } from '../base/bra
 import { addressesProblem } from './apply/addresses.js'
 import { volumeAttached, volumeDetached } from './apply/attachments.js'
 import { managerAdded, managerRemoved, managerUpdated } from './apply/managers.js'
+import { shardPromoted } from './apply/promotion.js'
 import { serverDown, serverRegistered, serverRemoved, serverState } from './apply/servers.js'
 import { caughtUp, moved, reallocated, suspended } from './apply/shards.js'
 import { volumeCreated, volumeDeleted } from './apply/volumes.js'
@@ -69,6 +70,8 @@ function changed(before: Configuration, change: Change, epoch: Epoch): Configura
       return volumeAttached(before, change, epoch)
     case 'volume-detached':
       return volumeDetached(before, change, epoch)
+    case 'shard-promoted':
+      return shardPromoted(before, change, epoch)
     case 'shards-reallocated':
       return reallocated(before, change.shards, epoch)
     case 'replicas-caught-up':

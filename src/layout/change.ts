@@ -66,6 +66,18 @@ export type Change =
     }
   /** A client may write no more: all shards get a new allocation. */
   | { readonly kind: 'volume-detached'; readonly volume: VolumeId; readonly client: PeerId }
+  /**
+   * An operator gives up the acknowledged writes of a shard whose in-sync copies are all gone for
+   * good: it goes on from this copy alone, which was behind. Refused while one of them may be back.
+   */
+  | {
+      readonly kind: 'shard-promoted'
+      readonly volume: VolumeId
+      readonly shard: ShardIndex
+      readonly server: PeerId
+      /** The allocation of which the operator decided; refused if it has changed since. */
+      readonly expected: Epoch
+    }
   /** New allocations decided by the planner, for example after a server came back. */
   | {
       readonly kind: 'shards-reallocated'

@@ -46,12 +46,10 @@ export function describeChange(
       const client = `client ${shortId(change.client)} at host ${host}`
       return `volume ${volumeName(after, change.volume)} attached by ${client}${shared}${taken}`
     }
-    case 'volume-detached': {
-      const known = before?.volumes.get(change.volume)?.attachments ?? []
-      const host = known.find(({ client }) => client === change.client)?.host ?? 'unknown'
-      const client = `client ${shortId(change.client)} at host ${host}`
-      return `volume ${volumeName(after, change.volume)} detached from ${client}`
-    }
+    case 'volume-detached':
+      return describeDetached(change, before ?? after)
+    case 'shard-promoted':
+      return describePromotion(change, before ?? after)
     case 'shards-reallocated':
       return (
         `${count(change.shards.length, 'shard')} of ${volumes(after, change.shards)} ` +
@@ -80,6 +78,30 @@ export function describeChange(
     default:
       return exhaustive(change)
   }
+}
+
+function describeDetached(
+  { volume, client }: ChangeOf<'volume-detached'>,
+  before: Configuration,
+): string {
+  const known = before.volumes.get(volume)?.attachments ?? []
+  const host = known.find(attachment => attachment.client === client)?.host ?? 'unknown'
+  const who = `client ${shortId(client)} at host ${host}`
+  return `volume ${volumeName(before, volume)} detached from ${who}`
+}
+
+function describePromotion(
+  { volume, shard, server }: ChangeOf<'shard-promoted'>,
+  before: Configuration,
+): string {
+  const replicas = before.volumes.get(volume)?.shards[shard]?.replicas ?? []
+  const given = replicas.filter(({ state }) => state === 'in-sync')
+  const names = given.map(replica => serverName(before, replica.server))
+  return (
+    `shard ${shard} of volume ${volumeName(before, volume)} goes on from the copy of storage ` +
+    `server ${serverName(before, server)}, which was behind; writes may be lost, accepted by the ` +
+    `operator; in-sync were ${atMostThree(names)}, which are down`
+  )
 }
 
 function takenFrom({ volumes }: Configuration, change: ChangeOf<'volume-attached'>): string {

@@ -16,6 +16,14 @@ export type AdminCommand =
   | { readonly command: 'volume-list' }
   | { readonly command: 'volume-show'; readonly name: string }
   | { readonly command: 'volume-delete'; readonly name: string }
+  /** `acceptDataLoss` is what the operator has to say; nothing is done without it. */
+  | {
+      readonly command: 'shard-promote'
+      readonly volume: string
+      readonly shard: number
+      readonly server: string
+      readonly acceptDataLoss: boolean
+    }
   | { readonly command: 'server-list' }
   | { readonly command: 'server-drain'; readonly name: string; readonly force: boolean }
   | { readonly command: 'server-undrain'; readonly name: string }
@@ -73,10 +81,20 @@ export interface ServerResult {
   readonly incarnation: number
   readonly corruptBlocks: number
   readonly problem: string
+  readonly served: ServedResult
   /** Shards of which it has a copy, in whatever state. */
   readonly shards: number
   /** Null: nobody has it emptied. */
   readonly drain: DrainResult | null
+}
+
+/** Requests of clients that it has executed since it was started, and their bytes. */
+export interface ServedResult {
+  readonly reads: number
+  readonly writes: number
+  readonly flushes: number
+  readonly bytesRead: number
+  readonly bytesWritten: number
 }
 
 /** What is left of emptying a server. Both counters only go down. */

@@ -233,6 +233,16 @@ export interface StorageReport {
   readonly corruptBlocks: number
   readonly problem: string
   readonly syncing: readonly SyncProgress[]
+  readonly served: ServedReport
+}
+
+/** Requests of clients that were executed since the start, and their bytes. */
+export interface ServedReport {
+  readonly reads: number
+  readonly writes: number
+  readonly flushes: number
+  readonly bytesRead: ByteCount
+  readonly bytesWritten: ByteCount
 }
 
 export interface SyncProgress extends ShardName {

@@ -63,6 +63,11 @@ export class ShardHoldings {
     return this.#replicas.get(keyOf(name))
   }
 
+  /** Whether there are files of it here, open or not. */
+  stores(name: ShardName): boolean {
+    return this.#held.has(keyOf(name))
+  }
+
   open(): Iterable<ShardReplica> {
     return this.#replicas.values()
   }

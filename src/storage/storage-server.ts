@@ -31,6 +31,7 @@ import type { ShardReplica } from './replica/shard-replica.js'
 import { createHost, type ServerCondition } from './server-condition.js'
 import { servePeers } from './serve-peers.js'
 import { ShardHoldings } from './shard-holdings.js'
+import { ServedRequests } from './served-requests.js'
 import type { StorageServerOptions } from './storage-server-options.js'
 import { FenceState } from './voting/fence-state.js'
 import { Voter } from './voting/voter.js'
@@ -48,6 +49,7 @@ export class StorageServer {
   readonly #contact: ManagerContact
   readonly #lease = new LeaseState()
   readonly #fence = new FenceState()
+  readonly #served = new ServedRequests()
   /** Requests made under an epoch that this server does not know yet. */
   readonly #waiting: Parking
   readonly #unsubscribe: (() => void)[] = []
@@ -209,6 +211,7 @@ export class StorageServer {
       if (!open) return
       open = false
       this.#openCalls--
+      if (status === 'ok') this.#served.count(request)
       this.#lastCall = this.#o.clock.now()
       const generation =
         this.#configuration?.volumes.get(volume)?.shards[shard]?.generation ?? generationOf(0)
@@ -341,6 +344,7 @@ export class StorageServer {
       corruptBlocks: this.#condition.corruptBlocks,
       problem: this.#problem(),
       syncing: this.#holdings.syncing(),
+      served: this.#served.report(),
     }
   }
 

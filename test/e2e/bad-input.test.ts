@@ -136,6 +136,21 @@ test('bad input to a cluster', async t => {
     },
     { words: ['volume', 'show', 'none'], code: 'not-found', says: /none/ },
     { words: ['volume', 'delete', 'none'], code: 'not-found', says: /none/ },
+    {
+      words: ['shard', 'promote', 'none', '0', '--server', 'a'],
+      code: 'bad-input',
+      says: /lost for good: say --accept-data-loss/,
+    },
+    {
+      words: ['shard', 'promote', 'none', '0', '--server', 'a', '--accept-data-loss'],
+      code: 'not-found',
+      says: /none/,
+    },
+    {
+      words: ['shard', 'promote', 'none', 'x', '--server', 'a', '--accept-data-loss'],
+      code: 'bad-input',
+      says: /whole number/,
+    },
     { words: ['server', 'remove', 'none'], code: 'not-found', says: /none/ },
     { words: ['manager', 'remove', 'zz'], code: 'bad-input', says: /identity|hexadecimal/ },
     { words: ['manager', 'add', '00000000'], code: 'not-found', says: /00000000/ },

@@ -25,6 +25,12 @@ export const SERVER_C = testPeer(0xc)
 export const SERVERS = [SERVER_A, SERVER_B, SERVER_C] as const
 const MiB = 1024 * 1024
 
+/** Of a server that has just started. */
+export const NOTHING_SERVED = {
+  ...{ reads: 0, writes: 0, flushes: 0 },
+  ...{ bytesRead: byteCount(0), bytesWritten: byteCount(0) },
+}
+
 export function testCluster(n = 1): Configuration['cluster'] {
   return clusterId(n.toString(16).padStart(32, '0'))
 }

@@ -3,6 +3,7 @@
 import test from 'tape'
 import { byteCount, epoch } from '../../src/base/brands.js'
 import { CONFIGURATIONS_KEPT, PUSH_SPACING_MS } from '../../src/base/limits.js'
+import { NOTHING_SERVED } from '../helpers/configurations.js'
 import { A, B, Bench, C, CLIENT, follow } from './manager-fixture.js'
 
 const kinds = (bench: Bench, peer: typeof A): readonly string[] =>
@@ -87,6 +88,7 @@ test('a silent peer delays nobody, and a stopped manager pushes nothing', async 
     incarnation: bench.manager.configuration.servers.get(A)!.incarnation,
     used: byteCount(0),
     free: byteCount(1),
+    served: NOTHING_SERVED,
   })
   const sent = bench.peers.notified.length
   await bench.manager.stop()

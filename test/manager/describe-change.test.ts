@@ -42,6 +42,11 @@ const lines: readonly (readonly [Change, string])[] = [
   ],
   [{ kind: 'manager-removed', manager: SERVER_C }, 'manager 00000000 removed'],
   [
+    { kind: 'shard-promoted', ...place, server: SERVER_C },
+    'shard 0 of volume data goes on from the copy of storage server c, which was behind; writes ' +
+      'may be lost, accepted by the operator; in-sync were a, b, c, which are down',
+  ],
+  [
     {
       ...{ kind: 'server-down', server: SERVER_B, incarnation: incarnation(1) },
       ...{ live: [SERVER_A], reason: 'silent for 3.3 s' },

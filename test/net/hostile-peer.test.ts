@@ -116,7 +116,7 @@ test('another protocol version is named once in the log', async t => {
   const frame = buildFrame([ownParcel('hello', body.subarray(0, 5))])
   for (let i = 0; i < 3; i++) t.ok(await send(frame))
   t.equal(server.warnings.length, 1)
-  t.match(server.warnings[0] ?? '', /speaks protocol version 3, this release speaks 2/)
+  t.match(server.warnings[0] ?? '', /speaks protocol version 4, this release speaks 3/)
   await play.stop(server)
   t.end()
 })

@@ -4,9 +4,10 @@ import test from 'tape'
 import { byteOffset } from '../../src/base/brands.js'
 import { wait } from '../../src/base/clock.js'
 import { SwarmdiskError } from '../../src/base/errors.js'
-import { BLOCK_BYTES, LEASE_MS } from '../../src/base/limits.js'
+import { BLOCK_BYTES, LEASE_MS, STORAGE_REPORT_INTERVAL_MS } from '../../src/base/limits.js'
 import { differences } from './run/run-seed.js'
 import { content } from './run/workload.js'
+import type { StatusResult } from '../../src/net/admin.js'
 import { SimulatedCluster, type Client } from './simulated-cluster.js'
 
 const MIB = 2 ** 20
@@ -148,6 +149,30 @@ scenario('one server is away: reads go on, writes wait, complete', 3, async (t, 
   t.deepEqual(await readBlock(client, 3 * 1024), content(99), 'it is there')
   await client.stop()
   t.deepEqual(await differences(cluster), [], 'replicas are equal')
+})
+
+scenario('a sequential reader uses all servers, as status tells', 7, async (t, cluster) => {
+  const client = await cluster.startClient()
+  const volume = await cluster.createVolume(client, { name: 'data', size: 64 * MIB })
+  const into = new Uint8Array(MIB)
+  const ahead = 8
+  for (let offset = 0; offset < 64 * MIB; offset += ahead * MIB) {
+    const reads = Array.from({ length: ahead }, (_, i) =>
+      volume.read(byteOffset(offset + i * MIB), into),
+    )
+    await Promise.all(reads)
+  }
+  await wait(cluster.clock, 2 * STORAGE_REPORT_INTERVAL_MS)
+  const answer = await cluster.admin(client, { command: 'status' })
+  if (!answer.ok) throw new Error(answer.message)
+  const served = (answer.result as StatusResult).servers.map(server => server.served)
+  const reads = served.map(server => server.reads)
+  t.ok(Math.min(...reads) >= 16, `of 64 reads ${reads.join(', ')}`)
+  t.equal(
+    served.reduce((sum, { bytesRead }) => sum + bytesRead, 0),
+    64 * MIB,
+  )
+  await client.stop()
 })
 
 async function failure(work: Promise<unknown>): Promise<string> {

@@ -46,6 +46,7 @@ export class SimulatedDisk implements Disk {
   #inodes = 0
   #alive = true
   #capacity: number
+  #latency: Latency
   /** Called after every change; for tests that look at each moment. */
   observe: ((operation: Operation, path: string) => void) | null = null
   /** Gives the error with which an operation fails before it does anything. */
@@ -54,6 +55,7 @@ export class SimulatedDisk implements Disk {
   constructor(options: SimulatedDiskOptions) {
     this.#options = options
     this.#capacity = options.capacity ?? 2 ** 40
+    this.#latency = options.latency ?? DEFAULT_LATENCY
     this.#names = new SimulatedNames()
   }
 
@@ -122,6 +124,11 @@ export class SimulatedDisk implements Disk {
   /** From now on: for tests that fill and extend a disk. */
   setCapacity(bytes: number): void {
     this.#capacity = bytes
+  }
+
+  /** From now on: null is as it was made. Operations under way keep their time. */
+  setLatency(latency: Latency | null): void {
+    this.#latency = latency ?? this.#options.latency ?? DEFAULT_LATENCY
   }
 
   // ---- Disk ------------------------------------------------------------------------------------
@@ -266,7 +273,7 @@ export class SimulatedDisk implements Disk {
   }
 
   async #pause(kind: keyof Latency): Promise<void> {
-    const least = (this.#options.latency ?? DEFAULT_LATENCY)[kind]
+    const least = this.#latency[kind]
     if (least > 0) {
       const spread = 1 + this.#options.random.below(1000) / 1000
       await wait(this.#options.clock, least * spread)

@@ -360,6 +360,18 @@ test('a corrupt block is repaired from another replica, never served', async t =
   t.equal(cluster.reports.get(SERVER_B)?.corruptBlocks, 1, 'counted and reported')
 })
 
+test('what was served to clients is counted and reported', async t => {
+  const cluster = await StorageCluster.start()
+  await cluster.wrote(0, 1)
+  await cluster.wrote(1, 2, { offset: 4096, length: 100 })
+  for (const block of [0, 1]) await cluster.done('read', cluster.read(SERVER_B, block))
+  await cluster.clock.advance(1_500)
+  const none = { reads: 0, writes: 0, flushes: 0, bytesRead: 0, bytesWritten: 0 }
+  t.deepEqual(cluster.reports.get(SERVER_A)?.served, { ...none, writes: 2, bytesWritten: 4196 })
+  t.deepEqual(cluster.reports.get(SERVER_B)?.served, { ...none, reads: 2, bytesRead: 8192 })
+  t.deepEqual(cluster.reports.get(SERVER_C)?.served, none, 'replication is not')
+})
+
 test('data is dropped only where a configuration says so', async t => {
   const cluster = await StorageCluster.start()
   await cluster.wrote(0, 1)

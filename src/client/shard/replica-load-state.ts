@@ -17,6 +17,8 @@ export type LoadEvent =
   | { readonly kind: 'answered'; readonly latency: number; readonly queue: number }
   /** The link broke, or nobody needs the answer any more. */
   | { readonly kind: 'lost' }
+  /** No answer for so long, which is far longer than usual; one may still come. */
+  | { readonly kind: 'slow'; readonly latency: number }
   /** No answer within the deadline: it is at least that slow. */
   | { readonly kind: 'overdue'; readonly latency: number }
 
@@ -35,6 +37,8 @@ export function loadAfter(load: ReplicaLoad, event: LoadEvent, now: number): Rep
       return { ...load, outstanding: load.outstanding + 1 }
     case 'lost':
       return { ...load, outstanding: Math.max(0, load.outstanding - 1) }
+    case 'slow':
+      return { ...load, latency: Math.max(load.latency, event.latency), at: now }
     case 'answered': {
       const latency = load.latency + (event.latency - load.latency) * SMOOTHING
       return {

@@ -7,6 +7,11 @@
 //    ├───────────────────────────────────┘        │ stale-epoch: look when the epoch is there
 //    └◄─ no server: wait for an event ── send ──► │ LOST, not-serving, disk-full: look, later
 //                                                 │ corrupt: other replicas, then an error
+//                                                 │ slow: a read also goes to another replica
+//
+// A read may be under way at two replicas (race.ts). Each answer is judged by what was known when
+// it was asked for; the first good one decides, and whatever the other one says is never looked at.
+// Whoever waits for something else, a configuration or a while, waits for no answer any more.
 import { exhaustive } from '../../base/assert.js'
 import { epoch, type Epoch, type PeerId } from '../../base/brands.js'
 import { SwarmdiskError } from '../../base/errors.js'
@@ -16,7 +21,7 @@ import {
   RETRY_MAX_MS,
   RETRY_MIN_MS,
 } from '../../base/limits.js'
-import type { Configuration, ShardAllocation } from '../../layout/configuration.js'
+import type { ShardAllocation } from '../../layout/configuration.js'
 import type {
   DataReply,
   DataStatus,
@@ -24,37 +29,19 @@ import type {
   ReadRequest,
   WriteRequest,
 } from '../../net/messages.js'
-import { LOST, type Lost } from '../../net/peers.js'
+import { LOST } from '../../net/peers.js'
 import type { ClientContext } from '../context.js'
+import { Race, SLOW, type Outcome } from './race.js'
 import { inSyncServers, primaryOf } from './routing.js'
-import type { RequestKind, ShardRequest } from './shard-request.js'
-
-export interface ShardView {
-  readonly configuration: Configuration
-  readonly allocation: ShardAllocation
-}
-
-export interface Asked {
-  readonly kind: RequestKind
-  readonly server: PeerId
-  readonly moved: () => void
-}
-
-/** The shard as this client knows it, see shard-line.ts. */
-export interface ShardOutlook {
-  /** The newest; throws 'not-found' if the volume is gone. */
-  look(): ShardView
-  /** Calls `done` when nothing has to be replayed before other requests; returns the undo. */
-  replayed(done: () => void): () => void
-  readonly replaying: boolean
-  /** Tells when a server that was asked is not the one to ask any more; returns the undo. */
-  whenMoved(asked: Asked): () => void
-}
+import type { ShardOutlook, ShardView } from './shard-outlook.js'
+import type { ShardRequest } from './shard-request.js'
 
 export interface Call {
   readonly request: ShardRequest
   /** Goes before the requests that wait for the replay. */
   readonly replay: boolean
+  /** Of a read: what it asks for. */
+  readonly bytes: number
   /** Asked for every time it is sent. */
   message(epoch: Epoch): ReadRequest | WriteRequest | FlushRequest
   /** Called in the turn in which the answer was found to be valid. */
@@ -65,6 +52,7 @@ export class RequestLife {
   readonly #context: ClientContext
   readonly #shard: ShardOutlook
   readonly #call: Call
+  readonly #race: Race
   /** Replicas that did not serve this read; forgotten when all have been tried. */
   readonly #tried = new Set<PeerId>()
   /** Replicas that have no good copy, under the allocation of `#badEpoch`. */
@@ -78,10 +66,15 @@ export class RequestLife {
     this.#context = context
     this.#shard = shard
     this.#call = call
+    this.#race = new Race(context, shard, call.request)
   }
 
   async run(): Promise<void> {
-    while (!(await this.#attempt()));
+    try {
+      while (!(await this.#attempt()));
+    } finally {
+      this.#race.end()
+    }
   }
 
   /** True when the request is decided. */
@@ -90,20 +83,30 @@ export class RequestLife {
     const view = this.#shard.look()
     if (view.configuration.epoch < this.#needed) return this.#awaitEpoch(request)
     if (this.#shard.replaying && !this.#call.replay) {
+      this.#race.drop()
       await request.waitFor(done => this.#shard.replayed(done))
       return false
     }
-    const target = this.#target(view)
-    if (target === null) return this.#sleep()
-    const reply = await this.#send(target, view)
-    if (reply === LOST) return this.#lost(target)
+    const mayAsk = !this.#race.running || this.#race.hedge(this.#call.bytes)
+    const target = mayAsk ? this.#target(view) : null
+    if (target !== null) this.#send(target, view)
+    else if (!this.#race.running) return this.#sleep()
+    const event = await this.#race.next()
+    return event === SLOW ? false : this.#judge(event)
+  }
+
+  /** In the turn in which it decides: what is valid now need not be later. */
+  #judge({ server, view, reply, latency }: Outcome): boolean | Promise<boolean> {
+    if (reply === LOST) return this.#lost(server)
     if (reply.epoch > view.configuration.epoch) this.#context.watch.wanted(reply.epoch)
-    if (reply.status !== 'ok') return this.#refused(target, reply, view)
+    if (reply.status !== 'ok') return this.#refused(server, reply, view)
     const now = this.#shard.look().allocation
     // Executed by replicas that have lost their memory since: the caller does not know of it yet,
     // so it is simply not done, and comes after what has to be replayed.
     if (now.generation !== view.allocation.generation) return false
     if (reply.generation !== now.generation) return this.#sleep()
+    this.#call.request.check()
+    if (this.#call.request.name.kind === 'read') this.#context.hedges.answered(latency)
     this.#call.accepted(reply)
     return true
   }
@@ -126,38 +129,23 @@ export class RequestLife {
     const inSync = inSyncServers(allocation)
     if (inSync.every(server => this.#bad.has(server))) throw this.#noGoodCopy()
     const usable = inSync.filter(server => peers.find(server) && !this.#bad.has(server))
-    const target = loads.choose(usable.filter(server => !this.#tried.has(server)))
-    if (target === null) {
+    const target = loads.choose(
+      usable.filter(server => !this.#tried.has(server) && !this.#race.has(server)),
+    )
+    if (target === null && !this.#race.running) {
       this.#tried.clear()
       this.#readDeadline = Math.min(2 * this.#readDeadline, READ_DEADLINE_MAX_MS)
     }
     return target
   }
 
-  #send(target: PeerId, { configuration, allocation }: ShardView): Promise<DataReply | Lost> {
-    const { peers, loads, clock } = this.#context
-    const { request } = this.#call
-    const { kind } = request.name
-    const started = clock.now()
-    const path = peers.find(target)?.path
-    const message = this.#call.message(configuration.epoch)
+  #send(server: PeerId, view: ShardView): void {
+    const read = this.#call.request.name.kind === 'read'
+    if (read && !this.#race.running) this.#context.hedges.asked()
+    const message = this.#call.message(view.configuration.epoch)
     // Writes and FLUSHes wait as long as the link lives: asking again would change nothing.
-    const options = kind === 'read' ? { deadline: this.#deadline(allocation) } : {}
-    loads.record(target, { kind: 'sent' })
-    return request.hold(done => {
-      const stop = this.#shard.whenMoved({ kind, server: target, moved: () => done(LOST) })
-      void peers.request(target, kind, message, options).then(reply => {
-        stop()
-        const latency = clock.now() - started
-        if (reply !== LOST) {
-          loads.record(target, { kind: 'answered', latency, queue: reply.queue })
-        } else if (peers.find(target)?.path === path) {
-          loads.record(target, { kind: 'overdue', latency })
-        } else loads.record(target, { kind: 'lost' })
-        done(reply)
-      })
-      return stop
-    })
+    const deadline = read ? this.#deadline(view.allocation) : null
+    this.#race.send({ server, view, message, deadline })
   }
 
   /** Short only where another replica could be asked instead. */
@@ -190,10 +178,10 @@ export class RequestLife {
         return kind === 'read' ? false : this.#sleep()
       case 'corrupt':
         if (kind === 'write') throw this.#noGoodCopy()
-        this.#bad.set(target, reply.status)
+        this.#noteBad(target, reply, view)
         return kind === 'read' ? false : this.#sleep()
       case 'disk-error':
-        this.#bad.set(target, reply.status)
+        this.#noteBad(target, reply, view)
         return kind === 'read' ? false : this.#sleep()
       case 'disk-full':
         return this.#sleep()
@@ -208,6 +196,11 @@ export class RequestLife {
       default:
         return exhaustive(reply.status)
     }
+  }
+
+  /** What a replica had under an older allocation says nothing of what it has now. */
+  #noteBad(server: PeerId, { status }: DataReply, { allocation }: ShardView): void {
+    if (allocation.epoch === this.#badEpoch) this.#bad.set(server, status)
   }
 
   #noGoodCopy(): SwarmdiskError {
@@ -226,6 +219,7 @@ export class RequestLife {
   }
 
   async #sleep(): Promise<boolean> {
+    this.#race.drop()
     const { wakeup, random } = this.#context
     const longest = Math.min(RETRY_MIN_MS * 2 ** Math.min(this.#failures, 10), RETRY_MAX_MS)
     this.#failures++

@@ -22,9 +22,10 @@ import type { ClientContext } from '../context.js'
 import { FlushQueue } from './flush-queue.js'
 import { KeptWrites, type KeptWrite } from './kept-writes.js'
 import { Replay } from './replay.js'
-import { RequestLife, type Asked, type ShardOutlook, type ShardView } from './request-life.js'
+import { RequestLife } from './request-life.js'
 import { RequestNumbers } from './request-numbers.js'
 import { inSyncServers, primaryOf } from './routing.js'
+import type { Asked, ShardOutlook, ShardView } from './shard-outlook.js'
 import type { RequestKind, ShardRequest } from './shard-request.js'
 
 export interface ShardLineEvents {
@@ -153,6 +154,7 @@ export class ShardLine implements ShardOutlook {
     const life = new RequestLife(this.#context, this, {
       request,
       replay: false,
+      bytes: range.length,
       message: epoch => ({ volume, shard, epoch, ...range }),
       accepted: ({ payload }) => {
         if (payload.length !== range.length) {
@@ -202,7 +204,13 @@ export class ShardLine implements ShardOutlook {
       if (!replay) this.#kept.add(write)
     }
     try {
-      await new RequestLife(this.#context, this, { request, replay, message, accepted }).run()
+      await new RequestLife(this.#context, this, {
+        request,
+        replay,
+        bytes: 0,
+        message,
+        accepted,
+      }).run()
     } finally {
       this.#sent.delete(write)
       if (number !== null) this.#numbers.complete(number)
@@ -217,6 +225,7 @@ export class ShardLine implements ShardOutlook {
     const life = new RequestLife(this.#context, this, {
       request,
       replay: false,
+      bytes: 0,
       message: epoch => ({ volume, shard, epoch }),
       accepted: () => {
         this.#inherited = false

@@ -70,6 +70,11 @@ export class ShardRequest {
     return this.hold(done => begin(() => done(undefined)))
   }
 
+  /** Throws if it was cancelled: by an answer that was on its way to it, nothing is decided. */
+  check(): void {
+    if (this.#error) throw this.#error
+  }
+
   cancel(error: SwarmdiskError): void {
     if (this.#error) return
     this.#error = error

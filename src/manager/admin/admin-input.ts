@@ -1,7 +1,7 @@
 // Commands of operators as they come from the wire: JSON becomes an AdminCommand here, or a
 // sentence that says what is wrong with it. Names and sizes are judged by the layout's own rules.
 import { EPOCH_LIMIT } from '../../base/brands.js'
-import { ADMIN_REQUEST_BYTES_MAX, EPOCH_LIST_MAX } from '../../base/limits.js'
+import { ADMIN_REQUEST_BYTES_MAX, EPOCH_LIST_MAX, SHARDS_MAX } from '../../base/limits.js'
 import {
   majority,
   minInSyncProblem,
@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<AdminCommand['command'], Parse>> = {
   'volume-list': () => ({ command: 'volume-list' }),
   'volume-show': fields => ({ command: 'volume-show', name: volumeName(fields) }),
   'volume-delete': fields => ({ command: 'volume-delete', name: volumeName(fields) }),
+  'shard-promote': shardPromote,
   'server-list': () => ({ command: 'server-list' }),
   'server-drain': fields => ({
     command: 'server-drain',
@@ -97,6 +98,17 @@ function volumeCreate(fields: Fields): AdminCommand {
   }
   refuseIf(minInSyncProblem(minInSync ?? majority(replicas), replicas))
   return { command: 'volume-create', name, size, replicas, minInSync, force: forceOf(fields) }
+}
+
+function shardPromote(fields: Fields): AdminCommand {
+  const { server, acceptDataLoss } = fields
+  return {
+    command: 'shard-promote',
+    volume: nameOf({ name: fields['volume'] }, 'volume name'),
+    shard: wholeNumber(fields, 'shard', SHARDS_MAX),
+    server: nameOf({ name: server }, 'server name'),
+    acceptDataLoss: acceptDataLoss === true,
+  }
 }
 
 function volumeName(fields: Fields): string {

@@ -1,7 +1,13 @@
 // Carries out the commands of operators: reads the configuration, or plans a change and has it
 // committed. Every answer is an AdminResult as JSON; what goes wrong is a sentence in it.
 import { assert, exhaustive } from '../../base/assert.js'
-import { byteCount, epoch as toEpoch, type Incarnation, type PeerId } from '../../base/brands.js'
+import {
+  byteCount,
+  epoch as toEpoch,
+  shardIndex,
+  type Incarnation,
+  type PeerId,
+} from '../../base/brands.js'
 import type { Clock } from '../../base/clock.js'
 import { isSwarmdiskError } from '../../base/errors.js'
 import { ADMIN_JSON_BYTES_MAX } from '../../base/limits.js'
@@ -100,6 +106,8 @@ export class AdminDesk {
         return this.#createVolume(view, command, from)
       case 'volume-delete':
         return this.#deleteVolume(view, command, from)
+      case 'shard-promote':
+        return this.#promoteShard(view, command, from)
       case 'server-drain':
       case 'server-undrain':
         return this.#drainServer(view, command, from)
@@ -162,6 +170,27 @@ export class AdminDesk {
       await this.#options.access.detachExpired(volume, operator(from))
       await this.#options.access.untilGivenBack(id)
       return this.#carryOut(change, { proposer: operator(from), force: false }, { name, id })
+    })
+  }
+
+  #promoteShard(
+    view: View,
+    { volume: name, shard, server, acceptDataLoss }: CommandOf<'shard-promote'>,
+    from: Asker,
+  ): Promise<AdminResult> | AdminResult {
+    if (!acceptDataLoss) return failure('refused', NOT_ACCEPTED)
+    return onVolume(view, name, ({ id, shards }) => {
+      const expected = shards[shard]?.epoch
+      if (expected === undefined) {
+        const message = `Volume "${name}" has no shard ${shard}: it has 0 to ${shards.length - 1}.`
+        return failure('not-found', message)
+      }
+      const chosen = serverNamed(view.configuration, server)
+      if (isAnswer(chosen)) return chosen
+      const place = { volume: id, shard: shardIndex(shard), server: chosen.id, expected }
+      const result = { volume: name, shard, server }
+      const manner = { proposer: operator(from), force: false }
+      return this.#carryOut({ kind: 'shard-promoted', ...place }, manner, result)
     })
   }
 
@@ -337,5 +366,8 @@ function ambiguous(manager: string): AdminResult {
   return failure('bad-input', message)
 }
 
+export const NOT_ACCEPTED =
+  'A copy that was behind lacks acknowledged writes, which would be lost for good: say ' +
+  '--accept-data-loss if no server with an in-sync copy will ever be back.'
 const NO_MEMBER =
   'This manager is not a member of a cluster yet, so it knows nothing: ask another one, or wait.'

@@ -62,6 +62,8 @@ function isHurt({ state, reachable, corruptBlocks, problem }: ServerResult): boo
   return state === 'down' || !reachable || corruptBlocks > 0 || problem !== ''
 }
 
+const NOTHING_SERVED = { reads: 0, writes: 0, flushes: 0, bytesRead: 0, bytesWritten: 0 }
+
 export function serverResults(view: View): readonly ServerResult[] {
   return [...view.configuration.servers.values()]
     .map((server): ServerResult => {
@@ -77,6 +79,7 @@ export function serverResults(view: View): readonly ServerResult[] {
         incarnation,
         corruptBlocks: report?.corruptBlocks ?? 0,
         problem: report?.problem ?? '',
+        served: report?.served ?? NOTHING_SERVED,
         shards: heldBy(view.configuration, id),
         drain: view.progress.drainOf(id),
       }

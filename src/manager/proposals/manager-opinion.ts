@@ -1,8 +1,9 @@
 // What a manager thinks of a proposed change, by its own view of who can be reached: could every
 // volume still be replicated to its degree, would a shard lose the in-sync copies it needs, would
 // the managers keep a majority? Only what the change itself makes impossible is refused: what is
-// so already is no reason to forbid a change, which may be the way out of it. All refusals are
-// policy: an operator who knows better overrides them with --force. Pure.
+// so already is no reason to forbid a change, which may be the way out of it. These refusals are
+// policy: an operator who knows better overrides them with --force. The one that is not is about
+// giving up acknowledged writes (`keptProblem`). Pure.
 import type { Incarnation, PeerId } from '../../base/brands.js'
 import type { ChangeOf } from '../../layout/change.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from '../../layout/configuration.js'
@@ -24,11 +25,29 @@ export interface ManagerView {
 export const APPROVED: ProposalVoteReply = { vote: 'approve', policy: false, reason: '' }
 
 export function managerOpinion(draft: Draft, view: ManagerView): ProposalVoteReply {
+  const kept = keptProblem(draft, view)
+  if (kept !== null) return { vote: 'refuse', policy: false, reason: kept }
   // What keeps its shard waiting is no copy that writes could count on: the primary knows best.
   if (draft.change.kind === 'replicas-suspended') return APPROVED
   const problem =
     degreeProblem(draft, view) ?? copiesProblem(draft, view) ?? majorityProblem(draft, view)
   return problem === null ? APPROVED : { vote: 'refuse', policy: true, reason: problem }
+}
+
+/**
+ * About data, and so never overridden: a shard would go on from a copy that was behind, while a
+ * server with an in-sync one is there, in whatever start of it.
+ */
+function keptProblem({ before, change }: Draft, view: ManagerView): string | null {
+  if (change.kind !== 'shard-promoted') return null
+  const volume = before.volumes.get(change.volume)
+  const shard = volume?.shards[change.shard]
+  const there = shard && inSyncOf(shard).find(({ server }) => view.servers.has(server))
+  if (volume === undefined || there === undefined) return null
+  return (
+    `manager ${shortId(view.self)} reaches storage server ${serverName(before, there.server)}, ` +
+    `which holds an in-sync copy of shard ${change.shard} of volume ${volume.name}: wait for it`
+  )
 }
 
 /** Counted twice: those that this manager reaches, and those that there are, if all come back. */

@@ -43,7 +43,9 @@ export function storageProblem(draft: Draft, votes: StorageVotes): Refused | nul
     const reason = refusedBy(`storage server ${name}`, refusal)
     return { ...refused('refused-by-server', reason), by: refusal.voter }
   }
-  return servingProblem(draft, votes) ?? vouchingProblem(draft, votes)
+  return (
+    servingProblem(draft, votes) ?? vouchingProblem(draft, votes) ?? chosenProblem(draft, votes)
+  )
 }
 
 export function managersProblem({ before }: Draft, votes: ManagerVotes): Refused | null {
@@ -148,6 +150,16 @@ function vouchingProblem(draft: Draft, votes: StorageVotes): Refused | null {
     'no-vote',
     `No storage server that keeps an in-sync copy of ${which} has agreed: start ` +
       `${[...needed].sort().join(' or ')} again, or wait until it can be reached.`,
+  )
+}
+
+/** From what it has on its disk a shard would go on: it must have looked. */
+function chosenProblem({ before, change }: Draft, votes: StorageVotes): Refused | null {
+  if (change.kind !== 'shard-promoted' || approving(votes).has(change.server)) return null
+  return refused(
+    'no-vote',
+    `Storage server ${serverName(before, change.server)} did not answer: start it again, or wait ` +
+      'until it can be reached.',
   )
 }
 

@@ -25,6 +25,7 @@ export function isVotedOn(before: Configuration, change: Change): boolean {
     case 'manager-added':
     case 'manager-removed':
     case 'server-removed':
+    case 'shard-promoted':
     case 'server-state':
     case 'shards-moved':
     case 'replicas-suspended':

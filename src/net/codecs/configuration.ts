@@ -245,6 +245,12 @@ function changeBody(peer: Codec<PeerId>): Codec<Change> {
     }),
     'volume-detached': record({ volume: f.volumeField, client: peer }),
     'replicas-suspended': record({ replicas: list(suspended, SHARDS_NAMED_MAX, 5) }),
+    'shard-promoted': record({
+      volume: f.volumeField,
+      shard: f.shardField,
+      server: peer,
+      expected: f.epochField,
+    }),
   })
 }
 

@@ -194,6 +194,14 @@ export const registerReply = plainMessage<m.RegisterReply>(
   }),
 )
 const syncProgress = record<m.SyncProgress>({ ...shardName, bytesLeft: f.bytesField })
+const servedCount = plain(Number.MAX_SAFE_INTEGER)
+const served = record<m.ServedReport>({
+  reads: servedCount,
+  writes: servedCount,
+  flushes: servedCount,
+  bytesRead: f.bytesField,
+  bytesWritten: f.bytesField,
+})
 export const storageReport = plainMessage<m.StorageReport>(
   record({
     incarnation: f.incarnationField,
@@ -203,6 +211,7 @@ export const storageReport = plainMessage<m.StorageReport>(
     corruptBlocks: f.countField,
     problem: sentence(SENTENCE_BYTES_MAX),
     syncing: list(syncProgress, SHARDS_REPORTED_MAX, 3),
+    served,
   }),
 )
 const heldReport = record<m.HeldReport>({

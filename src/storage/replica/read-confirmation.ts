@@ -14,6 +14,10 @@
 //
 // A sole in-sync replica with nobody proposed asks nobody: it cannot be replaced without itself. A
 // replica that has restarted acts by no old allocation, and says no.
+//
+// One case is outside of this: an operator gave up the writes of a shard (`shard promote`) while a
+// server with an in-sync copy still ran, out of the reach of all but a client that knows only the
+// old allocation. The operator said that no such server will be back (docs/operations.md).
 import { STILL_CURRENT_MS } from '../../base/limits.js'
 import type { OkReply, ShardMessage } from '../../net/messages.js'
 import { LOST } from '../../net/peers.js'

@@ -12,6 +12,7 @@ import { equal } from '../../layout/equal.js'
 import { inSyncOf, keepsMemory } from '../../layout/replicas.js'
 import type { ProposalVoteReply } from '../../net/manager-messages.js'
 import type { OwnView } from './own-view.js'
+import { promotionProblem } from './promotion.js'
 
 export interface Opinion {
   readonly reply: ProposalVoteReply
@@ -43,6 +44,10 @@ export function opinionOf(before: Configuration, change: Change, view: OwnView):
   const outcome = apply(before, change)
   if (outcome.kind === 'refused') return { reply: unsafe(outcome.reason), after: null }
   const after = outcome.configuration
+  if (change.kind === 'shard-promoted') {
+    const lost = promotionProblem(before, change, view)
+    return lost === null ? { reply: APPROVAL, after } : { reply: unsafe(lost), after: null }
+  }
   const proposed = { before, after, change }
   const reply =
     copyProblem(proposed, view) ?? movingProblem(proposed, view) ?? volumeProblem(proposed, view)

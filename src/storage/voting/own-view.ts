@@ -12,6 +12,10 @@ export interface OwnView {
   readonly stored: ReadonlySet<VolumeId>
   /** Undefined if this shard is not open here. */
   held(shard: ShardPlace): HeldShard | undefined
+  /** Whether there are files of this shard here, open or not. */
+  stores(shard: ShardPlace): boolean
+  /** Whether any start of another server can be reached from here. */
+  connected(server: PeerId): boolean
   /** Whether this start of another server can be reached from here. */
   reaches(server: PeerId, incarnation: Incarnation): boolean
 }

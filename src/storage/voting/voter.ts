@@ -28,7 +28,7 @@ export interface VoterOptions {
   readonly wanted: (epoch: Epoch) => void
   /** Resumed with every new configuration. */
   readonly waiting: Parking
-  readonly holdings: Pick<ShardHoldings, 'find'>
+  readonly holdings: Pick<ShardHoldings, 'find' | 'stores'>
   readonly store: Pick<BlockStore, 'stored'>
   readonly fence: FenceState
   /** Why nothing new may be placed here; empty if there is room. */
@@ -81,6 +81,8 @@ export class Voter {
       noRoom: noRoom(),
       stored,
       held: shard => holdings.find(shard)?.held(),
+      stores: shard => holdings.stores(shard),
+      connected: server => peers.find(server) !== undefined,
       reaches: (server, start) => peers.find(server)?.incarnation === start,
     }
   }

@@ -15,6 +15,7 @@ import type { ProposalManner } from '../../../src/manager/proposals/proposals.js
 import { Reports } from '../../../src/manager/reports.js'
 import type { AdminCommand, AdminResult } from '../../../src/net/admin.js'
 import type { StorageReport } from '../../../src/net/messages.js'
+import { NOTHING_SERVED } from '../../helpers/configurations.js'
 import { ScriptedPeers } from '../../helpers/scripted-peers.js'
 import { VirtualClock } from '../../simulator/virtual-clock.js'
 import { CLIENT } from '../manager-fixture.js'
@@ -76,8 +77,9 @@ export class AdminBench {
   report(id: PeerId, used: number, syncing: StorageReport['syncing'] = []): void {
     const start = this.history.current().servers.get(id)!.incarnation
     const space = { used: byteCount(used), free: byteCount(2 ** 30) }
-    const well = { corruptBlocks: 0, problem: '', epoch: this.history.current().epoch }
-    this.reports.storage(id, { incarnation: start, ...space, ...well, syncing })
+    const well = { corruptBlocks: 0, problem: '', served: NOTHING_SERVED }
+    const { epoch } = this.history.current()
+    this.reports.storage(id, { incarnation: start, epoch, ...space, ...well, syncing })
     this.#desk.reported()
   }
 

@@ -13,6 +13,8 @@ const create = {
   force: false,
 }
 
+const promote = { command: 'shard-promote', volume: 'v', shard: 3, server: 'c' }
+
 test('good commands pass as they are', t => {
   const commands = [
     { command: 'status' },
@@ -28,6 +30,7 @@ test('good commands pass as they are', t => {
     { command: 'server-drain', name: 'a', force: true },
     { command: 'server-undrain', name: 'a' },
     { command: 'server-remove', name: 'a', force: true },
+    { ...promote, acceptDataLoss: true },
     { command: 'manager-list' },
     { command: 'manager-add', manager: '5f', force: false },
     { command: 'manager-remove', manager: ID, force: true },
@@ -41,6 +44,13 @@ test('good commands pass as they are', t => {
     { ok: true, command: { command: 'status' } },
     'unknown fields are left behind',
   )
+  for (const acceptDataLoss of [undefined, 'yes', 1, false]) {
+    t.deepEqual(
+      parseCommand(JSON.stringify({ ...promote, acceptDataLoss })),
+      { ok: true, command: { ...promote, acceptDataLoss: false } },
+      'data loss is accepted by nothing but true',
+    )
+  }
   t.deepEqual(
     parseCommand('{"command":"manager-add","manager":"5F0C"}'),
     { ok: true, command: { command: 'manager-add', manager: '5f0c', force: false } },
@@ -57,6 +67,10 @@ test('everything else is refused with a sentence', t => {
     ['null', /JSON object/],
     ['"status"', /JSON object/],
     [{}, /does not know.*missing/],
+    [{ ...promote, shard: -1 }, /"shard" is -1: use a whole number/],
+    [{ ...promote, shard: 1024 }, /"shard" is 1024: use a whole number/],
+    [{ ...promote, server: 7 }, /server name is missing/],
+    [{ ...promote, volume: '../x' }, /volume name/],
     [{ command: 'format-everything' }, /format-everything/],
     [{ command: 'constructor' }, /does not know/],
     [{ command: 7 }, /does not know/],

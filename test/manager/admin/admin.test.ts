@@ -4,6 +4,7 @@ import { byteCount, epoch, incarnation, shardIndex, volumeId } from '../../../sr
 import { SwarmdiskError } from '../../../src/base/errors.js'
 import { heldBy } from '../../../src/layout/movement/newcomers.js'
 import type {
+  AdminResult,
   EpochResult,
   ServerDrainResult,
   ServerResult,
@@ -104,12 +105,14 @@ test('status says what is wrong in sentences', async t => {
 test('status and server list show what servers and clients report', async t => {
   const bench = await AdminBench.withServers()
   resultOf(await bench.admin({ ...DATA, replicas: 3 }))
+  const none = byteCount(0)
   const syncing = { volume: volumeId(1), shard: shardIndex(0), bytesLeft: byteCount(2 ** 20) }
   bench.reports.storage(A, {
     ...{ incarnation: incarnation(1), epoch: epoch(5), corruptBlocks: 3, syncing: [syncing] },
     used: byteCount(123),
     free: byteCount(0),
     problem: 'the disk is full',
+    served: { reads: 5, writes: 4, flushes: 1, bytesRead: byteCount(50), bytesWritten: none },
   })
   const held = { requests: 2, reason: 'waiting for b', since: '2026-01-01T00:00:00.000Z' }
   const client = { host: 'desk', mountPoint: '/mnt', epoch: epoch(5), held }
@@ -118,6 +121,9 @@ test('status and server list show what servers and clients report', async t => {
   t.deepEqual(status.clients, [{ id: CLIENT, ...client }])
   t.equal(status.health, 'degraded', 'corrupt blocks are no good sign')
   t.equal(status.volumes[0]!.syncBytesLeft, 2 ** 20)
+  const [a, b] = status.servers
+  t.deepEqual(a!.served, { reads: 5, writes: 4, flushes: 1, bytesRead: 50, bytesWritten: 0 })
+  t.deepEqual(b!.served, { reads: 0, writes: 0, flushes: 0, bytesRead: 0, bytesWritten: 0 })
   for (const says of [/a: the disk is full/, /a has found 3 corrupt/, /desk:\/mnt.*holds 2/]) {
     t.ok(
       status.problems.some(line => says.test(line)),
@@ -162,6 +168,41 @@ test('a server is removed by its name', async t => {
   bench.answer = { kind: 'refused', code: 'data-loss', reason: 'It is the last.' }
   const last = await bench.admin({ command: 'server-remove', name: 'b', force: true })
   t.equal(refusal(last), 'refused: It is the last.')
+  t.end()
+})
+
+test('a shard is promoted by the names of its volume and of a server', async t => {
+  const bench = await AdminBench.withServers()
+  resultOf(await bench.admin({ ...DATA, replicas: 3, minInSync: 1 }))
+  const { name } = DATA
+  const wish = { command: 'shard-promote', volume: name, shard: 2, server: 'c' } as const
+  const ask = (fields: object): Promise<AdminResult> =>
+    bench.admin({ ...wish, acceptDataLoss: true, ...fields })
+  t.match(
+    refusal(await ask({ acceptDataLoss: false })),
+    /^refused: .* would be lost for good: say --accept-data-loss/,
+  )
+  t.match(refusal(await ask({ volume: 'x' })), /^not-found: There is no volume "x"/)
+  t.match(refusal(await ask({ shard: 99 })), /^not-found: Volume "data" has no shard 99: it has 0/)
+  t.match(refusal(await ask({ server: 'x' })), /^not-found: There is no storage server "x"/)
+  t.equal(bench.proposed.length, 1, 'nothing of that was proposed')
+  t.match(refusal(await ask({})), /^refused: Storage server "[abc]" has an in-sync copy/)
+  for (const [server, live] of [
+    [C, [A, B]],
+    [A, [B]],
+    [B, []],
+  ] as const) {
+    const down = { kind: 'server-down', incarnation: incarnation(1), reason: 'silent' } as const
+    await bench.history.propose({ ...down, server, live }, { proposer: 'x', votes: [] })
+  }
+  await bench.server(C)
+  const done = resultOf<{ readonly epoch: number }>(await ask({}))
+  const { epoch: at, ...rest } = done
+  t.deepEqual(rest, { volume: name, shard: 2, server: 'c' })
+  t.equal(bench.history.current().epoch, at)
+  t.equal(bench.history.current().volumes.get(volumeId(1))!.shards[2]!.replicas[0]!.server, C)
+  const [, manner] = bench.proposed.at(-1)!
+  t.deepEqual([/^operator at client/.test(manner.proposer), manner.force], [true, false])
   t.end()
 })
 

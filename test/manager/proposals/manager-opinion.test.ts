@@ -1,6 +1,6 @@
 // What one manager thinks of changes, by who it reaches.
 import test from 'tape'
-import { byteCount, incarnation, type PeerId } from '../../../src/base/brands.js'
+import { byteCount, incarnation, shardIndex, type PeerId } from '../../../src/base/brands.js'
 import { apply } from '../../../src/layout/apply.js'
 import type { Change } from '../../../src/layout/change.js'
 import type { Configuration } from '../../../src/layout/configuration.js'
@@ -47,6 +47,29 @@ function twoCopies(minInSync: number): Configuration {
   const volume = testVolume({ replicas: 2, minInSync })
   const base = fourServers({ volumes: new Map([[volume.id, volume]]) })
   return reallocated(base, 'all', { replicas: inSync(C, A) })
+}
+
+test('a server with an in-sync copy is there: nothing is given up, whatever the start', t => {
+  const before = allDown(fourServers(), A, B)
+  const promote: Change = {
+    ...{ kind: 'shard-promoted', volume: testVolume().id, shard: shardIndex(0), server: C },
+    expected: before.volumes.get(testVolume().id)!.shards[0]!.epoch,
+  }
+  t.equal(opinion(before, promote, { servers: [C, D] }), 'approve')
+  t.match(
+    opinion(before, promote, { servers: [B, C] }),
+    /^not policy: manager 0{8} reaches storage server b, which holds an in-sync copy of shard 0/,
+  )
+  t.end()
+})
+
+/** All have copies; those named are down and in-sync, the others are behind. */
+function allDown(configured: Configuration, ...names: readonly PeerId[]): Configuration {
+  const stale = [A, B, C].filter(id => !names.includes(id))
+  const next = reallocated(configured, 'all', { replicas: inSync(...names), stale })
+  const servers = new Map(next.servers)
+  for (const id of names) servers.set(id, { ...servers.get(id)!, state: 'down' })
+  return { ...next, servers }
 }
 
 const draining = (before: Configuration, server: PeerId): Configuration => {

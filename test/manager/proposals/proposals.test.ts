@@ -1,13 +1,15 @@
 // The order in which a change is decided on, and what stops it on the way.
 import test from 'tape'
-import { epoch, incarnation, shardIndex, type PeerId } from '../../../src/base/brands.js'
+import { epoch, incarnation, shardIndex, volumeId, type PeerId } from '../../../src/base/brands.js'
 import { VOTE_DEADLINE_MS, VOTE_ROUNDS_MAX } from '../../../src/base/limits.js'
 import { apply } from '../../../src/layout/apply.js'
 import type { Change } from '../../../src/layout/change.js'
 import type { Configuration } from '../../../src/layout/configuration.js'
+import { inSync, reallocated } from '../../helpers/configurations.js'
 import {
   A,
   ABSTAIN,
+  APPROVE,
   B,
   C,
   configuration,
@@ -129,6 +131,41 @@ test('the last in-sync copy: the server that holds it says so by name', async t 
   bench.votes.set(C, 'silent')
   t.match(said(await bench.propose(REMOVE_C)), /^data-loss: Without storage server "c", shard 0/)
   t.equal(bench.history.current().epoch, 5)
+  t.end()
+})
+
+test('a copy that was behind goes on only if its server has looked at it', async t => {
+  const bench = new ProposalsBench()
+  const current = bench.history.current()
+  const next = reallocated(current, 'all', { replicas: inSync(A), stale: [B, C] })
+  const servers = new Map(next.servers).set(A, { ...next.servers.get(A)!, state: 'down' })
+  const change: Change = {
+    ...{ kind: 'shard-promoted', volume: volumeId(1), shard: shardIndex(0), server: C },
+    expected: next.epoch,
+  }
+  bench.history.adopt(next)
+  t.match(said(await bench.propose(change)), /^data-loss: .*"a" has an in-sync copy/, 'by rule')
+  t.deepEqual(bench.asked, [], 'nobody is asked')
+  bench.history.adopt({ ...next, servers })
+  bench.peers.disconnect(A)
+  t.match(said(await bench.propose(change)), /^no-vote: .*server a is not connected, and may still/)
+  bench.leaseOver.add(A)
+  bench.votes.set(C, ABSTAIN)
+  t.match(said(await bench.propose(change)), /^no-vote: Storage server c did not answer/)
+  bench.votes.set(C, APPROVE)
+  bench.votes.set(B, refuse('storage server b reaches storage server a'))
+  t.match(
+    said(await bench.propose(change, true)),
+    /^refused-by-server: .* reaches storage server a/,
+  )
+  bench.votes.delete(B)
+  bench.connectServer(A, 2)
+  t.match(
+    said(await bench.propose(change, true)),
+    /^refused-by-manager: .* reaches storage server a/,
+  )
+  bench.peers.disconnect(A)
+  t.equal(said(await bench.propose(change)), 'committed as 7')
   t.end()
 })
 

@@ -1,6 +1,6 @@
 // Facts and decisions, for every kind of change.
 import test from 'tape'
-import { epoch, incarnation, volumeId } from '../../../src/base/brands.js'
+import { epoch, incarnation, shardIndex, volumeId } from '../../../src/base/brands.js'
 import { CREATED, server, serverId } from '../../layout/clusters.js'
 import { testConfiguration } from '../../helpers/configurations.js'
 import type { Change, ChangeKind, ChangeOf } from '../../../src/layout/change.js'
@@ -22,6 +22,11 @@ const ATTACHED: ChangeOf<'volume-attached'> = {
   ...{ since: '2026-01-01T00:00:00.000Z', takeover: false },
 }
 
+const PROMOTE: Change = {
+  ...{ kind: 'shard-promoted', volume: volumeId(1), shard: shardIndex(0), server: C },
+  expected: epoch(5),
+}
+
 test('decisions are voted on, facts are not', t => {
   const cases: Readonly<Record<ChangeKind, readonly [Change, boolean]>> = {
     'cluster-created': [CREATED, false],
@@ -34,6 +39,7 @@ test('decisions are voted on, facts are not', t => {
     'volume-created': [created, true],
     'volume-deleted': [DELETE, true],
     'volume-attached': [ATTACHED, false],
+    'shard-promoted': [PROMOTE, true],
     'volume-detached': [{ kind: 'volume-detached', volume: ATTACHED.volume, client: D }, false],
     'shards-reallocated': [{ kind: 'shards-reallocated', reason: 'x', shards: [] }, false],
     'shards-moved': [{ kind: 'shards-moved', reason: 'x', shards: [] }, true],

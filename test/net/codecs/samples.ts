@@ -231,5 +231,9 @@ export function changes(random: SeededRandom): readonly Change[] {
       takeover: random.chance(0.5),
     },
     { kind: 'volume-detached', volume: volumeId(random), client: random.pick(peers) },
+    {
+      ...{ kind: 'shard-promoted', volume: volumeId(random), shard: shard(random) },
+      ...{ server: random.pick(peers), expected: epoch(random) },
+    },
   ]
 }

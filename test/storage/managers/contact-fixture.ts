@@ -8,7 +8,7 @@ import { LeaseState } from '../../../src/storage/managers/lease-state.js'
 import { ManagerContact } from '../../../src/storage/managers/manager-contact.js'
 import type { Answered } from '../../../src/storage/managers/registration.js'
 import { FenceState } from '../../../src/storage/voting/fence-state.js'
-import { testConfiguration } from '../../helpers/configurations.js'
+import { NOTHING_SERVED, testConfiguration } from '../../helpers/configurations.js'
 import { ScriptedPeers, testPeer } from '../../helpers/scripted-peers.js'
 import { VirtualClock } from '../../simulator/virtual-clock.js'
 
@@ -53,7 +53,7 @@ export class ContactFixture {
     const none = byteCount(0)
     const report = {
       ...{ incarnation: incarnation(1), epoch: epoch(5), used: none, free: none },
-      ...{ corruptBlocks: 0, problem: '', syncing: [] },
+      ...{ corruptBlocks: 0, problem: '', syncing: [], served: NOTHING_SERVED },
     }
     this.contact = new ManagerContact({
       ...{ peers: this.peers, clock: this.clock, log: silentLog },

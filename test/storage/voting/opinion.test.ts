@@ -42,6 +42,8 @@ function viewOf(before: Configuration, self: PeerId, fields: Partial<OwnView> = 
       const allocation = before.volumes.get(volume)?.shards[shard]
       return allocation && heldAs(roleIn(allocation, { self, incarnation: at }))
     },
+    stores: () => true,
+    connected: () => true,
     reaches: () => true,
     ...fields,
   }
@@ -185,6 +187,42 @@ test('a shard resumes from a copy that is here', t => {
     say(before, change, viewOf(before, SERVER_A, { held: () => undefined })),
     'safety: storage server a cannot open its copy of shard 0 of volume data',
   )
+  t.end()
+})
+
+test('a shard goes on from a copy that was behind', t => {
+  const next = reallocated(FIVE, 0, { replicas: [inSync(SERVER_A)], stale: [SERVER_B, SERVER_C] })
+  const servers = new Map(next.servers)
+  servers.set(SERVER_A, { ...servers.get(SERVER_A)!, state: 'down' })
+  const before = { ...next, servers }
+  const change: Change = {
+    ...{ kind: 'shard-promoted', volume: volumeId(1), shard: shardIndex(0), server: SERVER_C },
+    expected: next.epoch,
+  }
+  const alone = { connected: () => false }
+  for (const id of [SERVER_B, SERVER_C]) {
+    t.equal(say(before, change, viewOf(before, id, alone)), 'approve', 'nobody else is there')
+    const name = `storage server ${id.slice(-1)}`
+    const sees = { connected: (other: PeerId) => other === SERVER_A, reaches: () => false }
+    t.equal(
+      say(before, change, viewOf(before, id, sees)),
+      `safety: ${name} reaches storage server a, which holds an in-sync copy of shard 0 of ` +
+        'volume data: wait for it',
+      'whatever start of it',
+    )
+  }
+  t.equal(
+    say(before, change, viewOf(before, SERVER_A, alone)),
+    'safety: storage server a holds an in-sync copy of shard 0 of volume data: wait until it has ' +
+      'registered',
+  )
+  const empty = { ...alone, stores: () => false }
+  t.equal(
+    say(before, change, viewOf(before, SERVER_C, empty)),
+    'safety: storage server c has no copy of shard 0 of volume data on its disk',
+  )
+  t.equal(say(before, change, viewOf(before, SERVER_B, empty)), 'approve', 'it is not the one')
+  t.match(say(next, change, viewOf(next, SERVER_C, alone)), /^safety: .*"a" has an in-sync copy/)
   t.end()
 })
 
