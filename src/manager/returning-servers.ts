@@ -9,6 +9,7 @@ import type { Change } from '../layout/change.js'
 import type { Configuration } from '../layout/configuration.js'
 import { planReturn } from '../layout/planner.js'
 import type { ProposalResult } from './history/configuration-history.js'
+import { OneAtATime } from './one-at-a-time.js'
 
 export interface ReturningServersOptions {
   readonly log: Log
@@ -20,9 +21,7 @@ export interface ReturningServersOptions {
 
 export class ReturningServers {
   readonly #options: ReturningServersOptions
-  #wanted = false
-  #stopped = false
-  #running: Promise<void> | null = null
+  readonly #plans = new OneAtATime(() => this.#plan())
 
   constructor(options: ReturningServersOptions) {
     this.#options = options
@@ -30,29 +29,16 @@ export class ReturningServers {
 
   /** Something has changed that a plan depends on. */
   consider(): void {
-    if (this.#stopped) return
-    this.#wanted = true
-    this.#running ??= this.#run()
+    this.#plans.ask()
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true
-    await this.#running
-  }
-
-  async #run(): Promise<void> {
-    // Connections and commits of the same turn are looked at together.
-    await Promise.resolve()
-    while (this.#wanted && !this.#stopped) {
-      this.#wanted = false
-      await this.#plan()
-    }
-    this.#running = null
+  stop(): Promise<void> {
+    return this.#plans.stop()
   }
 
   async #plan(): Promise<void> {
     const { log, current, connected, propose } = this.#options
-    for (let refusals = 0; refusals < PLAN_ATTEMPTS_MAX && !this.#stopped;) {
+    for (let refusals = 0; refusals < PLAN_ATTEMPTS_MAX && !this.#plans.stopped;) {
       const configuration = current()
       const change = configuration && planReturn(configuration, connected())
       if (!change) return

@@ -11,6 +11,7 @@ import type { Configuration } from '../layout/configuration.js'
 import { keepsMemory } from '../layout/replicas.js'
 import type { SuspendProposal } from '../net/messages.js'
 import type { ProposalResult } from './history/configuration-history.js'
+import { OneAtATime } from './one-at-a-time.js'
 
 export interface SuspensionsOptions {
   readonly clock: Clock
@@ -33,38 +34,32 @@ export class Suspensions {
   #waiting = new Map<string, Entry>()
   /** Not before then again. */
   #refusedUntil = 0
-  #running: Promise<void> | null = null
-  #stopped = false
+  readonly #rounds = new OneAtATime(() => this.#round())
 
   constructor(options: SuspensionsOptions) {
     this.#o = options
   }
 
   add(primary: PeerId, { replicas }: SuspendProposal): void {
-    if (this.#stopped || this.#o.clock.now() < this.#refusedUntil) return
+    if (this.#rounds.stopped || this.#o.clock.now() < this.#refusedUntil) return
     for (const { volume, shard, server, allocation, cause } of replicas) {
       const replica: SuspendedReplica = { volume, shard, server, expected: allocation, cause }
       const entry = { replica, primary }
       if (this.#stands(entry)) this.#waiting.set(`${volume}/${shard}/${server}`, entry)
     }
-    if (this.#waiting.size > 0) this.#running ??= this.#run()
+    if (this.#waiting.size > 0) this.#rounds.ask()
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true
-    await this.#running
+  stop(): Promise<void> {
+    return this.#rounds.stop()
   }
 
-  async #run(): Promise<void> {
-    // Proposals of the same turn go together, and those that come while others are voted on.
-    await Promise.resolve()
-    while (!this.#stopped && this.#waiting.size > 0) {
-      const entries = [...this.#waiting.values()].filter(entry => this.#stands(entry))
-      this.#waiting = new Map()
-      // What is left out is said again.
-      if (entries.length > 0) await this.#propose(entries.slice(0, CAUGHT_UP_BATCH))
-    }
-    this.#running = null
+  /** What came in one turn, or while others were voted on. */
+  async #round(): Promise<void> {
+    const entries = [...this.#waiting.values()].filter(entry => this.#stands(entry))
+    this.#waiting = new Map()
+    // What is left out is said again.
+    if (entries.length > 0) await this.#propose(entries.slice(0, CAUGHT_UP_BATCH))
   }
 
   async #propose(entries: readonly Entry[]): Promise<void> {

@@ -252,15 +252,7 @@ export function caughtUp(
   replicas: readonly CaughtUpReplica[],
   epoch: Epoch,
 ): Configuration | Refusal {
-  if (replicas.length === 0) return refuse('no-change', 'No replica has caught up.')
-  if (replicas.length > REALLOCATIONS_PER_CHANGE) {
-    return refuse('too-many', `One change has at most ${REALLOCATIONS_PER_CHANGE} replicas.`)
-  }
-  const draft = new Draft(before)
-  for (const item of replicas) {
-    const old = draft.expect(item)
-    if (isRefusal(old)) return old
-    const current = draft.current(item)
+  return eachReplica(before, { replicas, epoch }, (current, item) => {
     const replica = current.replicas.find(({ server }) => server === item.server)
     if (replica?.state !== 'syncing' || !keepsMemory(before, replica)) {
       return refuse(
@@ -270,13 +262,8 @@ export function caughtUp(
     }
     const rest = current.replicas.filter(other => other !== replica)
     const caught: Replica = { ...replica, state: 'in-sync' }
-    draft.put(item, {
-      ...current,
-      epoch,
-      replicas: [...inSyncOf(current), caught, ...rest.filter(other => other.state === 'syncing')],
-    })
-  }
-  return draft.finish(epoch)
+    return [...inSyncOf(current), caught, ...rest.filter(other => other.state === 'syncing')]
+  })
 }
 
 /**
@@ -289,15 +276,7 @@ export function suspended(
   replicas: readonly SuspendedReplica[],
   epoch: Epoch,
 ): Configuration | Refusal {
-  if (replicas.length === 0) return refuse('no-change', 'No replica is suspended.')
-  if (replicas.length > REALLOCATIONS_PER_CHANGE) {
-    return refuse('too-many', `One change has at most ${REALLOCATIONS_PER_CHANGE} replicas.`)
-  }
-  const draft = new Draft(before)
-  for (const item of replicas) {
-    const old = draft.expect(item)
-    if (isRefusal(old)) return old
-    const current = draft.current(item)
+  return eachReplica(before, { replicas, epoch }, (current, item) => {
     const replica = current.replicas.find(({ server }) => server === item.server)
     if (replica?.state !== 'in-sync') {
       return refuse('not-in-sync', `Shard ${item.shard}: this server has no in-sync copy.`)
@@ -315,7 +294,28 @@ export function suspended(
       )
     }
     const syncing: Replica = { ...replica, state: 'syncing' }
-    draft.put(item, { ...current, epoch, replicas: [...stay, syncing] })
+    return [...stay, syncing]
+  })
+}
+
+/** One replica after the other, each in the allocation as the ones before it have left it. */
+function eachReplica<Item extends CaughtUpReplica>(
+  before: Configuration,
+  { replicas, epoch }: { readonly replicas: readonly Item[]; readonly epoch: Epoch },
+  next: (current: ShardAllocation, item: Item) => readonly Replica[] | Refusal,
+): Configuration | Refusal {
+  if (replicas.length === 0) return refuse('no-change', 'The change names no replica.')
+  if (replicas.length > REALLOCATIONS_PER_CHANGE) {
+    return refuse('too-many', `One change has at most ${REALLOCATIONS_PER_CHANGE} replicas.`)
+  }
+  const draft = new Draft(before)
+  for (const item of replicas) {
+    const old = draft.expect(item)
+    if (isRefusal(old)) return old
+    const current = draft.current(item)
+    const changed = next(current, item)
+    if (isRefusal(changed)) return changed
+    draft.put(item, { ...current, epoch, replicas: changed })
   }
   return draft.finish(epoch)
 }

@@ -13,6 +13,7 @@ import { farBehind, newcomers, stillNew } from '../../layout/movement/newcomers.
 import { planMoves, type ShardsMoved } from '../../layout/movement/plan.js'
 import type { ProposalResult } from '../history/configuration-history.js'
 import type { ReplicatedHistory } from '../history/replicated-history.js'
+import { OneAtATime } from '../one-at-a-time.js'
 import { Absences } from './absences.js'
 
 export interface MovesOptions {
@@ -42,9 +43,7 @@ export class Moves {
   /** In case that the next epoch does not come. */
   #reminder: Timer | null = null
   #refusal = ''
-  #wanted = false
-  #stopped = false
-  #running: Promise<void> | null = null
+  readonly #plans = new OneAtATime(() => this.#plan())
 
   constructor(options: MovesOptions) {
     this.#o = options
@@ -66,18 +65,17 @@ export class Moves {
 
   /** Something has changed that a plan depends on. */
   consider(): void {
-    if (this.#stopped || this.#retry || !this.#o.history.leads) return
-    this.#wanted = true
-    this.#running ??= this.#run()
+    if (this.#retry || !this.#o.history.leads) return
+    this.#plans.ask()
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
+    const stopped = this.#plans.stop()
     for (const leave of this.#leave) leave()
     this.#absences.stop()
     this.#retry?.cancel()
     this.#reminder?.cancel()
-    await this.#running
+    await stopped
   }
 
   #adopt(configuration: Configuration): void {
@@ -88,21 +86,11 @@ export class Moves {
 
   #leading(): Configuration | null {
     const { history } = this.#o
-    return history.leads && !this.#stopped ? history.current() : null
-  }
-
-  async #run(): Promise<void> {
-    // Connections and commits of the same turn are looked at together.
-    await Promise.resolve()
-    while (this.#wanted && !this.#stopped) {
-      this.#wanted = false
-      await this.#plan()
-    }
-    this.#running = null
+    return history.leads && !this.#plans.stopped ? history.current() : null
   }
 
   async #plan(): Promise<void> {
-    for (let attempts = 0; attempts < PLAN_ATTEMPTS_MAX && !this.#stopped;) {
+    for (let attempts = 0; attempts < PLAN_ATTEMPTS_MAX && !this.#plans.stopped;) {
       const changes = this.#next()
       if (changes.length === 0) return
       // Copies and what is given up are decided apart: a refusal of one does not hold up the other.
@@ -135,7 +123,7 @@ export class Moves {
     if (fate !== 'later' || change.shards.length === 1) return fate
     // One shard that may not be touched now does not hold up the others.
     for (const shard of change.shards) {
-      if (this.#stopped) break
+      if (this.#plans.stopped) break
       await this.#propose({ ...change, shards: [shard] })
     }
     return 'later'
@@ -170,13 +158,13 @@ export class Moves {
   }
 
   #soon(): void {
-    if (this.#stopped) return
+    if (this.#plans.stopped) return
     this.#reminder?.cancel()
     this.#reminder = this.#o.clock.after(VOTE_DEADLINE_MS, () => this.consider())
   }
 
   #later(): void {
-    if (this.#stopped || this.#retry) return
+    if (this.#plans.stopped || this.#retry) return
     this.#retry = this.#o.clock.after(MOVES_RETRY_MS, () => {
       this.#retry = null
       this.#avoid.clear()
