@@ -3,6 +3,7 @@
 // one of the words. The last line is `N passed, N failed`; the exit code is 1 if anything failed.
 import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { leftBehind, type Traces } from './helpers/left-behind.js'
@@ -10,8 +11,13 @@ import { leftBehind, type Traces } from './helpers/left-behind.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** A file that takes longer hangs. */
 const FILE_LIMIT_MS = 15 * 60_000
-/** Files at a time that use no kernel resources; end-to-end files run one by one after them. */
+/** Files at a time that use no kernel resources. */
 const PARALLEL = 2
+/**
+ * Those files only compute, and give way to the end-to-end files beside them, which run one by one
+ * and mostly wait.
+ */
+const NICE = 10
 
 interface Outcome {
   readonly passed: number
@@ -46,7 +52,7 @@ function toolStep(name: string, script: string): Step {
   return { name, command: 'npm', arguments: ['run', '--silent', script], checker: true }
 }
 
-function run(step: Step): Promise<Outcome> {
+function run(step: Step, nice: number): Promise<Outcome> {
   return new Promise(resolve => {
     const started = performance.now()
     const child = spawn(step.command, step.arguments, {
@@ -54,6 +60,7 @@ function run(step: Step): Promise<Outcome> {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NODE_ENV: 'test' },
     })
+    if (child.pid !== undefined) setPriority(child.pid, nice)
     const output: string[] = []
     child.stdout.setEncoding('utf8').on('data', (text: string) => output.push(text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => output.push(text))
@@ -84,12 +91,15 @@ function judge(step: Step, text: string, code: number | null): Outcome {
   return { passed, failed: failed + (broken ? 1 : 0) }
 }
 
-async function runAll(steps: readonly Step[], parallel: number): Promise<Outcome> {
+async function runAll(
+  steps: readonly Step[],
+  { parallel, nice }: { readonly parallel: number; readonly nice: number },
+): Promise<Outcome> {
   const queue = [...steps]
   const total = { passed: 0, failed: 0 }
   const worker = async (): Promise<void> => {
     for (let step = queue.shift(); step; step = queue.shift()) {
-      const outcome = await run(step)
+      const outcome = await run(step, nice)
       total.passed += outcome.passed
       total.failed += outcome.failed
     }
@@ -114,11 +124,11 @@ async function main(words: readonly string[]): Promise<void> {
     ['e2e', 'fuse', 'cli'].includes(relative('test', file).split('/')[0] ?? '')
   const tools = words.length === 0 ? [toolStep('types', 'typecheck'), toolStep('lint', 'lint')] : []
   const pure = [...tools, ...files.filter(file => !usesKernel(file)).map(testStep)]
-  const outcomes = [
-    await runAll(pure, PARALLEL),
-    await runAll(files.filter(usesKernel).map(testStep), 1),
-    checkTraces(before),
-  ]
+  const all = await Promise.all([
+    runAll(pure, { parallel: PARALLEL, nice: NICE }),
+    runAll(files.filter(usesKernel).map(testStep), { parallel: 1, nice: 0 }),
+  ])
+  const outcomes = [...all, checkTraces(before)]
   const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0)
   const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0)
   console.log(`${passed} passed, ${failed} failed`)
