@@ -36,7 +36,7 @@ const SETTLING: readonly Mutant[] = [
         replace: 'const missing = new Set<PeerId>()',
       },
     ],
-    caughtBy: 46,
+    caughtBy: 24,
   },
   {
     name: 'settle-forgets-once',
@@ -48,7 +48,7 @@ const SETTLING: readonly Mutant[] = [
         replace: 'const origins = requests.filter(() => false).flatMap(w => w.origins)',
       },
     ],
-    caughtBy: 29,
+    caughtBy: 20,
   },
   {
     name: 'settle-forgets-executed',
@@ -60,7 +60,8 @@ const SETTLING: readonly Mutant[] = [
         replace: '.filter(write => open.some(span => overlap(span, write)) && false)',
       },
     ],
-    caughtBy: 212,
+    mode: 'shared',
+    caughtBy: 3496,
   },
   {
     name: 'settle-keeps-old-list',
@@ -72,7 +73,7 @@ const SETTLING: readonly Mutant[] = [
         replace: '',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 4,
   },
   {
     name: 'syncing-keeps-no-list',
@@ -85,7 +86,7 @@ const SETTLING: readonly Mutant[] = [
       list.add({ ...span, allocation, sequence: message.sequence, origins })`,
       },
     ],
-    caughtBy: 59,
+    caughtBy: 160,
   },
 ]
 
@@ -148,7 +149,7 @@ const SERVING: readonly Mutant[] = [
         replace: '',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 2,
   },
   {
     name: 'no-epoch-check-among-replicas',
@@ -160,7 +161,7 @@ const SERVING: readonly Mutant[] = [
         replace: 'return true',
       },
     ],
-    caughtBy: 8,
+    caughtBy: 80,
   },
   {
     name: 'no-check-after-reading',
@@ -176,7 +177,7 @@ const SERVING: readonly Mutant[] = [
   if (!vouched ||`,
       },
     ],
-    caughtBy: 412,
+    caughtBy: 58,
   },
   {
     name: 'corrupt-is-served',
@@ -207,7 +208,7 @@ const SERVING: readonly Mutant[] = [
       },
     ],
     mode: 'rotten',
-    caughtBy: 532,
+    caughtBy: 136,
   },
 ]
 
@@ -222,7 +223,7 @@ const ONCE: readonly Mutant[] = [
         replace: 'const spans: readonly BlockSpan[] = [write.span]',
       },
     ],
-    caughtBy: 12,
+    caughtBy: 20,
   },
   {
     name: 'no-once-handover',
@@ -234,7 +235,7 @@ const ONCE: readonly Mutant[] = [
         replace: 'return',
       },
     ],
-    caughtBy: 58,
+    caughtBy: 448,
   },
   {
     name: 'once-forgotten-at-once',
@@ -246,7 +247,7 @@ const ONCE: readonly Mutant[] = [
         replace: 'if (writes.executed.delete(request)) this.#size--',
       },
     ],
-    caughtBy: 58,
+    caughtBy: 67,
   },
 ]
 
@@ -275,7 +276,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: "if (!goesOn) this.#emit({ kind: 'catch-up', everything: false })",
       },
     ],
-    caughtBy: 49,
+    caughtBy: 240,
   },
   {
     name: 'compare-newer-only',
@@ -289,7 +290,7 @@ const CATCHING_UP: readonly Mutant[] = [
       if (ours && other && other.epoch <= ours.epoch) continue`,
       },
     ],
-    caughtBy: 16,
+    caughtBy: 6,
   },
   {
     name: 'overwrite-newer',
@@ -301,7 +302,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: 'const take = entry !== undefined',
       },
     ],
-    caughtBy: 1458,
+    caughtBy: 81,
   },
   {
     name: 'counted-without-everything',
@@ -333,7 +334,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: 'await Promise.resolve(store)',
       },
     ],
-    caughtBy: 653,
+    caughtBy: 323,
   },
   {
     name: 'confirm-without-counting',
@@ -345,7 +346,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: 'if (follower.inSync && follower.acknowledged < upTo)',
       },
     ],
-    caughtBy: 5,
+    caughtBy: 75,
   },
   {
     name: 'proposed-is-uncounted',
@@ -357,7 +358,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: "if (follower) follower.counted = 'no'",
       },
     ],
-    caughtBy: 1094,
+    caughtBy: 440,
   },
 ]
 
@@ -372,7 +373,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'const others = state.inSyncOthers()',
       },
     ],
-    caughtBy: 851,
+    caughtBy: 1164,
   },
   {
     name: 'flush-skips-a-replica',
@@ -384,7 +385,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'const others = state.required().slice(1)',
       },
     ],
-    caughtBy: 40,
+    caughtBy: 6,
   },
   {
     name: 'flush-of-the-others-only',
@@ -396,7 +397,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'const own = Promise.resolve().then(',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 5,
   },
   {
     name: 'flush-is-dropped',
@@ -408,7 +409,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'if (this.#flushable) void this.#flushes.join()\n    return Promise.resolve()',
       },
     ],
-    caughtBy: 9,
+    caughtBy: 6,
   },
   {
     name: 'flush-under-way-is-joined',
@@ -422,7 +423,7 @@ const FLUSHING: readonly Mutant[] = [
       },
     ],
     mode: 'exclusive',
-    caughtBy: 4760,
+    caughtBy: 1891,
   },
   {
     name: 'flush-of-own-writes-only',
@@ -434,7 +435,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'this.unflushed',
       },
     ],
-    caughtBy: 21,
+    caughtBy: 18,
   },
   {
     name: 'no-replay',
@@ -446,7 +447,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: '',
       },
     ],
-    caughtBy: 9,
+    caughtBy: 11,
   },
   {
     name: 'replay-not-first',
@@ -458,7 +459,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'if (this.#shard.replaying && !this.#call.replay && this.#needed < 0) {',
       },
     ],
-    caughtBy: 9,
+    caughtBy: 107,
   },
   {
     name: 'replay-over-newer',
@@ -471,7 +472,7 @@ const FLUSHING: readonly Mutant[] = [
       },
     ],
     mode: 'exclusive',
-    caughtBy: 1351,
+    caughtBy: 182,
   },
   {
     name: 'no-generation-check',
