@@ -460,15 +460,15 @@ export const CLIENTS_ARE_QUIET_AFTER_MS = 500
 export const PATIENCE_FAILING_MS = 1_000
 export const PATIENCE_UNREACHABLE_MS = LEASE_MS + LEASE_MARGIN_MS + DOWN_RETRY_MS
 export const PATIENCE_STUCK_MS = 20_000
+/** How often it looks, while it waits. */
+export const PATIENCE_INTERVAL_MS = 1_000
+/** Managers that refused to go on without replicas are not asked again before this. */
+export const SUSPEND_AGAIN_MS = 2_000
 /**
  * A storage server whose disk has refused a configuration this often in a row asks for no lease any
  * more, so that the others go on without it: less than a second, and no single error.
  */
 export const ADOPTION_FAILURES_MAX = 3
-/** How often it looks, while it waits. */
-export const PATIENCE_INTERVAL_MS = 1_000
-/** Managers that refused to go on without replicas are not asked again before this. */
-export const SUSPEND_AGAIN_MS = 2_000
 /** A syncing replica that has caught up says so until a configuration makes it in-sync. */
 export const CAUGHT_UP_INTERVAL_MS = 2_000
 /** Reads of one request repair blocks at most this often before they give up. */

@@ -200,13 +200,8 @@ export function nullable<T>(inner: Codec<T>): Codec<T | null> {
 
 /** One of a few words, as its place in the list: append only. */
 export function word<const W extends string>(words: readonly W[]): Codec<W> {
-  return numbered(new Map(words.map((one, place) => [one, place])))
-}
-
-/** One of a few words, as its number. */
-function numbered<W extends string>(numbers: ReadonlyMap<W, number>): Codec<W> {
-  const words = new Map([...numbers].map(([one, number]) => [number, one]))
-  assert(words.size === numbers.size, 'every word has its own number')
+  const numbers = new Map(words.map((one, place) => [one, place]))
+  assert(numbers.size === words.length, 'every word stands once')
   return {
     preencode: state => c.uint8.preencode(state, 0),
     encode(state, value) {
@@ -215,7 +210,7 @@ function numbered<W extends string>(numbers: ReadonlyMap<W, number>): Codec<W> {
       c.uint8.encode(state, number)
     },
     decode(state) {
-      return words.get(c.uint8.decode(state)) ?? malformed('an unknown word')
+      return words[c.uint8.decode(state)] ?? malformed('an unknown word')
     },
   }
 }
@@ -247,15 +242,11 @@ type Variants<U extends { readonly kind: string }> = {
 }
 
 /**
- * A union by `kind`: the number of the kind, then the fields of that kind. The number is its place
- * in `variants`, or what `numbers` says. Append only.
+ * A union by `kind`: the number of the kind, which is its place in `variants`, then the fields of
+ * that kind. Append only.
  */
-export function union<U extends { readonly kind: string }>(
-  variants: Variants<U>,
-  numbers: { readonly [K in U['kind']]?: number } = {},
-): Codec<U> {
-  const kinds = Object.keys(variants) as U['kind'][]
-  const kind = numbered(new Map(kinds.map((name, place) => [name, numbers[name] ?? place])))
+export function union<U extends { readonly kind: string }>(variants: Variants<U>): Codec<U> {
+  const kind = word(Object.keys(variants) as U['kind'][])
   const codecOf = (name: U['kind']): Codec<unknown> => variants[name]
   return {
     preencode(state, value) {
