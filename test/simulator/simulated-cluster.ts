@@ -21,7 +21,7 @@ import { ConfigurationBook } from './check/configuration-book.js'
 import { Fencing } from './check/fencing.js'
 import { MortalClock } from './mortal-clock.js'
 import { streamOf, type SeededRandom } from './seeded-random.js'
-import { SimulatedDisk } from './simulated-disk.js'
+import { DISKS, FAST_DISK, SimulatedDisk, type Latency } from './simulated-disk.js'
 import { SimulatedSwarm, type SimulatedNetwork } from './simulated-network.js'
 import { brief, Trace, type Sink } from './trace.js'
 import { VirtualClock } from './virtual-clock.js'
@@ -93,6 +93,8 @@ export interface ClusterOptions {
   readonly managers?: number
   /** Default: longer than any story. */
   readonly rebuildAfter?: number
+  /** Of storage servers: all fast, or each of any kind; fast by default. */
+  readonly disks?: 'fast' | 'any'
   readonly sink?: Sink | null
 }
 
@@ -106,6 +108,7 @@ export class SimulatedCluster {
   /** Of the processes themselves. */
   readonly #random: SeededRandom
   readonly #disks: SeededRandom
+  readonly #kinds: readonly Latency[]
   readonly #hosts = new Map<string, Host>()
   readonly #names = new Map<PeerId, string>()
   readonly #managers = new Map<string, ManagerProcess>()
@@ -118,11 +121,13 @@ export class SimulatedCluster {
     seed,
     sink = null,
     rebuildAfter = LONG_MS,
+    disks = 'fast',
   }: Omit<ClusterOptions, 'servers' | 'managers'>) {
     this.#seed = seed
     this.#rebuildAfter = rebuildAfter
     this.#random = this.stream('processes')
     this.#disks = this.stream('disks')
+    this.#kinds = disks === 'any' ? DISKS : [FAST_DISK]
     this.trace = new Trace(this.clock, sink)
     this.swarm = new SimulatedSwarm({ clock: this.clock, random: this.stream('network') })
     this.#fencing = new Fencing(this.book, server => incarnation(this.#hostOf(server).starts))
@@ -453,7 +458,8 @@ export class SimulatedCluster {
     if (known) return known
     // Identities in the order of their making, so that a seed gives the same ones again.
     const id = peerId((this.#hosts.size + 1).toString(16).padStart(64, '0'))
-    const disk = new SimulatedDisk({ clock: this.clock, random: this.#disks })
+    const latency = kind === 'storage' ? this.#disks.pick(this.#kinds) : FAST_DISK
+    const disk = new SimulatedDisk({ clock: this.clock, random: this.#disks, latency })
     const host = { id, name, kind, disk, starts: 0 }
     this.#hosts.set(name, host)
     this.#names.set(id, name)

@@ -21,7 +21,7 @@ export interface SimulatedDiskOptions {
   readonly latency?: Latency
 }
 
-interface Latency {
+export interface Latency {
   readonly read: number
   readonly write: number
   readonly sync: number
@@ -35,7 +35,14 @@ export interface Choice {
 type Operation = 'open' | 'read' | 'write' | 'sync' | 'truncate' | 'rename' | 'remove' | 'folder'
 
 export const NO_LATENCY: Latency = { read: 0, write: 0, sync: 0 }
-const DEFAULT_LATENCY: Latency = { read: 0.1, write: 0.02, sync: 1.5 }
+export const FAST_DISK: Latency = { read: 0.1, write: 0.02, sync: 1.5 }
+/** Where syncs take long, more is written and acknowledged while one is under way. */
+export const DISKS: readonly Latency[] = [
+  FAST_DISK,
+  FAST_DISK,
+  { read: 0.1, write: 0.02, sync: 5 },
+  { read: 0.3, write: 0.05, sync: 15 },
+]
 /** A new one each time: a shared one would keep all who ever waited for it in memory. */
 const never = (): Promise<never> => new Promise(() => undefined)
 
@@ -55,7 +62,7 @@ export class SimulatedDisk implements Disk {
   constructor(options: SimulatedDiskOptions) {
     this.#options = options
     this.#capacity = options.capacity ?? 2 ** 40
-    this.#latency = options.latency ?? DEFAULT_LATENCY
+    this.#latency = options.latency ?? FAST_DISK
     this.#names = new SimulatedNames()
   }
 
@@ -128,7 +135,7 @@ export class SimulatedDisk implements Disk {
 
   /** From now on: null is as it was made. Operations under way keep their time. */
   setLatency(latency: Latency | null): void {
-    this.#latency = latency ?? this.#options.latency ?? DEFAULT_LATENCY
+    this.#latency = latency ?? this.#options.latency ?? FAST_DISK
   }
 
   // ---- Disk ------------------------------------------------------------------------------------

@@ -310,6 +310,11 @@ const CATCHING_UP: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replication/replication-queue.ts',
+        find: 'if (applied < follower.skipped || applied < this.#base()) return false',
+        replace: '',
+      },
+      {
+        file: 'storage/replication/replication-queue.ts',
         find: "follower.counted !== 'counted' || follower.acknowledged < follower.target",
         replace: "follower.counted !== 'counted'",
       },
@@ -373,6 +378,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'const others = state.inSyncOthers()',
       },
     ],
+    mode: 'exclusive',
     caughtBy: 1164,
   },
   {

@@ -1,4 +1,4 @@
-// What happens next in a run: an act, drawn from its seed. Half of the acts are plots, the others
+// What happens next in a run: an act, drawn from its seed. Most of the acts are plots, the others
 // are made of steps at random.
 import type { OperationName } from '../../../src/net/operations.js'
 import type { SeededRandom } from '../seeded-random.js'
@@ -21,7 +21,7 @@ import {
 
 const PLOTS: Readonly<Record<Mode, readonly Plot[]>> = {
   shared: SHARD_PLOTS,
-  exclusive: [...SHARD_PLOTS, ...Array.from({ length: 3 }, () => POWER_PLOTS).flat()],
+  exclusive: [...SHARD_PLOTS, ...POWER_PLOTS],
   rotten: [...SHARD_PLOTS, ...Array.from({ length: 4 }, () => ROTTEN_PLOTS).flat()],
 }
 
@@ -66,7 +66,7 @@ export function drawAct(
   { mode, council }: { readonly mode: Mode; readonly council: boolean },
 ): readonly Step[] {
   const plots = council && random.chance(0.5) ? COUNCIL_PLOTS : PLOTS[mode]
-  if (plots === COUNCIL_PLOTS || random.chance(0.65)) {
+  if (plots === COUNCIL_PLOTS || random.chance(0.7)) {
     return random
       .pick(plots)(random)
       .filter(step => step !== null)

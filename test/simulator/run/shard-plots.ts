@@ -9,6 +9,7 @@ import {
   maybe,
   MEND,
   nth,
+  often,
   on,
   pause,
   powerCut,
@@ -61,7 +62,7 @@ export const SHARD_PLOTS: readonly Plot[] = [
     snap('C', 'P'),
   ],
   // So, while a replica restarts, is taken in again, and becomes the primary; others write on.
-  random => [
+  ...often(2, random => [
     cut('P', 'C', 'ages'),
     on('write', 'answered', 'P', 'C'),
     kill('F', 'none'),
@@ -74,9 +75,9 @@ export const SHARD_PLOTS: readonly Plot[] = [
     maybe(random, 0.7, on('write', 'answered', 'F', 'C')),
     MEND,
     snap('C', 'P'),
-  ],
+  ]),
   // Committed, but a follower is not told, nor is the client; that follower becomes the primary.
-  random => [
+  ...often(3, random => [
     cut('P', 'C', 'ages'),
     on('write', 'arrived', 'P', 'C'),
     on('replicate', 'arrived', 'F'),
@@ -91,7 +92,7 @@ export const SHARD_PLOTS: readonly Plot[] = [
     maybe(random, 0.7, on('write', 'answered', 'F', 'C')),
     MEND,
     snap('C', 'P'),
-  ],
+  ]),
   // Catching up, with trouble in the middle.
   random => [
     kill('F', 'none'),
@@ -157,7 +158,7 @@ export const SHARD_PLOTS: readonly Plot[] = [
     WORK,
   ],
   // The same, and trouble at the moment of the decision.
-  random => [
+  ...often(2, random => [
     ...(random.chance(0.5)
       ? apart(['P'], ['F'], 'ages')
       : [refuse(random.pick(['P', 'F', 'F']), 'long')]),
@@ -171,7 +172,7 @@ export const SHARD_PLOTS: readonly Plot[] = [
     WORK,
     maybe(random, 0.5, on('caught-up', 'arrived')),
     maybe(random, 0.5, WORK),
-  ],
+  ]),
   // Out of reach of all but one client, which goes on reading; the others are without it from when
   // its lease is over on, not before.
   random => [
@@ -189,41 +190,41 @@ export const SHARD_PLOTS: readonly Plot[] = [
 /** Where all servers may lose their memory. */
 export const POWER_PLOTS: readonly Plot[] = [
   // Flushed, and all power is gone.
-  random => [
+  ...often(2, random => [
     maybe(random, 0.3, kill('F', 'none')),
     FLUSHED,
     maybe(random, 0.5, kill('C')),
     powerCut(random.pick(['P', 'F', 'G'])),
-  ],
+  ]),
   // FLUSHes and writes overlap; of what was acknowledged last only the disks know.
-  random => [
+  ...often(6, random => [
     FLUSHES,
     pause('short'),
     FLUSHED,
     maybe(random, 0.5, FLUSHED),
     kill('C'),
     powerCut(random.pick(['P', 'F', 'G'])),
-  ],
+  ]),
   // Flushed while a replica was away. It comes back, counts, and is the first of all to return.
-  random => [
+  ...often(2, random => [
     kill('F', random.pick(['short', 'middle'])),
     maybe(random, 0.5, WORK),
     FLUSHED,
     on('caught-up-proposal', 'arrived', 'M'),
     on('configuration', 'arrived', 'F'),
     powerCut('F'),
-  ],
+  ]),
   // A FLUSH while a replica is about to become in-sync; it is the one that comes back first.
-  random => [
+  ...often(2, random => [
     kill('F', 'none'),
     on('caught-up', random.pick(['arrived', 'returned'] as const)),
     maybe(random, 0.7, FLUSHED),
     maybe(random, 0.8, on('configuration', 'arrived', 'F')),
     maybe(random, 0.5, pause('short')),
     powerCut('F'),
-  ],
+  ]),
   // The same, and its becoming in-sync takes its time.
-  random => [
+  ...often(4, random => [
     kill('F', 'none'),
     on('caught-up', 'answered', 'P'),
     cut('P', 'M', 'ages'),
@@ -235,18 +236,18 @@ export const POWER_PLOTS: readonly Plot[] = [
     on('configuration', 'arrived', 'F'),
     maybe(random, 0.5, kill('C')),
     powerCut('F'),
-  ],
+  ]),
   // Memory is lost while writes are under way, and not everybody knows at once.
-  random => [
+  ...often(2, random => [
     maybe(random, 0.5, cut('M', 'C')),
     on('write', random.pick(['arrived', 'answered'] as const)),
     { kind: 'power cut' },
     maybe(random, 0.5, pause('short')),
     maybe(random, 0.4, { kind: 'power cut' }),
     maybe(random, 0.2, kill('C')),
-  ],
+  ]),
   // The answer to a write is still on its way when nobody remembers that write any more.
-  random => [
+  ...often(5, random => [
     maybe(random, 0.6, FLUSHED),
     cut('P', 'C', random.pick(['middle', 'ages'])),
     on('write', 'answered', 'P', 'C'),
@@ -255,9 +256,9 @@ export const POWER_PLOTS: readonly Plot[] = [
     maybe(random, 0.5, on('write', 'sent', 'C')),
     MEND,
     maybe(random, 0.3, { kind: 'power cut' }),
-  ],
+  ]),
   // A write that nobody was told of may have survived; the client dies while it repeats older ones.
-  random => [
+  ...often(3, random => [
     nth(2 + random.below(4), written('C')),
     cut('P', 'C', 'ages'),
     WORK,
@@ -265,7 +266,7 @@ export const POWER_PLOTS: readonly Plot[] = [
     powerCut(random.pick(['P', 'F', 'G'])),
     nth(1 + random.below(2), written('C')),
     kill('C'),
-  ],
+  ]),
 ]
 
 /** Where one server rots. */

@@ -87,6 +87,11 @@ export function maybe(random: SeededRandom, chance: number, step: Step): Step | 
   return random.chance(chance) ? step : null
 }
 
+/** Plots whose rules show rarely are played more often. */
+export function often(weight: number, plot: Plot): readonly Plot[] {
+  return Array.from({ length: weight }, () => plot)
+}
+
 /** Both ways. */
 export function apart(a: readonly Player[], b: readonly Player[], time: Duration): readonly Step[] {
   return a.flatMap(x => b.flatMap(y => [cut(x, y, time), cut(y, x, time)]))
