@@ -11,6 +11,8 @@ import type { Mode } from './shape.js'
 const DECIDED_MS = 6_000
 /** Whoever is out of reach of another server for longer may be suspended. */
 const SUSPENDED_AFTER_MS = 1_000
+/** Until a link that broke is there again; longer if the wire is cut when it is tried. */
+const LINKED_AGAIN_MS = 5_000
 
 export class Caution {
   readonly #cluster: SimulatedCluster
@@ -38,6 +40,10 @@ export class Caution {
     return this.#isManager(a) || duration <= SUSPENDED_AFTER_MS || this.#allThere()
   }
 
+  mayBreak(a: PeerId, b: PeerId): boolean {
+    return this.#mode !== 'rotten' || this.#isOutside(a) || this.#isOutside(b) || this.#allThere()
+  }
+
   /** A disk may take nothing for a while. */
   get mayRefuse(): boolean {
     return this.#mode !== 'rotten' || this.#allThere()
@@ -54,6 +60,12 @@ export class Caution {
     if (this.#isManager(a) || lasts) this.refuses(b, duration)
   }
 
+  /** Servers without a link between them may be suspended before they have one again. */
+  isBroken(a: PeerId, b: PeerId): void {
+    if (this.#mode !== 'rotten' || this.#isOutside(a) || this.#isOutside(b)) return
+    this.isCut(a, b, LINKED_AGAIN_MS)
+  }
+
   /** Its disk takes nothing for so long; Infinity until refusesNoMore(). */
   refuses(server: PeerId, duration: number): void {
     const until = this.#cluster.clock.now() + duration + DECIDED_MS
@@ -62,6 +74,11 @@ export class Caution {
 
   refusesNoMore(server: PeerId): void {
     this.#doubtful.set(server, this.#cluster.clock.now() + DECIDED_MS)
+  }
+
+  /** Not a storage server. */
+  #isOutside(id: PeerId): boolean {
+    return !this.#cluster.serverNames.some(name => this.#cluster.idOf(name) === id)
   }
 
   #isManager(id: PeerId): boolean {

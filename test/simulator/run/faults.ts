@@ -207,8 +207,9 @@ export class Faults {
   }
 
   #break(a?: PeerId, b?: PeerId): void {
-    if (!a || !b || a === b) return
+    if (!a || !b || a === b || !this.#caution.mayBreak(a, b)) return
     this.#note('link broken')
+    this.#caution.isBroken(a, b)
     this.#o.cluster.swarm.break(a, b)
   }
 
