@@ -24,11 +24,13 @@ export async function hunt(
   let seeds = 0
   try {
     const order = [mutant.caughtBy, ...rest]
-    for await (const { seed, findings } of runSeeds({
+    for await (const { seed, findings, died } of runSeeds({
       ...{ seeds: order, root },
       ...(workers === undefined ? {} : { workers }),
     })) {
       seeds++
+      // Where nothing can run every mutant would look caught.
+      if (died) throw new Error(`mutant ${mutant.name}, seed ${seed}: ${findings[0]}`)
       if (findings.length > 0) return { caughtBy: seed, seeds, finding: findings[0]! }
     }
     return { caughtBy: null, seeds, finding: '' }

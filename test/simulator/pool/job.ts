@@ -19,11 +19,13 @@ export interface Result {
   readonly hash: string
   /** The process cannot be used any more. */
   readonly fatal: boolean
+  /** The process has ended by itself: it may never have run the seed. */
+  readonly died: boolean
 }
 
 export function failure(seed: number, error: unknown): Result {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   const findings = text.split('\n')
   const nothing = { unproved: 0, operations: 0, faults: [], time: 0, hash: '' }
-  return { seed, findings, ...nothing, fatal: true }
+  return { seed, findings, ...nothing, fatal: true, died: false }
 }

@@ -75,7 +75,9 @@ class Worker {
         end(failure(job.seed, `it did not end within ${SEED_LIMIT_MS / 1000} s`))
       }, SEED_LIMIT_MS)
       process.on('message', end)
-      process.on('exit', code => end(failure(job.seed, `the process ended with ${code}`)))
+      process.on('exit', code => {
+        end({ ...failure(job.seed, `the process ended with ${code}`), died: true })
+      })
       process.send(job)
     })
   }

@@ -17,7 +17,7 @@ async function run({ seed, trace }: Job): Promise<Result> {
   try {
     const outcome = await runSeed(seed, trace === 'off' ? null : sink)
     const faults = [...outcome.faults]
-    return { seed, ...outcome, faults, hash: hash.digest('hex'), fatal: false }
+    return { seed, ...outcome, faults, hash: hash.digest('hex'), fatal: false, died: false }
   } catch (error) {
     // The clusters of other seeds have nothing to do with this one.
     return { ...failure(seed, error), fatal: false }
