@@ -122,6 +122,14 @@ export class TestCluster {
     await this.#launch(name, ['mount', mountPoint, ...this.#mountFlags, ...more])
   }
 
+  /** A loop device on the image of a volume. */
+  async attach(volume = 'data'): Promise<string> {
+    const words = ['attach', volume, '--mount', this.mountPoint]
+    const { device } = (await this.json(words)) as { readonly device: string }
+    this.undoLater(() => runTool('losetup', ['-d', device]))
+    return device
+  }
+
   mountPointOf(mount: string): string {
     return join(this.folder, mount)
   }
