@@ -1,5 +1,5 @@
-// Faults of single processes of a cluster on a test network, as chance has it: which, whose, and for
-// how long is drawn from a seed; each fault is over when strike() returns. All kinds are drawn
+// Faults of single processes of a cluster on a test network, as chance has it: which, whose, and
+// for how long is drawn from a seed; each fault is over when strike() returns. All kinds are drawn
 // equally often, and half of the times are longer than a lease.
 import { LEASE_MARGIN_MS, LEASE_MS } from '../../src/base/limits.js'
 import type { SeededRandom } from '../simulator/seeded-random.js'
