@@ -40,6 +40,7 @@ export interface ClusterOptions {
   readonly managers?: number
   readonly mountFlags?: readonly string[]
   readonly hosts?: TestHosts
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 export class TestCluster {
@@ -67,6 +68,7 @@ export class TestCluster {
     )
     this.#mountFlags = options.mountFlags ?? []
     this.#hosts = options.hosts ?? null
+    Object.assign(this.#environment, options.environment)
     this.undoLater(() => rmSync(this.folder, { recursive: true, force: true }))
     t.teardown(() => this.#teardown())
   }
