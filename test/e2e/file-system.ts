@@ -1,5 +1,5 @@
-// An ext4 on a loop device over the beginning of a volume; the end of the volume is left to those
-// who read and write the image beside it. A file of random content is in it from the beginning.
+// An ext4 on a loop device over the beginning of the volume `data`; the end of the volume is left
+// to those who read and write the image beside it. A file of random content is in it all along.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { TestCluster } from './cluster.js'
@@ -8,7 +8,6 @@ import { mustRun, runTool, type Outcome } from './tools.js'
 const MiB = 2 ** 20
 
 export interface FileSystemOptions {
-  readonly volume: string
   readonly mebibytes: number
   /** Of the file that is in it. */
   readonly filled: number
@@ -18,25 +17,26 @@ export class FileSystem {
   readonly folder: string
   readonly #device: string
   readonly #image: string
+  /** Of the file that is in it. */
   #sum = ''
 
-  private constructor(cluster: TestCluster, volume: string, device: string) {
-    this.folder = join(cluster.folder, `files-${volume}`)
-    this.#image = cluster.image(volume)
+  private constructor(cluster: TestCluster, device: string) {
+    this.folder = join(cluster.folder, 'files')
+    this.#image = cluster.image('data')
     this.#device = device
   }
 
   static async make(cluster: TestCluster, options: FileSystemOptions): Promise<FileSystem> {
-    const { volume, mebibytes, filled } = options
-    const device = await cluster.attach(volume)
-    const files = new FileSystem(cluster, volume, device)
+    const { mebibytes, filled } = options
+    const device = await cluster.attach()
+    const files = new FileSystem(cluster, device)
     await mustRun('mkfs.ext4', ['-q', '-F', device, `${mebibytes}M`])
     mkdirSync(files.folder)
     cluster.undoLater(() => runTool('umount', ['-l', files.folder]))
     await mustRun('mount', [device, files.folder])
     const words = ['if=/dev/urandom', `of=${files.path('filled')}`, `bs=${MiB}`, `count=${filled}`]
     await mustRun('dd', [...words, 'conv=fsync', 'status=none'])
-    files.#sum = await files.#sumNow()
+    files.#sum = await sha256(`cat ${files.path('filled')}`)
     return files
   }
 
@@ -50,20 +50,17 @@ export class FileSystem {
     return Number(readFileSync(counter, 'utf8'))
   }
 
-  /** Read from the volume again: what was cached goes with the mount. */
-  async isIntact(): Promise<boolean> {
-    await mustRun('umount', [this.folder])
-    await mustRun('mount', ['-o', 'ro', this.#device, this.folder])
-    return (await this.#sumNow()) === this.#sum
-  }
-
-  /** When it is detached. */
+  /** When it is detached, and from the image: nothing that was cached helps. */
   check(): Promise<Outcome> {
     return runTool('fsck.ext4', ['-fn', this.#image])
   }
 
-  async #sumNow(): Promise<string> {
-    const [sum = ''] = (await mustRun('sha256sum', [this.path('filled')])).split(' ')
-    return sum
+  /** So is this. */
+  async isIntact(): Promise<boolean> {
+    return (await sha256(`debugfs -R 'cat /filled' ${this.#image}`)) === this.#sum
   }
+}
+
+function sha256(source: string): Promise<string> {
+  return mustRun('sh', ['-c', `${source} | sha256sum`])
 }
