@@ -31,13 +31,6 @@ async function firstByte(path: string): Promise<number> {
   return Number(shown)
 }
 
-async function attach(cluster: TestCluster, mount: string, ...more: string[]): Promise<string> {
-  const words = ['attach', 'data', '--mount', cluster.mountPointOf(mount), ...more]
-  const { device } = (await cluster.json(words)) as { readonly device: string }
-  cluster.undoLater(() => runTool('losetup', ['-d', device]))
-  return device
-}
-
 test('one writer: refused, read meanwhile, taken over, killed', async t => {
   const cluster = await TestCluster.start(t)
   await cluster.json(['volume', 'create', 'data', '--size', '64M', '--replicas', '3'])
@@ -57,13 +50,13 @@ test('one writer: refused, read meanwhile, taken over, killed', async t => {
   t.equal((await cluster.run(['volume', 'delete', 'data'])).code, 5, 'it is not deleted either')
   t.equal((await show()).attachments.length, 1)
 
-  const readOnly = await attach(cluster, 'mount-2', '--read-only')
+  const readOnly = await cluster.attach('mount-2', ['--read-only'])
   t.equal(await firstByte(readOnly), 1, 'others may read')
   await write(first, 2)
   t.equal(await firstByte(readOnly), 2, 'and see what is written at once')
   await cluster.json(['detach', readOnly])
 
-  const device = await attach(cluster, 'mount-2', '--takeover')
+  const device = await cluster.attach('mount-2', ['--takeover'])
   t.equal(await firstByte(device), 2)
   t.equal(await codeOf(write(first, 3)), 'EIO', 'the first one cannot write any more')
   await mustRun('dd', ['if=/dev/urandom', `of=${device}`, 'bs=1M', 'count=4', 'oflag=direct'])
@@ -75,7 +68,7 @@ test('one writer: refused, read meanwhile, taken over, killed', async t => {
   await cluster.json(['detach', device])
   t.deepEqual((await show()).attachments, [], 'detach gives it back before it returns')
   await codeOf(first.close())
-  const again = await attach(cluster, 'mount')
+  const again = await cluster.attach('mount')
   t.ok(again, 'the first one may have it again when it has closed it')
   await cluster.json(['detach', again])
   await eventually('it is free', async () => (await show()).attachments.length === 0)
@@ -114,7 +107,7 @@ test('a mount that stands still, and wakes up after another has taken over', asy
   process.kill(stopped, 'SIGSTOP')
   const wake = (): boolean => cluster.isRunning('mount') && process.kill(stopped, 'SIGCONT')
   cluster.stopFirst(wake)
-  const device = await attach(cluster, 'mount-2', '--takeover')
+  const device = await cluster.attach('mount-2', ['--takeover'])
   const whole = ['bs=1M', 'count=64', 'oflag=direct', 'status=none']
   await mustRun('dd', ['if=/dev/urandom', `of=${device}`, ...whole])
   // Past the cache of the loop device.

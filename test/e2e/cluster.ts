@@ -3,9 +3,9 @@
 // registered for teardown where it is made, and undone newest first, also when the test fails.
 // Processes are named: managers m1, m2…; storage servers a, b, c…; mounts, `mount` by default.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tape'
@@ -40,6 +40,7 @@ export interface ClusterOptions {
   readonly managers?: number
   readonly mountFlags?: readonly string[]
   readonly hosts?: TestHosts
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 export class TestCluster {
@@ -67,6 +68,7 @@ export class TestCluster {
     )
     this.#mountFlags = options.mountFlags ?? []
     this.#hosts = options.hosts ?? null
+    Object.assign(this.#environment, options.environment)
     this.undoLater(() => rmSync(this.folder, { recursive: true, force: true }))
     t.teardown(() => this.#teardown())
   }
@@ -120,6 +122,14 @@ export class TestCluster {
     this.undoLater(() => runTool('umount', ['-l', mountPoint]))
     mkdirSync(mountPoint, { recursive: true })
     await this.#launch(name, ['mount', mountPoint, ...this.#mountFlags, ...more])
+  }
+
+  /** A loop device on the image of the volume `data`. */
+  async attach(mount = 'mount', more: readonly string[] = []): Promise<string> {
+    const words = ['attach', 'data', '--mount', this.mountPointOf(mount), ...more]
+    const { device } = (await this.json(words)) as { readonly device: string }
+    this.undoLater(() => this.#detach(device))
+    return device
   }
 
   mountPointOf(mount: string): string {
@@ -235,6 +245,15 @@ export class TestCluster {
 
   #at(name: string, command: readonly string[]): readonly string[] {
     return this.#hosts?.commandAt(name, command) ?? command
+  }
+
+  /** Only while it is ours: another test may have got a device of the same name since. */
+  async #detach(device: string): Promise<void> {
+    const entry = `/sys/block/${basename(device)}/loop/backing_file`
+    const file = existsSync(entry) ? readFileSync(entry, 'utf8').trim() : ''
+    // Without its mount it shows the path within that.
+    const ours = file.startsWith(`${this.folder}/`) || file.startsWith('/data.img')
+    if (ours) await runTool('losetup', ['-d', device])
   }
 
   async #launch(name: string, words: readonly string[]): Promise<string> {

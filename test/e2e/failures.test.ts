@@ -125,7 +125,7 @@ test('the mount killed under a mounted ext4 is cleaned up, and a new one works',
   await cluster.startMount()
   const files = join(cluster.folder, 'files')
   mkdirSync(files)
-  const first = await attach(cluster)
+  const first = await cluster.attach()
   await mustRun('mkfs.ext4', ['-q', '-F', first])
   await mustRun('mount', [first, files])
   cluster.undoLater(() => runTool('umount', ['-l', files]))
@@ -136,7 +136,7 @@ test('the mount killed under a mounted ext4 is cleaned up, and a new one works',
   await within('unmount', cluster.json(['unmount', cluster.mountPoint]))
   t.notOk(readFileSync('/proc/self/mounts', 'utf8').includes(cluster.folder), 'nothing is mounted')
   await cluster.startMount()
-  const second = await attach(cluster)
+  const second = await cluster.attach()
   // The journal is replayed by the first mount; only then is a check of a dead system clean.
   await mustRun('mount', [second, files])
   t.equal(readFileSync(join(files, 'kept'), 'utf8'), 'synced', 'the synced file is there')
@@ -145,10 +145,3 @@ test('the mount killed under a mounted ext4 is cleaned up, and a new one works',
   t.equal(fsck.code, 0, `fsck is clean ${fsck.stderr}`)
   await cluster.json(['detach', 'data'])
 })
-
-async function attach(cluster: TestCluster): Promise<string> {
-  const words = ['attach', 'data', '--mount', cluster.mountPoint]
-  const { device } = (await cluster.json(words)) as { readonly device: string }
-  cluster.undoLater(() => runTool('losetup', ['-d', device]))
-  return device
-}

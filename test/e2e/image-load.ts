@@ -26,13 +26,19 @@ interface Place {
   readonly size: number
 }
 
+interface FioPlace extends Place {
+  /** Further options of fio. */
+  readonly more?: readonly string[]
+}
+
 export class FioVerify {
   #stopping = false
   #child: ChildProcess | null = null
   #passes = 0
+  #longest = 0
   readonly #done: Promise<string | null>
 
-  constructor(owner: LoadOwner, place: Place) {
+  constructor(owner: LoadOwner, place: FioPlace) {
     this.#done = this.#repeat(place)
     owner.stopFirst(() => this.#child?.kill('SIGKILL'))
   }
@@ -42,13 +48,18 @@ export class FioVerify {
     return this.#passes
   }
 
+  /** The longest read, write or fsync of whole passes, its time in queues included. */
+  get longestMs(): number {
+    return Math.round(this.#longest)
+  }
+
   /** Finishes the pass under way; what fio said if one failed, or null. */
   stop(): Promise<string | null> {
     this.#stopping = true
     return within('fio finishes its pass', this.#done, PASS_LIMIT_MS)
   }
 
-  async #repeat(place: Place): Promise<string | null> {
+  async #repeat(place: FioPlace): Promise<string | null> {
     do {
       const failure = await this.#pass(place)
       if (failure !== null) return failure
@@ -57,14 +68,15 @@ export class FioVerify {
     return null
   }
 
-  #pass({ image, offset, size }: Place): Promise<string | null> {
+  #pass({ image, offset, size, more = [] }: FioPlace): Promise<string | null> {
     const words = [
       ...['--name=verify', '--rw=randwrite', '--bs=4k', '--ioengine=libaio', '--iodepth=16'],
       ...['--direct=1', '--fsync=256', '--verify=crc32c', '--do_verify=1', '--verify_fatal=1'],
-      '--verify_state_save=0',
+      // One process, so that killing it kills all of it.
+      ...['--verify_state_save=0', '--thread', '--output-format=json'],
       // Another seed for each pass: what an earlier one left would not verify.
       ...[`--randseed=${this.#passes + 1}`, `--filename=${image}`],
-      ...[`--offset=${offset}`, `--size=${size}`],
+      ...[`--offset=${offset}`, `--size=${size}`, ...more],
     ]
     return new Promise(resolve => {
       const child = (this.#child = spawn('fio', words, { stdio: ['ignore', 'pipe', 'pipe'] }))
@@ -72,11 +84,29 @@ export class FioVerify {
       child.stdout.setEncoding('utf8').on('data', (text: string) => output.push(text))
       child.stderr.setEncoding('utf8').on('data', (text: string) => output.push(text))
       child.once('close', (code, signal) => {
+        if (code === 0) this.#longest = Math.max(this.#longest, longestOf(output.join('')))
         const failed = `fio ended with ${signal ?? code} in pass ${this.#passes}`
         resolve(code === 0 ? null : `${failed}:\n${output.join('')}`)
       })
     })
   }
+}
+
+interface Latency {
+  readonly max: number
+}
+
+interface FioJob {
+  readonly read: { readonly clat_ns: Latency }
+  readonly write: { readonly clat_ns: Latency }
+  readonly sync: { readonly lat_ns: Latency }
+}
+
+/** Milliseconds, from what fio prints as JSON. */
+function longestOf(output: string): number {
+  const { jobs } = JSON.parse(output.slice(output.indexOf('{'))) as { readonly jobs: FioJob[] }
+  const longest = jobs.flatMap(job => [job.read.clat_ns, job.write.clat_ns, job.sync.lat_ns])
+  return Math.max(...longest.map(({ max }) => max)) / 1e6
 }
 
 export interface ProbeResult {
@@ -111,6 +141,13 @@ export class BlockProbe {
   restart(): void {
     this.#longest = 0
     this.#last = performance.now()
+  }
+
+  /** The longest stall since the last call; one that is not over counts also in the next. */
+  lap(): number {
+    const { longestStallMs } = this.result
+    this.#longest = 0
+    return longestStallMs
   }
 
   get result(): ProbeResult {

@@ -110,6 +110,34 @@ async function minoritiesDie(t: Test, cluster: TestCluster): Promise<void> {
   t.ok(deaths > 0, `${deaths} times a manager died`)
 }
 
+/** When it began to lead, as it says itself; 0 if it does not run, or did not. */
+function leadsSince(cluster: TestCluster, name: string): number {
+  const lines = cluster.log(name).split('\n')
+  const line = lines.findLast(text => text.includes('leads the managers'))
+  return line === undefined ? 0 : Date.parse((JSON.parse(line) as { readonly time: string }).time)
+}
+
+test('a leader that is stopped hands over before it ends', async t => {
+  const environment = { SWARMDISK_LOG: 'info' }
+  const cluster = await TestCluster.start(t, { managers: 3, servers: 1, environment })
+  let handed = 0
+  for (let round = 0; round < 3; round++) {
+    const leader = await cluster.leader()
+    const asked = Date.now()
+    await cluster.kill(leader, 'SIGTERM')
+    const ended = Date.now()
+    let since = 0
+    await eventually('another one leads', () => {
+      since = Math.max(...cluster.managers.map(name => leadsSince(cluster, name)))
+      return Promise.resolve(since >= asked)
+    })
+    if (since <= ended) handed++
+    await cluster.startManager(leader)
+  }
+  // It does not wait for long, and the others may be too busy to take over by then.
+  t.ok(handed > 0, `${handed} of 3 times no election was waited for`)
+})
+
 test('two of three managers are gone: nothing is decided, I/O goes on', async t => {
   const cluster = await TestCluster.start(t, { managers: 3, servers: 3 })
   await cluster.json(['volume', 'create', 'data', '--size', '128M', '--replicas', '3'])

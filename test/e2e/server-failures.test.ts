@@ -1,5 +1,6 @@
 // A storage server dies under I/O: it is declared down when its lease is over, I/O goes on with the
-// other copies, and when it is back it catches up until all copies are equal.
+// other copies, and when it is back it catches up until all copies are equal. One that is stopped
+// says so, and nobody waits for its lease.
 import test from 'tape'
 import { LEASE_MS } from '../../src/base/limits.js'
 import { differingBlocks } from '../helpers/compare-replicas.js'
@@ -45,4 +46,23 @@ test('a storage server is killed under I/O, and comes back', async t => {
   await cluster.json(['unmount', cluster.mountPoint])
   await cluster.stopAll()
   t.deepEqual(await differingBlocks(cluster, cluster.servers), [], 'all copies are equal')
+})
+
+test('storage servers are stopped under I/O, one after the other', async t => {
+  const cluster = await TestCluster.start(t, { servers: 3 })
+  await cluster.json(['volume', 'create', 'data', '--size', '64M', '--replicas', '3'])
+  await cluster.startMount()
+  const place = { image: cluster.image('data'), offset: 0, size: 64 * MiB }
+  const probe = new BlockProbe(cluster, place)
+  for (const name of cluster.servers) {
+    const before = probe.operations
+    await eventually('I/O is under way', () => Promise.resolve(probe.operations > before + 20))
+    await cluster.kill(name, 'SIGTERM')
+    const { change } = (await cluster.epochs('m1')).findLast(({ kind }) => kind === 'server-down')!
+    t.match(change, new RegExp(`${name} is down: it was stopped`), 'when it ends, all know')
+    await cluster.startServer(name)
+    await eventually('all copies are in-sync', async () => (await cluster.status()).health === 'ok')
+  }
+  const { failure, operations, longestStallMs } = await probe.stop()
+  t.equal(failure, null, `${operations} operations, stalled for ${longestStallMs} ms at most`)
 })

@@ -47,6 +47,11 @@ export class TestNetwork implements TestHosts {
     return network
   }
 
+  /** All that can be cut off from each other, the one of bootstrap and commands included. */
+  get hosts(): readonly string[] {
+    return this.#names
+  }
+
   addressOf(name: string): string {
     const host = ON_HUB.has(name) ? HUB : name
     const number = this.#names.indexOf(host) + 1

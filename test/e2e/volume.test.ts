@@ -44,7 +44,7 @@ test('a volume serves fio, a loop device and a file system, and survives a resta
   ])
   t.equal(buffered.code, 0, `buffered fio verifies ${buffered.stderr}`)
 
-  const device = await attach(cluster)
+  const device = await cluster.attach()
   const loop = await fio(device, '64M')
   t.equal(loop.code, 0, `fio on the loop device verifies ${loop.stderr}`)
 
@@ -78,7 +78,7 @@ test('a volume serves fio, a loop device and a file system, and survives a resta
   await cluster.startManager()
   await Promise.all(['a', 'b', 'c'].map(name => cluster.startServer(name)))
   await cluster.startMount()
-  const again = await attach(cluster)
+  const again = await cluster.attach()
   const fsck = await runTool('fsck.ext4', ['-fn', again])
   t.equal(fsck.code, 0, `fsck is clean ${fsck.stderr}`)
   await mustRun('mount', [again, files])
@@ -90,13 +90,6 @@ test('a volume serves fio, a loop device and a file system, and survives a resta
   })
   t.pass('all replicas are in-sync again')
 })
-
-async function attach(cluster: TestCluster): Promise<string> {
-  const words = ['attach', 'data', '--mount', cluster.mountPoint]
-  const { device } = (await cluster.json(words)) as { readonly device: string }
-  cluster.undoLater(() => runTool('losetup', ['-d', device]))
-  return device
-}
 
 function sha256(folder: string): Promise<string> {
   const command = `cd ${folder} && find . -type f -print0 | sort -z | xargs -0 sha256sum`

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { silentLog } from '../../src/base/log.js'
 import { NodeDisk } from '../../src/disk/node-disk.js'
+import type { VolumeDetail } from '../../src/net/admin.js'
 import { FileBlockStore } from '../../src/storage/store/file-block-store.js'
 import { compareShard } from '../simulator/equal-replicas.js'
 
@@ -23,6 +24,23 @@ export async function differingBlocks(
   for (const shard of shards.values()) found.push(...(await compareShard({ ...shard, stores })))
   await Promise.all(stores.map(store => store.close()))
   return shards.size > 0 ? found : ['no shard is stored anywhere']
+}
+
+/** The same for a volume whose shards are on some of the servers each, as `volume show` has it. */
+export async function differingReplicas(
+  cluster: StoppedServers,
+  { id, placement }: Pick<VolumeDetail, 'id' | 'placement'>,
+): Promise<readonly string[]> {
+  const names = new Set(placement.flatMap(({ replicas }) => replicas.map(({ server }) => server)))
+  const stores = new Map<string, FileBlockStore>()
+  for (const name of names) stores.set(name, await openStore(cluster.dataOf(name)))
+  const found: string[] = []
+  for (const { shard, replicas } of placement) {
+    const holding = replicas.flatMap(({ server }) => stores.get(server) ?? [])
+    found.push(...(await compareShard({ volume: id, shard, stores: holding })))
+  }
+  await Promise.all([...stores.values()].map(store => store.close()))
+  return placement.length > 0 ? found : ['no shard is stored anywhere']
 }
 
 function openStore(data: string): Promise<FileBlockStore> {

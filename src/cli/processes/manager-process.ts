@@ -110,8 +110,9 @@ async function startRole(
     ...(rebuildAfter === undefined ? {} : { rebuildAfter }),
   })
   await manager.start()
-  undo.push(() => manager.stop())
   undo.push(() => member.stop())
+  // Before the network: a leader hands over to another manager.
+  undo.push(() => manager.stop())
   await member.start()
   return { member, manager }
 }

@@ -121,8 +121,9 @@ async function startRole(
     onRefused: reason => refused?.(new SwarmdiskError('refused', reason)),
   })
   await server.start()
-  undo.push(() => server.stop())
   undo.push(() => member.stop())
+  // Before the network: it tells the managers that nobody has to wait for its lease.
+  undo.push(() => server.stop())
   await member.start()
   return { name, member, registered: outcome }
 }
