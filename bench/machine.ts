@@ -5,5 +5,6 @@ export function machine(): string {
   const gigabytes = Math.round(totalmem() / 2 ** 30)
   const model = cpus()[0]?.model ?? 'unknown'
   const load = loadavg()[0]?.toFixed(1) ?? 'unknown'
-  return `${cpus().length} cores (${model}), ${gigabytes} GiB, node ${process.version}, load ${load}`
+  const host = `${cpus().length} cores (${model}), ${gigabytes} GiB`
+  return `${host}, node ${process.version}, load ${load}`
 }

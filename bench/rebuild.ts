@@ -1,6 +1,6 @@
 // `npm run bench:rebuild`: what clients get while copies are made, compared with what they get
-// without, in one run. Four storage servers, a manager and the client on this machine; a volume with
-// three replicas. Prints a table; --json FILE keeps the figures.
+// without, in one run. Four storage servers, a manager and the client on this machine; a volume
+// with three replicas. Prints a table; --json FILE keeps the figures.
 //
 //   drain    a server is emptied: its copies are made on the others
 //   return   a server comes back after half of the volume has been written without it
