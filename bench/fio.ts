@@ -3,13 +3,14 @@
 //
 //   npm run bench -- [--seconds 4] [--runs 3] [--size 512] [--json FILE]     size in MiB
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir, totalmem } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startChild } from '../src/cli/processes/child.js'
 import { renderTable } from '../src/cli/render/table.js'
 import { mustRun } from '../test/e2e/tools.js'
 import { fill, JOBS, measure, median, type Measurement, type Target } from './jobs.js'
+import { machine } from './machine.js'
 
 interface Row {
   readonly job: string
@@ -56,12 +57,6 @@ function print(rows: readonly Row[]): void {
     { title: 'P99 US', align: 'right', cell: row => round(row.result.p99Microseconds) },
   ])
   process.stdout.write(`${table}\n`)
-}
-
-function machine(): string {
-  const gigabytes = Math.round(totalmem() / 2 ** 30)
-  const model = cpus()[0]?.model ?? 'unknown'
-  return `${cpus().length} cores (${model}), ${gigabytes} GiB, node ${process.version}`
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'swarmdisk-bench-'))

@@ -82,6 +82,8 @@ export interface ServerResult {
   readonly corruptBlocks: number
   readonly problem: string
   readonly served: ServedResult
+  /** Bytes that it has fetched from others since it was started, to catch up and to repair. */
+  readonly recovered: number
   /** Shards of which it has a copy, in whatever state. */
   readonly shards: number
   /** Null: nobody has it emptied. */

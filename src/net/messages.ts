@@ -234,6 +234,8 @@ export interface StorageReport {
   readonly problem: string
   readonly syncing: readonly SyncProgress[]
   readonly served: ServedReport
+  /** Fetched from other storage servers since the start, to catch up and to repair. */
+  readonly recovered: ByteCount
 }
 
 /** Requests of clients that were executed since the start, and their bytes. */

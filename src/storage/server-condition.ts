@@ -19,6 +19,8 @@ const RESERVE_PART = 1 / 50
 export interface ServerCondition {
   readonly host: ReplicaHost
   readonly corruptBlocks: number
+  /** Fetched from other servers so far. */
+  readonly recovered: ByteCount
   readonly problem: string
   /** Looks at the disk. */
   measure(): Promise<{ readonly used: ByteCount; readonly free: ByteCount }>
@@ -32,6 +34,7 @@ export function createHost(
   const { clock, peers, log, watch, disk, store, self } = options
   const corrupt = new Set<string>()
   const pace = new PaceState()
+  let recovered = 0
   let full = false
   let problem = ''
   const host: ReplicaHost = {
@@ -44,6 +47,9 @@ export function createHost(
     recoveryPause(bytes) {
       const rate = clientsAreQuiet() ? RECOVERY_BYTES_PER_SECOND : RECOVERY_BYTES_BESIDE_CLIENTS
       return pace.take({ now: clock.now(), rate }, bytes)
+    },
+    recovered(bytes) {
+      recovered += bytes
     },
     noRoom: () => full,
     wantEpoch: epoch => watch.wanted(epoch),
@@ -75,6 +81,9 @@ export function createHost(
     measure,
     get corruptBlocks() {
       return corrupt.size
+    },
+    get recovered() {
+      return byteCount(recovered)
     },
     get problem() {
       return problem

@@ -345,6 +345,7 @@ export class StorageServer {
       problem: this.#problem(),
       syncing: this.#holdings.syncing(),
       served: this.#served.report(),
+      recovered: this.#condition.recovered,
     }
   }
 

@@ -70,6 +70,21 @@ test('the caller may use its buffer again, also while a retry is under way', asy
   t.deepEqual(cluster.servers.content(0, 0, 4096), filled(4096, 7))
 })
 
+test('writes and FLUSHes that take long keep no reads away from their primary', async t => {
+  const cluster = new ScriptedCluster()
+  const volume = cluster.open()
+  cluster.latency = 400
+  await cluster.clock.settle('write', volume.write(byteOffset(0), filled(4096, 1)))
+  await cluster.clock.settle('flush', volume.flush())
+  cluster.latency = 1
+  cluster.log.length = 0
+  for (let i = 0; i < 30; i++) {
+    await cluster.clock.settle('read', volume.read(byteOffset(0), new Uint8Array(4096)))
+  }
+  const primary = cluster.log.filter(({ to }) => to === SERVER_A)
+  t.ok(primary.length > 3, `${primary.length} of 30 reads`)
+})
+
 test('reads are spread over the in-sync replicas', async t => {
   const cluster = new ScriptedCluster()
   const volume = cluster.open()

@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { Test } from 'tape'
 import { COMMAND_DEADLINE_MS } from '../../src/base/limits.js'
 import { askControl } from '../../src/cli/processes/control-socket.js'
 import { socketPath } from '../../src/cli/processes/run-folder.js'
@@ -35,6 +34,12 @@ export interface TestHosts {
   commandAt(name: string, command: readonly string[]): readonly string[]
 }
 
+/** Ends the cluster when it ends: a test, or a benchmark. */
+export interface ClusterOwner {
+  teardown(undo: () => Promise<void>): void
+  comment(text: string): void
+}
+
 export interface ClusterOptions {
   readonly servers?: number
   readonly managers?: number
@@ -48,7 +53,7 @@ export class TestCluster {
   readonly mountPoint: string
   readonly managers: readonly string[]
   readonly servers: readonly string[]
-  readonly #t: Test
+  readonly #t: ClusterOwner
   readonly #environment: Record<string, string> = {}
   readonly #running = new Map<string, Running>()
   /** The beginning of each manager's identity. */
@@ -58,7 +63,7 @@ export class TestCluster {
   readonly #users: (() => unknown)[] = []
   #undo: (() => unknown)[] = []
 
-  private constructor(t: Test, options: ClusterOptions) {
+  private constructor(t: ClusterOwner, options: ClusterOptions) {
     this.#t = t
     this.folder = mkdtempSync(join(tmpdir(), 'swarmdisk-test-'))
     this.mountPoint = this.mountPointOf('mount')
@@ -74,7 +79,7 @@ export class TestCluster {
   }
 
   /** Bootstrap, managers, storage servers; no mount yet. */
-  static async start(t: Test, options: ClusterOptions = {}): Promise<TestCluster> {
+  static async start(t: ClusterOwner, options: ClusterOptions = {}): Promise<TestCluster> {
     const cluster = await TestCluster.bootstrapped(t, options)
     const [first = 'm1', ...others] = cluster.managers
     await cluster.startManager(first, ['--new'])
@@ -84,7 +89,7 @@ export class TestCluster {
   }
 
   /** A key and a bootstrap node; the test starts the rest. */
-  static async bootstrapped(t: Test, options: ClusterOptions = {}): Promise<TestCluster> {
+  static async bootstrapped(t: ClusterOwner, options: ClusterOptions = {}): Promise<TestCluster> {
     const cluster = new TestCluster(t, options)
     const { key } = (await cluster.json(['cluster', 'create'])) as { readonly key: string }
     cluster.#environment['SWARMDISK_KEY'] = key
@@ -94,7 +99,7 @@ export class TestCluster {
   }
 
   /** No processes: only a place to run commands from. */
-  static offline(t: Test): TestCluster {
+  static offline(t: ClusterOwner): TestCluster {
     return new TestCluster(t, {})
   }
 

@@ -3,9 +3,16 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'tape'
+import type { ServedResult, StatusResult } from '../../src/net/admin.js'
 import { differingBlocks } from '../helpers/compare-replicas.js'
 import { TestCluster } from './cluster.js'
 import { eventually, mustRun, runTool } from './tools.js'
+
+const MiB = 2 ** 20
+/** Of three servers each; a third would be equal. */
+const FAIR_SHARE = 0.15
+/** A stall of a busy machine makes a client spare a server for seconds. */
+const PASSES = 3
 
 const FIO = [
   '--name=verify',
@@ -89,6 +96,28 @@ test('a volume serves fio, a loop device and a file system, and survives a resta
     return status.health === 'ok'
   })
   t.pass('all replicas are in-sync again')
+})
+
+test('a sequential reader uses all servers', async t => {
+  const cluster = await TestCluster.start(t)
+  await cluster.json(['volume', 'create', 'data', '--size', '256M', '--replicas', '3'])
+  await cluster.startMount()
+  const words = [
+    ...['--name=all', '--bs=1m', '--iodepth=8', '--ioengine=libaio', '--direct=1'],
+    ...[`--filename=${cluster.image('data')}`, '--size=256M'],
+  ]
+  await mustRun('fio', [...words, '--rw=write', '--end_fsync=1'])
+  await mustRun('fio', [...words, '--rw=read', `--loops=${PASSES}`])
+  let served: readonly ServedResult[] = []
+  await eventually('all reads are reported', async () => {
+    const status = (await cluster.json(['status'])) as StatusResult
+    served = status.servers.map(server => server.served)
+    return served.reduce((sum, { bytesRead }) => sum + bytesRead, 0) >= PASSES * 256 * MiB
+  })
+  const reads = served.map(server => server.reads)
+  const all = reads.reduce((sum, count) => sum + count, 0)
+  t.equal(reads.length, 3)
+  t.ok(Math.min(...reads) >= FAIR_SHARE * all, `of ${all} reads ${reads.join(', ')}`)
 })
 
 function sha256(folder: string): Promise<string> {

@@ -89,6 +89,7 @@ test('a silent peer delays nobody, and a stopped manager pushes nothing', async 
     used: byteCount(0),
     free: byteCount(1),
     served: NOTHING_SERVED,
+    recovered: byteCount(0),
   })
   const sent = bench.peers.notified.length
   await bench.manager.stop()

@@ -173,6 +173,12 @@ test('catching up takes what differs, whatever the epochs, and only that', async
   await cluster.caughtUp(SERVER_C)
   t.equal(c.picture(), cluster.shard(SERVER_A).picture(), 'equal, also where ours was newer')
   t.equal(c.adopted - before, 2, 'two blocks moved')
+  await cluster.clock.advance(1_500)
+  const recovered = ALL.map(id => cluster.reports.get(id)?.recovered ?? 0)
+  t.deepEqual(recovered.slice(0, 2), [0, 0], 'those that were asked fetched nothing')
+  const least = 3 * 4096 + 2 * 8
+  const some = `a block, a hole, two index pages and summaries: ${recovered[2]} bytes are reported`
+  t.ok(recovered[2]! > least && recovered[2]! < least + 200, some)
 })
 
 test('catching up while clients write, and links break', async t => {

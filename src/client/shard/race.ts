@@ -92,10 +92,7 @@ export class Race {
     loads.record(server, { kind: 'sent' })
     const options = deadline === null ? {} : { deadline }
     void peers.request(server, kind, message, options).then(reply => {
-      const latency = clock.now() - leg.started
-      if (reply !== LOST) loads.record(server, { kind: 'answered', latency, queue: reply.queue })
-      else if (peers.find(server)?.path === path) loads.record(server, { kind: 'overdue', latency })
-      else loads.record(server, { kind: 'lost' })
+      this.#record(leg, reply, peers.find(server)?.path === path)
       this.#outstanding--
       this.#ended(leg, reply)
       this.#leave()
@@ -136,6 +133,16 @@ export class Race {
     this.drop()
     this.#over = true
     this.#leave()
+  }
+
+  #record({ server, started }: Leg, reply: DataReply | Lost, samePath: boolean): void {
+    const { loads, clock } = this.#context
+    const latency = clock.now() - started
+    if (reply !== LOST) {
+      const ofRead = this.#request.name.kind === 'read' ? latency : null
+      loads.record(server, { kind: 'answered', latency: ofRead, queue: reply.queue })
+    } else if (samePath) loads.record(server, { kind: 'overdue', latency })
+    else loads.record(server, { kind: 'lost' })
   }
 
   #whenSlow(tell: () => void): Timer | null {

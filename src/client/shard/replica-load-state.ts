@@ -5,16 +5,20 @@
 
 export interface ReplicaLoad {
   readonly outstanding: number
-  /** Smoothed, in milliseconds. */
+  /** Of reads: smoothed, in milliseconds. */
   readonly latency: number
   readonly queue: number
-  /** When latency and queue were last heard of. */
+  /** When latency and queue were last heard of; they have been fading since. */
   readonly at: number
 }
 
 export type LoadEvent =
   | { readonly kind: 'sent' }
-  | { readonly kind: 'answered'; readonly latency: number; readonly queue: number }
+  /**
+   * The latency is null for a write or a FLUSH: what those take is for other replicas and for the
+   * disk to sync, and says nothing of how soon a read would be answered.
+   */
+  | { readonly kind: 'answered'; readonly latency: number | null; readonly queue: number }
   /** The link broke, or nobody needs the answer any more. */
   | { readonly kind: 'lost' }
   /** No answer for so long, which is far longer than usual; one may still come. */
@@ -38,26 +42,38 @@ export function loadAfter(load: ReplicaLoad, event: LoadEvent, now: number): Rep
     case 'lost':
       return { ...load, outstanding: Math.max(0, load.outstanding - 1) }
     case 'slow':
-      return { ...load, latency: Math.max(load.latency, event.latency), at: now }
-    case 'answered': {
-      const latency = load.latency + (event.latency - load.latency) * SMOOTHING
-      return {
-        outstanding: Math.max(0, load.outstanding - 1),
-        latency,
-        queue: event.queue,
-        at: now,
-      }
-    }
+      return { ...load, ...slow(load, event, now) }
     case 'overdue': {
-      const latency = Math.max(load.latency, event.latency)
-      return { ...load, outstanding: Math.max(0, load.outstanding - 1), latency, at: now }
+      const outstanding = Math.max(0, load.outstanding - 1)
+      return { ...load, ...slow(load, event, now), outstanding }
+    }
+    case 'answered': {
+      // From what is left of the estimate: one good answer must not bring back what has faded.
+      const known = load.latency * faded(load, now)
+      const latency = known + ((event.latency ?? known) - known) * SMOOTHING
+      const outstanding = Math.max(0, load.outstanding - 1)
+      return { outstanding, latency, queue: event.queue, at: now }
     }
   }
 }
 
+function slow(
+  load: ReplicaLoad,
+  { latency }: { readonly latency: number },
+  now: number,
+): Pick<ReplicaLoad, 'latency' | 'queue' | 'at'> {
+  const left = faded(load, now)
+  return { latency: Math.max(load.latency * left, latency), queue: load.queue * left, at: now }
+}
+
+/** What an estimate is still worth, from 1 down to nothing. */
+function faded({ at }: ReplicaLoad, now: number): number {
+  return 0.5 ** (Math.max(0, now - at) / HALF_LIFE_MS)
+}
+
 /** The expected time of one more request there, in arbitrary units. */
 export function loadCost(load: ReplicaLoad, now: number): number {
-  const faded = 0.5 ** (Math.max(0, now - load.at) / HALF_LIFE_MS)
-  const ahead = load.outstanding + load.queue * faded + 1
-  return ahead * (BASE_LATENCY_MS + load.latency * faded)
+  const left = faded(load, now)
+  const ahead = load.outstanding + load.queue * left + 1
+  return ahead * (BASE_LATENCY_MS + load.latency * left)
 }

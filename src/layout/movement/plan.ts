@@ -3,7 +3,8 @@
 import { shardIndex, type PeerId } from '../../base/brands.js'
 import { REALLOCATIONS_PER_CHANGE } from '../../base/limits.js'
 import type { ChangeOf, ShardReallocation } from '../change.js'
-import type { Configuration, ShardAllocation, VolumeRecord } from '../configuration.js'
+import type { Configuration, Replica, ShardAllocation, VolumeRecord } from '../configuration.js'
+import type { Load } from '../placement/place.js'
 import { rebalance, type PlacedShard } from '../placement/rebalance.js'
 import { loadsOf } from '../planner.js'
 import { isDraining } from '../replicas.js'
@@ -30,15 +31,19 @@ interface Known {
 /** `avoid`: servers that have just refused a copy. */
 export function planMoves(view: MovementView, avoid: ReadonlySet<PeerId>): MovementPlan {
   const { configuration, connected } = view
-  const loads = loadsOf(configuration)
+  const loads = new Map(loadsOf(configuration))
   const targets = new Targets(configuration, connected, avoid)
   const known = [...configuration.volumes.values()].flatMap(volume => shardsOf(view, volume))
   const drops = new Items()
   const copies = new Items()
   for (const one of known) {
     const less = one.moves.withoutSurplus(loads)
-    if (less !== null) drops.add(one, less)
-    else {
+    if (less !== null) {
+      drops.add(one, less)
+      // The next one that is too many goes from whoever has the most then.
+      count(loads, one.shard.replicas, -1)
+      count(loads, less.replicas, 1)
+    } else {
       const more = one.moves.withMissing(one.placed, targets)
       if (more !== null) copies.add(one, more)
     }
@@ -73,6 +78,13 @@ function shardsOf(view: MovementView, volume: VolumeRecord): readonly Known[] {
       servers: shard.replicas.map(({ server }) => server),
     },
   }))
+}
+
+function count(loads: Map<PeerId, Load>, replicas: readonly Replica[], by: 1 | -1): void {
+  for (const [place, { server }] of replicas.entries()) {
+    const { replicas: held, primaries } = loads.get(server)!
+    loads.set(server, { replicas: held + by, primaries: primaries + (place === 0 ? by : 0) })
+  }
 }
 
 /** Copies for servers that are new, as far as may be made now. True if they need none. */

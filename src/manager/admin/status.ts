@@ -80,6 +80,7 @@ export function serverResults(view: View): readonly ServerResult[] {
         corruptBlocks: report?.corruptBlocks ?? 0,
         problem: report?.problem ?? '',
         served: report?.served ?? NOTHING_SERVED,
+        recovered: report?.recovered ?? 0,
         shards: heldBy(view.configuration, id),
         drain: view.progress.drainOf(id),
       }

@@ -212,6 +212,7 @@ export const storageReport = plainMessage<m.StorageReport>(
     problem: sentence(SENTENCE_BYTES_MAX),
     syncing: list(syncProgress, SHARDS_REPORTED_MAX, 3),
     served,
+    recovered: f.bytesField,
   }),
 )
 const heldReport = record<m.HeldReport>({

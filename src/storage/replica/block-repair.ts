@@ -94,6 +94,10 @@ export async function fetchBlocks(
   const deadline = REPLICA_REQUEST_MS
   const reply = await context.host.peers.request(from, 'blocks', request, { deadline })
   if (reply === LOST || reply.status === 'refused') return null
+  // However it ends, the bytes have been moved.
+  if (reply.status === 'ok') {
+    context.host.recovered(reply.entries.byteLength + reply.payload.byteLength)
+  }
   // What was asked under an allocation that is over may be older than what was settled since.
   if (context.state.epoch !== here.allocation) return null
   return reply.status === 'corrupt' ? 'corrupt' : parse(reply, span.blocks)

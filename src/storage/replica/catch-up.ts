@@ -142,6 +142,7 @@ export class CatchUp {
       if (!state.primary) throw new TryAgain()
       const reply = await host.peers.request(state.primary, 'summaries', request, { deadline })
       if (this.#round !== round || reply === LOST || !reply.ok) throw new TryAgain()
+      host.recovered(reply.summaries.reduce((sum, { hash }) => sum + hash.byteLength, 0))
       const own = await store.summaries(firstPage, SUMMARY_PAGES)
       pageCount = Math.max(reply.pageCount, store.pageCount())
       const theirs = new Map(reply.summaries.map(({ page, hash }) => [page, hash]))
@@ -166,6 +167,7 @@ export class CatchUp {
       const theirs = await host.peers.request(state.primary, 'index-page', request, { deadline })
       const own = await store.indexPage(page)
       if (this.#round !== round || theirs === LOST || !theirs.ok) throw new TryAgain()
+      host.recovered(theirs.payload.byteLength)
       if (theirs.payload.byteLength !== own.byteLength) throw new TryAgain()
       for (const span of this.#differingSpans(first, own, theirs.payload)) {
         await this.#copy(round, span, guard)

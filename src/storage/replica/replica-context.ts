@@ -46,6 +46,8 @@ export interface ReplicaHost {
   readonly catchUps: Slots
   /** Milliseconds to wait before so much may be copied, here or from here, to catch up. */
   recoveryPause(bytes: number): number
+  /** Counts what was fetched from another server to catch up or to repair, for `status`. */
+  recovered(bytes: number): void
   /** Asked after data was read, just before the answer. */
   leaseValid(): boolean
   /** By its vote this server has stopped serving reads of this shard. */

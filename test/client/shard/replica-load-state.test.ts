@@ -31,6 +31,29 @@ test('cost grows with what is outstanding, with latency and with the queue, and 
   t.end()
 })
 
+test('what writes and FLUSHes take says nothing of reads', t => {
+  const written = after([sent, { kind: 'answered', latency: null, queue: 0 }])
+  t.equal(loadCost(written, 0), loadCost(IDLE_LOAD, 0))
+  const read = after([sent, { kind: 'answered', latency: 100, queue: 0 }])
+  const both = [sent, { kind: 'answered', latency: null, queue: 0 } as const]
+  const later = both.reduce((load, event) => loadAfter(load, event, 3_000), read)
+  t.equal(loadCost(later, 3_000), loadCost(read, 3_000), 'nor does it make old news of reads new')
+  const queued = after([sent, { kind: 'answered', latency: null, queue: 50 }])
+  t.ok(loadCost(queued, 0) > 10 * loadCost(IDLE_LOAD, 0), 'their queue does')
+  t.end()
+})
+
+test('one good answer after a while does not bring back what was slow before', t => {
+  const slow = after([sent, { kind: 'slow', latency: 400 }])
+  const answered = { kind: 'answered', latency: 1, queue: 0 } as const
+  t.ok(loadCost(loadAfter(slow, answered, 0), 0) > 300, 'at once it is worth an eighth')
+  const later = loadAfter(slow, answered, 8_000)
+  t.ok(loadCost(later, 8_000) < 3, 'later what is left of the estimate is')
+  const again = loadAfter(slow, { kind: 'slow', latency: 50 }, 8_000)
+  t.ok(loadCost(again, 8_000) < 150, 'so it is when it is slow again, but less')
+  t.end()
+})
+
 test('requests are spread over equals, and a slow or busy server is spared', async t => {
   const clock = new VirtualClock()
   const loads = new ReplicaLoads(clock, new SeededRandom(3))

@@ -231,6 +231,20 @@ test('a new server gets its fair share, and the others keep theirs', t => {
   t.end()
 })
 
+test('copies that go at the same time are not all taken from the same server', t => {
+  const joining = { joining: [D] }
+  const made = catchUp(must(four, plan(four, joining).copy!))
+  const { drop } = plan(made, joining)
+  const taken = drop!.shards.flatMap(({ shard, replicas }) => {
+    const kept = replicas.map(({ server: id }) => id)
+    const all = shardOf(made, shard).replicas.map(({ server: id }) => id)
+    return all.filter(id => !kept.includes(id))
+  })
+  t.equal(taken.length, 2)
+  t.equal(new Set(taken).size, 2, 'all three hold as many: each gives one')
+  t.end()
+})
+
 test('a new server waits until everything else is complete', t => {
   const down = must(four, downOf(four, A, B, C, D))
   t.equal(plan(down, { away: [A], joining: [D] }).copy, null)

@@ -77,7 +77,7 @@ export class AdminBench {
   report(id: PeerId, used: number, syncing: StorageReport['syncing'] = []): void {
     const start = this.history.current().servers.get(id)!.incarnation
     const space = { used: byteCount(used), free: byteCount(2 ** 30) }
-    const well = { corruptBlocks: 0, problem: '', served: NOTHING_SERVED }
+    const well = { corruptBlocks: 0, problem: '', served: NOTHING_SERVED, recovered: byteCount(0) }
     const { epoch } = this.history.current()
     this.reports.storage(id, { incarnation: start, epoch, ...space, ...well, syncing })
     this.#desk.reported()

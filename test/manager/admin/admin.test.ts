@@ -113,6 +113,7 @@ test('status and server list show what servers and clients report', async t => {
     free: byteCount(0),
     problem: 'the disk is full',
     served: { reads: 5, writes: 4, flushes: 1, bytesRead: byteCount(50), bytesWritten: none },
+    recovered: byteCount(77),
   })
   const held = { requests: 2, reason: 'waiting for b', since: '2026-01-01T00:00:00.000Z' }
   const client = { host: 'desk', mountPoint: '/mnt', epoch: epoch(5), held }
@@ -123,6 +124,7 @@ test('status and server list show what servers and clients report', async t => {
   t.equal(status.volumes[0]!.syncBytesLeft, 2 ** 20)
   const [a, b] = status.servers
   t.deepEqual(a!.served, { reads: 5, writes: 4, flushes: 1, bytesRead: 50, bytesWritten: 0 })
+  t.deepEqual([a!.recovered, b!.recovered], [77, 0])
   t.deepEqual(b!.served, { reads: 0, writes: 0, flushes: 0, bytesRead: 0, bytesWritten: 0 })
   for (const says of [/a: the disk is full/, /a has found 3 corrupt/, /desk:\/mnt.*holds 2/]) {
     t.ok(

@@ -263,6 +263,7 @@ const reports = {
         ...{ reads: s.byteCount(r), writes: s.byteCount(r), flushes: s.byteCount(r) },
         ...{ bytesRead: s.byteCount(r), bytesWritten: s.byteCount(r) },
       },
+      recovered: s.byteCount(r),
     }),
     reply: null,
   } satisfies MessageSample<'storage-report'>,

@@ -37,7 +37,10 @@ function damaged(open: { write: boolean }, answers: readonly Answer[] = ['copy']
     store: { adopt },
     state: { epoch: epoch(3), inSyncOthers: () => others, undecided: () => open.write },
     guards: new FetchGuards(),
-    host: { clock, log: silentLog, peers: { request }, foundCorrupt: () => undefined },
+    host: {
+      ...{ clock, log: silentLog, peers: { request } },
+      ...{ foundCorrupt: () => undefined, recovered: () => undefined },
+    },
     here: () => ({ ...NAME, allocation: epoch(3) }),
   } as unknown as ReplicaContext
   return { clock, context, done }
