@@ -85,8 +85,12 @@ export const CONFIGURATION_FETCHES_MAX = 12
 // ---- messages and their codecs ----------------------------------------------------------------
 /** Ways to reach one peer: a few interfaces, IPv4 and IPv6. */
 export const ADDRESSES_MAX = 32
-/** Snapshots of one volume, and one head: chains longer than this would make reads crawl. */
-export const LAYERS_MAX = 65_536
+/** Of one volume: a year of daily ones and more; each is an entry in the configuration. */
+export const SNAPSHOTS_MAX = 1_000
+/** A head, a layer for each snapshot, and as many again where rollbacks made forks. */
+export const LAYERS_MAX = 2 * SNAPSHOTS_MAX + 1
+/** Gaps that rolled-back layers leave in the numbers that one layer covers. */
+export const LAYER_RANGES_MAX = 65_536
 /** Peers that one configuration record names: all servers and managers, and some that are gone. */
 export const PEERS_NAMED_MAX = 2 * SERVERS_MAX + MANAGERS_MAX
 /** Sentences for people inside messages; the rest of a longer one is cut. */
@@ -259,6 +263,12 @@ export const UNDECIDED_AFTER_MS = 5_000
 export const ADMIN_QUESTION_MS = 2_000
 /** A leader that stops waits this long for its successor; an election does it otherwise. */
 export const HAND_OVER_MS = 500
+/** Volumes of which one command makes snapshots of one point in time: all are sealed at once. */
+export const SNAPSHOT_VOLUMES_MAX = 64
+/** Writes wait at most this long for a snapshot: then it is given up, and they go on. */
+export const SEAL_LIMIT_MS = 3_000
+/** A shard may get another primary in between, and another one. */
+export const SNAPSHOT_ATTEMPTS_MAX = 5
 /** An operator's change waits this long for a leader: an election, and a second one. */
 export const ADMIN_PATIENCE_MS = 4_000
 /** The leader carries it out within this: several rounds of votes. */
@@ -346,6 +356,20 @@ export const LOG_AHEAD_REGIONS = 8
 export const DIRTY_LOG_BYTES = 16 * MiB
 /** Shards recovered at the same time after an unclean stop: keeps a disk busy, memory small. */
 export const RECOVERY_PARALLEL = 4
+/** Shards whose layers a server merges at the same time: nobody waits for it, clients do for it. */
+export const MERGES_AT_ONCE = 2
+/** All merges of a server together: a fourth of what a disk can do, clients have the rest. */
+export const MERGE_BYTES_PER_SECOND = 25 * MiB
+/** Copied in one turn, for which clients wait that want the same blocks: 256 KiB, a millisecond. */
+export const MERGE_PIECE_BLOCKS = 64
+/** Index pages copied side by side where that shares syncs of the dirty-region log. */
+export const MERGE_PAGES_AT_ONCE = 16
+/** Blocks that may be left when all calls of a shard wait for the end of a merge: 1 MiB. */
+export const MERGE_REST_BLOCKS = 256
+/** A writer that stays ahead for so many rounds is left alone: merged the other way round. */
+export const MERGE_ROUNDS_MAX = 8
+/** A merge that failed, on a full disk above all, is tried again after this. */
+export const MERGE_RETRY_MS = 60_000
 
 // ---- client ----------------------------------------------------------------------------------
 
@@ -477,6 +501,8 @@ export const REPAIRS_PER_READ_MAX = 2
 export const CORRUPT_BLOCKS_REMEMBERED = 100_000
 /** Free space that no client write may use: indexes, metadata and what is under way need room. */
 export const FREE_SPACE_RESERVE_BYTES = 256 * MiB
+/** Merges may use a part of it, since they give space back; the rest is for the indexes. */
+export const MERGE_RESERVE_BYTES = FREE_SPACE_RESERVE_BYTES / 2
 /** Registration is repeated until a manager answers. */
 export const REGISTER_DEADLINE_MS = 3_000
 export const REGISTER_RETRY_MS = 1_000
@@ -514,6 +540,7 @@ assert(HEARTBEAT_INTERVAL_MS + HEARTBEAT_DEADLINE_MS < LEASE_MS, 'a lost heartbe
 assert(BLOCKS_PER_EXTENT % BLOCKS_PER_INDEX_PAGE === 0, 'an extent has whole index pages')
 assert(REQUEST_BYTES_MAX + 64 * KiB <= FRAME_BYTES_MAX, 'a full request fits a frame')
 assert(REQUEST_BYTES_MAX <= EXTENT_BYTES, 'a request spans at most two extents')
+assert(BLOCKS_PER_INDEX_PAGE % MERGE_PIECE_BLOCKS === 0, 'a page is merged in equal pieces')
 assert(LINK_SILENCE_MS >= 3 * PING_INTERVAL_MS, 'one lost ping does not kill a link')
 assert(LINK_OUTBOX_BYTES_MAX >= 4 * FRAME_BYTES_MAX, 'control messages fit beside data')
 assert(SUMMARY_PAGES <= PAGES_COMPARED_MAX, 'summaries asked for fit an answer')

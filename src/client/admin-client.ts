@@ -88,6 +88,7 @@ export function isQuestion({ command }: AdminCommand): boolean {
     case 'status':
     case 'volume-list':
     case 'volume-show':
+    case 'snapshot-list':
     case 'server-list':
     case 'manager-list':
     case 'epoch-list':
@@ -95,6 +96,9 @@ export function isQuestion({ command }: AdminCommand): boolean {
       return true
     case 'volume-create':
     case 'volume-delete':
+    case 'snapshot-create':
+    case 'snapshot-delete':
+    case 'snapshot-rollback':
     case 'shard-promote':
     case 'server-drain':
     case 'server-undrain':

@@ -7,7 +7,7 @@ import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
 import { CLOSE_FLUSH_MS, DETACH_DEADLINE_MS } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { Random } from '../base/random.js'
-import type { Configuration } from '../layout/configuration.js'
+import type { Configuration, VolumeRecord } from '../layout/configuration.js'
 import type { ConfigurationWatch } from '../net/configuration-watch.js'
 import type { Peers } from '../net/peers.js'
 import { ClientHeartbeats } from './access/client-heartbeats.js'
@@ -18,7 +18,15 @@ import { Hedges } from './shard/hedges.js'
 import { RequestCounter } from './shard/request-numbers.js'
 import { ReplicaLoads } from './shard/routing.js'
 import { PendingRequests } from './shard/shard-request.js'
-import type { HeldState, OpenVolume, VolumeDriver, VolumeInfo } from './volume-driver.js'
+import { SnapshotIo } from './snapshot/snapshot-io.js'
+import type {
+  HeldState,
+  OpenSnapshot,
+  OpenVolume,
+  SnapshotInfo,
+  VolumeDriver,
+  VolumeInfo,
+} from './volume-driver.js'
 import { VolumeIo } from './volume-io.js'
 import { Wakeup } from './wakeup.js'
 
@@ -40,6 +48,8 @@ export interface DriverOptions {
 export class ClusterVolumeDriver implements VolumeDriver {
   readonly #context: ClientContext
   readonly #volumes = new Map<VolumeId, VolumeIo>()
+  /** By volume and layer, which no two snapshots share. */
+  readonly #snapshots = new Map<VolumeId, Map<number, SnapshotIo>>()
   readonly #reporter: ClientReporter
   readonly #heartbeats: ClientHeartbeats
   readonly #unsubscribe: readonly (() => void)[]
@@ -68,21 +78,43 @@ export class ClusterVolumeDriver implements VolumeDriver {
   }
 
   volumes(): readonly VolumeInfo[] {
-    const records = [...(this.#context.watch.current()?.volumes.values() ?? [])]
-    return records
-      .map(({ name, size }) => ({ name, size: byteCount(size) }))
-      .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+    return this.#records().map(({ name, size }) => ({ name, size: byteCount(size) }))
   }
 
   open(name: string): OpenVolume | null {
-    const records = this.#context.watch.current()?.volumes.values() ?? []
-    const record = [...records].find(volume => volume.name === name)
+    const record = this.#record(name)
     if (!record) return null
     const known = this.#volumes.get(record.id)
     if (known) return known // the order of requests holds over all who have it open
     const volume = new VolumeIo(this.#context, record)
     this.#volumes.set(record.id, volume)
     return volume
+  }
+
+  snapshots(): readonly SnapshotInfo[] {
+    return this.#records().flatMap(({ name: volume, size, snapshots }) =>
+      [...snapshots].sort(byName).map(({ name, at }) => ({ volume, name, size, at })),
+    )
+  }
+
+  openSnapshot(volume: string, name: string): OpenSnapshot | null {
+    const record = this.#record(volume)
+    const found = record?.snapshots.find(snapshot => snapshot.name === name)
+    if (!record || !found) return null
+    const opened = this.#snapshots.get(record.id) ?? new Map<number, SnapshotIo>()
+    this.#snapshots.set(record.id, opened)
+    const snapshot = opened.get(found.layer) ?? new SnapshotIo(this.#context, record, found)
+    opened.set(found.layer, snapshot)
+    return snapshot
+  }
+
+  #record(name: string): VolumeRecord | undefined {
+    const records = this.#context.watch.current()?.volumes.values() ?? []
+    return [...records].find(volume => volume.name === name)
+  }
+
+  #records(): readonly VolumeRecord[] {
+    return [...(this.#context.watch.current()?.volumes.values() ?? [])].sort(byName)
   }
 
   held(): HeldState | null {
@@ -132,7 +164,18 @@ export class ClusterVolumeDriver implements VolumeDriver {
       volume.reconfigured(record)
       if (!record) this.#volumes.delete(id)
     }
+    for (const [id, opened] of this.#snapshots) {
+      const record = configuration.volumes.get(id) ?? null
+      for (const [layer, snapshot] of opened) {
+        if (!snapshot.reconfigured(record)) opened.delete(layer)
+      }
+      if (opened.size === 0) this.#snapshots.delete(id)
+    }
     this.#context.loads.keep(configuration.servers)
     this.#context.wakeup.all()
   }
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
 }

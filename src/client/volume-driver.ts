@@ -1,12 +1,22 @@
-// What FUSE, benchmarks and tests see of a cluster's volumes: named, sized, readable, writable.
-// (Contract; the implementation is in driver.ts.) Failures are SwarmdiskErrors: 'io-timeout',
-// 'aborted', 'corrupt', 'data-lost', 'not-found', 'disk-full', 'disk-error'; where it writes, also
-// 'in-use', which names the client that has the volume, and 'fenced', when another has taken over.
+// What FUSE, benchmarks and tests see of a cluster's volumes: named, sized, readable, writable; and
+// of their snapshots, which can only be read. (Contract; the implementation is in driver.ts.)
+// Failures are SwarmdiskErrors: 'io-timeout', 'aborted', 'corrupt', 'data-lost', 'not-found',
+// 'disk-full', 'disk-error'; where it writes, also 'in-use', which names the client that has the
+// volume, and 'fenced', when another has taken over.
 import type { ByteCount, ByteOffset } from '../base/brands.js'
 
 export interface VolumeInfo {
   readonly name: string
   readonly size: ByteCount
+}
+
+export interface SnapshotInfo {
+  readonly volume: string
+  /** Unique within the volume. */
+  readonly name: string
+  readonly size: ByteCount
+  /** ISO 8601. */
+  readonly at: string
 }
 
 export interface HeldState {
@@ -22,6 +32,10 @@ export interface VolumeDriver {
   volumes(): readonly VolumeInfo[]
   /** Null if there is no such volume. */
   open(name: string): OpenVolume | null
+  /** Snapshots of the newest configuration known, sorted by volume and name. */
+  snapshots(): readonly SnapshotInfo[]
+  /** Null if there is no such snapshot. */
+  openSnapshot(volume: string, name: string): OpenSnapshot | null
   /** Null when nothing waits. */
   held(): HeldState | null
   /** Ends all I/O, present and future, with 'aborted'. */
@@ -51,4 +65,14 @@ export interface OpenVolume {
    * (I2).
    */
   flush(): Promise<void>
+}
+
+/**
+ * A volume as it was at one point in time. It can only be read, needs no attachment for that, and
+ * the same bytes are read for as long as it exists; after that reads fail with 'not-found', also
+ * when another snapshot has got its name.
+ */
+export interface OpenSnapshot extends SnapshotInfo {
+  /** Fills `into` from `offset`; the range must lie within the volume. */
+  read(offset: ByteOffset, into: Uint8Array): Promise<void>
 }

@@ -3,27 +3,20 @@
 // copied once, when it is let in: the caller may use its buffer again as soon as it has an answer,
 // while the copy goes out, is retried, and is kept until a FLUSH covers it.
 import { assert } from '../base/assert.js'
-import {
-  byteCount,
-  byteOffset,
-  shardIndex,
-  type ByteCount,
-  type ByteOffset,
-  type ShardIndex,
-} from '../base/brands.js'
-import type { Timer } from '../base/clock.js'
+import { shardIndex, type ByteCount, type ByteOffset, type ShardIndex } from '../base/brands.js'
 import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
 import {
   CLIENT_WINDOW_BYTES,
   CLIENT_WINDOW_REQUESTS,
   KEPT_WRITES_BYTES,
   KEPT_WRITES_MAX,
-  REQUEST_BYTES_MAX,
 } from '../base/limits.js'
 import type { VolumeRecord } from '../layout/configuration.js'
-import { splitRange, type Piece } from '../layout/geometry.js'
+import type { Piece } from '../layout/geometry.js'
 import { VolumeAccess } from './access/volume-access.js'
+import { boundedCall } from './bounded-call.js'
 import type { ClientContext } from './context.js'
+import { piecesOf } from './pieces.js'
 import { RangeOrder } from './range-order.js'
 import { ShardLine, volumeGone } from './shard/shard-line.js'
 import type { ShardRequest } from './shard/shard-request.js'
@@ -32,8 +25,6 @@ import { Window } from './window.js'
 
 const WINDOW = { requests: CLIENT_WINDOW_REQUESTS, bytes: CLIENT_WINDOW_BYTES }
 const KEPT = { requests: KEPT_WRITES_MAX, bytes: KEPT_WRITES_BYTES }
-
-const FAILED_TOGETHER = new SwarmdiskError('aborted', 'Another part of the same call failed.')
 
 interface Part {
   readonly piece: Piece
@@ -227,8 +218,7 @@ export class VolumeIo implements OpenVolume {
     kind: 'read' | 'write',
     { offset, length }: { readonly offset: ByteOffset; readonly length: number },
   ): readonly Part[] {
-    const pieces = splitRange({ offset, length: byteCount(length) }, this.#record.shards.length)
-    return pieces.flatMap(cut).map(piece => {
+    return piecesOf({ offset, length }, this.#record.shards.length).map(piece => {
       const line = this.#line(piece.shard)
       return { piece, line, request: line.begin(kind), from: piece.offset - offset }
     })
@@ -249,42 +239,13 @@ export class VolumeIo implements OpenVolume {
     return line
   }
 
-  /**
-   * Ends the call by the I/O timeout or with its first failure. Then what was not sent is given up,
-   * and no read touches the caller's buffer; writes that may have been sent go on until they are
-   * decided, so that later ones to the same place still come after them.
-   */
   async #bounded(
     kind: string,
     requests: readonly ShardRequest[],
     work: Promise<unknown>,
   ): Promise<void> {
-    const { ioTimeout, clock } = this.#context
-    let timer: Timer | null = null
-    try {
-      if (ioTimeout === null) await work
-      else {
-        const timeout = new Promise<never>((_, reject) => {
-          timer = clock.after(ioTimeout, () => reject(this.#timedOut(kind)))
-        })
-        await Promise.race([work, timeout])
-      }
-    } catch (error) {
-      const reason = isSwarmdiskError(error) ? error : FAILED_TOGETHER
-      for (const request of requests) if (!request.admitted) request.cancel(reason)
-      throw error
-    } finally {
-      // What the compiler cannot see is that the callback above has set it.
-      ;(timer as Timer | null)?.cancel()
-    }
-  }
-
-  #timedOut(kind: string): SwarmdiskError {
-    const seconds = (this.#context.ioTimeout ?? 0) / 1000
-    return new SwarmdiskError(
-      'io-timeout',
-      `A ${kind} of volume ${this.name} was held for ${seconds} s and given up (--io-timeout).`,
-    )
+    const what = `A ${kind} of volume ${this.name}`
+    await boundedCall(this.#context, { what, requests }, work)
   }
 
   async #readPart({ piece, request, line, from }: Part, into: Uint8Array): Promise<void> {
@@ -370,18 +331,4 @@ export class VolumeIo implements OpenVolume {
     const half = this.#kept.bytes * 2 >= KEPT.bytes || this.#kept.requests * 2 >= KEPT.requests
     return half && this.#written().length > 0
   }
-}
-
-/** Into pieces of at most one request. */
-function cut(piece: Piece): readonly Piece[] {
-  if (piece.length <= REQUEST_BYTES_MAX) return [piece]
-  return Array.from({ length: Math.ceil(piece.length / REQUEST_BYTES_MAX) }, (_, i) => {
-    const skip = i * REQUEST_BYTES_MAX
-    return {
-      shard: piece.shard,
-      shardOffset: byteOffset(piece.shardOffset + skip),
-      offset: byteOffset(piece.offset + skip),
-      length: byteCount(Math.min(REQUEST_BYTES_MAX, piece.length - skip)),
-    }
-  })
 }

@@ -1,10 +1,11 @@
-// swarmdisk detach DEVICE|VOLUME [--abort]
+// swarmdisk detach DEVICE|VOLUME|VOLUME@SNAPSHOT [--abort]
 import { basename, dirname } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { systemClock } from '../base/clock.js'
 import { SwarmdiskError } from '../base/errors.js'
 import { SwarmdiskCommand } from '../cli/base-command.js'
 import { logFlags } from '../cli/flags.js'
+import { isSnapshotName } from '../cli/input/snapshot-name.js'
 import { createLog } from '../cli/log.js'
 import { askMount } from '../cli/mounts/mount-control.js'
 import { mountHost } from '../cli/mount-host.js'
@@ -22,10 +23,14 @@ export default class Detach extends SwarmdiskCommand<Detached> {
     'Works also when the mount below has died. If something is busy, it names the process.'
   static override readonly examples = [
     '<%= config.bin %> detach data',
+    '<%= config.bin %> detach data@monday',
     '<%= config.bin %> detach /dev/loop0 --abort',
   ]
   static override readonly args = {
-    device: Args.string({ description: 'a loop device, or the name of a volume', required: true }),
+    device: Args.string({
+      description: 'a loop device, or the name of a volume or snapshot',
+      required: true,
+    }),
   }
   static override readonly flags = {
     ...logFlags,
@@ -54,17 +59,19 @@ async function releasedBy(image: string): Promise<void> {
   const name = basename(image)
   if (!name.endsWith(IMAGE_SUFFIX)) return
   const volume = name.slice(0, -IMAGE_SUFFIX.length)
+  if (isSnapshotName(volume)) return // nobody ever has it for writing
   await askMount({ mountPoint: dirname(image), volume, takeover: false, what: 'released' })
 }
 
 async function deviceOf(loops: ImageUsers, volume: string): Promise<string> {
   const attached = await loops.list()
   const devices = attached.filter(({ backingFile }) => basename(backingFile) === imageName(volume))
+  const what = `${isSnapshotName(volume) ? 'Snapshot' : 'Volume'} ${volume}`
   const [only, ...more] = devices
   if (only && more.length === 0) return only.device
   if (only) {
     const names = devices.map(({ device }) => device).join(', ')
-    throw new SwarmdiskError('bad-input', `Volume ${volume} is on ${names}: name the device.`)
+    throw new SwarmdiskError('bad-input', `${what} is on ${names}: name the device.`)
   }
-  throw new SwarmdiskError('not-found', `Volume ${volume} is on no loop device of this host.`)
+  throw new SwarmdiskError('not-found', `${what} is on no loop device of this host.`)
 }

@@ -57,12 +57,15 @@ export type Subject = 'name' | 'open file'
 
 /** The negative errno for a failure, or null for what is no operating error but a bug. */
 export function errnoOf(error: unknown, subject: Subject): number | null {
-  if (error instanceof FileRefusal) return -ERRNO_OF_REFUSAL[error.reason]
+  if (error instanceof FileRefusal) return errnoOfRefusal(error)
   if (!(error instanceof SwarmdiskError)) return null
   const table = subject === 'name' ? ERRNO_OF_NAME : ERRNO_OF_IO
   return -(table[error.code] ?? errno.EIO)
 }
 
+export function errnoOfRefusal(refusal: FileRefusal): number {
+  return -ERRNO_OF_REFUSAL[refusal.reason]
+}
+
 /** What the caller sees of a bug, while the process that has it stops. */
 export const ERRNO_OF_BUG = -errno.EIO
-export const ERRNO_NOT_PERMITTED = -errno.EPERM

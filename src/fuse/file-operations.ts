@@ -1,17 +1,19 @@
 // What files a mount has and what can be done with them, over the volume driver and for every
 // transport alike:
 //
-//     /                     one image file per volume of the newest configuration
-//     /<volume>.img         as long as the volume, read and written like a block device
-//     /.snapshots/          read-only; empty until there are snapshots
+//     /                                one image file per volume of the newest configuration
+//     /<volume>.img                    as long as the volume, used like a block device
+//     /.snapshots/                     read-only; one image file per snapshot
+//     /.snapshots/<volume>@<name>.img  as long as the volume, and never another content
 //
 // Failures are thrown: FileRefusal, or what the driver threw; errno.ts knows their numbers. What
-// changes names is not here at all: transports refuse the operations of REFUSED_OPERATIONS.
+// changes names is not here at all: transports refuse the operations of REFUSED_OPERATIONS, with
+// what refusalOfChange() says.
 import { byteOffset } from '../base/brands.js'
 import type { Clock } from '../base/clock.js'
 import { FUSE_HANDLES_MAX, REQUEST_BYTES_MAX } from '../base/limits.js'
 import { assert } from '../base/assert.js'
-import type { OpenVolume, VolumeDriver } from '../client/volume-driver.js'
+import type { OpenSnapshot, OpenVolume, VolumeDriver } from '../client/volume-driver.js'
 import { FileRefusal } from './errno.js'
 
 export const IMAGE_SUFFIX = '.img'
@@ -37,7 +39,10 @@ export interface FileAttributes {
   readonly permissions: number
   readonly size: number
   readonly links: number
-  /** Milliseconds since 1970: the time of the mount, so that it never changes under a reader. */
+  /**
+   * Milliseconds since 1970: of a snapshot when it was made, else the time of the mount, so that it
+   * never changes under a reader.
+   */
   readonly time: number
 }
 
@@ -47,7 +52,9 @@ export interface Space {
 }
 
 interface OpenFile {
-  readonly volume: OpenVolume
+  readonly content: Pick<OpenVolume, 'size' | 'read'>
+  /** Null: a snapshot, of which nothing can be written or flushed. */
+  readonly volume: OpenVolume | null
   readonly writable: boolean
   /** Written through this handle since its last flush. */
   dirty: boolean
@@ -57,9 +64,22 @@ type Node =
   | { readonly kind: 'root' }
   | { readonly kind: 'snapshots' }
   | { readonly kind: 'image'; readonly name: string }
+  | { readonly kind: 'snapshot'; readonly volume: string; readonly name: string }
 
+/** Of a volume, or of a snapshot as people write it: "data@monday". */
 export function imageName(volume: string): string {
   return volume + IMAGE_SUFFIX
+}
+
+/** Within the mount, without a slash at its beginning. */
+export function snapshotPath(snapshot: string): string {
+  return `${SNAPSHOT_DIRECTORY}/${imageName(snapshot)}`
+}
+
+/** Why none of REFUSED_OPERATIONS is possible with these names. */
+export function refusalOfChange(paths: readonly string[]): FileRefusal {
+  const snapshots = paths.some(path => path.startsWith(`/${SNAPSHOT_DIRECTORY}/`))
+  return new FileRefusal(snapshots ? 'read-only' : 'not-permitted')
 }
 
 export class FileOperations {
@@ -82,30 +102,38 @@ export class FileOperations {
     if (node.kind === 'snapshots') {
       return { kind: 'directory', permissions: 0o555, size: 0, links: 2, time }
     }
+    if (node.kind === 'snapshot') {
+      const { size, at } = this.#snapshot(node)
+      return { kind: 'file', permissions: 0o400, size, links: 1, time: Date.parse(at) }
+    }
     const size = this.#size(node.name)
     return { kind: 'file', permissions: 0o600, size, links: 1, time }
   }
 
   list(path: string): readonly string[] {
     const node = this.#find(path)
-    if (node.kind === 'image') throw new FileRefusal('not-a-directory')
-    if (node.kind === 'snapshots') return []
+    if (node.kind === 'image' || node.kind === 'snapshot') throw new FileRefusal('not-a-directory')
+    if (node.kind === 'snapshots') {
+      return this.#driver.snapshots().map(({ volume, name }) => imageName(`${volume}@${name}`))
+    }
     return [SNAPSHOT_DIRECTORY, ...this.#driver.volumes().map(volume => imageName(volume.name))]
   }
 
   /**
    * A handle for the operations below, until release(). For writing it is opened only if no other
-   * client has the volume.
+   * client has the volume, and a snapshot never.
    */
   async open(path: string, access: { readonly write: boolean }): Promise<number> {
     const node = this.#find(path)
-    if (node.kind !== 'image') throw new FileRefusal('is-a-directory')
+    if (node.kind === 'root' || node.kind === 'snapshots') throw new FileRefusal('is-a-directory')
+    if (node.kind === 'snapshot' && access.write) throw new FileRefusal('read-only')
     if (this.#open.size >= FUSE_HANDLES_MAX) throw new FileRefusal('too-many-open')
-    const volume = this.#driver.open(node.name)
-    if (volume === null) throw new FileRefusal('no-such-file')
+    const volume = node.kind === 'image' ? this.#driver.open(node.name) : null
+    const content = node.kind === 'image' ? volume : this.#snapshot(node)
+    if (content === null) throw new FileRefusal('no-such-file')
     const handle = this.#freeHandle()
-    this.#open.set(handle, { volume, writable: access.write, dirty: false })
-    if (!access.write) return handle
+    this.#open.set(handle, { content, volume, writable: access.write, dirty: false })
+    if (!access.write || volume === null) return handle
     try {
       await volume.attach()
     } catch (error) {
@@ -118,10 +146,10 @@ export class FileOperations {
   /** The number of bytes read: less than asked for only at the end of the volume. */
   async read(handle: number, offset: number, into: Uint8Array): Promise<number> {
     assert(into.length <= REQUEST_BYTES_MAX, 'a read fits one driver request')
-    const { volume } = this.#file(handle)
-    const length = Math.max(0, Math.min(into.length, volume.size - offset))
+    const { content } = this.#file(handle)
+    const length = Math.max(0, Math.min(into.length, content.size - offset))
     if (length === 0) return 0
-    await volume.read(byteOffset(offset), into.subarray(0, length))
+    await content.read(byteOffset(offset), into.subarray(0, length))
     return length
   }
 
@@ -129,6 +157,7 @@ export class FileOperations {
   async write(handle: number, offset: number, data: Uint8Array): Promise<number> {
     assert(data.length <= REQUEST_BYTES_MAX, 'a write fits one driver request')
     const file = this.#file(handle)
+    if (file.volume === null) throw new FileRefusal('read-only')
     if (!file.writable) throw new FileRefusal('bad-handle')
     const length = Math.min(data.length, file.volume.size - offset)
     if (data.length === 0) return 0
@@ -144,7 +173,7 @@ export class FileOperations {
    */
   async sync(handle: number): Promise<void> {
     const file = this.#file(handle)
-    if (!file.writable && !file.volume.claimed) return
+    if (file.volume === null || (!file.writable && !file.volume.claimed)) return
     file.dirty = false
     try {
       await file.volume.flush()
@@ -163,12 +192,13 @@ export class FileOperations {
   async release(handle: number): Promise<void> {
     const file = this.#file(handle)
     this.#open.delete(handle)
-    if (file.writable) await file.volume.release()
+    if (file.writable) await file.volume?.release()
   }
 
   /** truncate: volumes do not change their size here yet, so only a change to the same is fine. */
   resize(path: string, size: number): void {
     const node = this.#find(path)
+    if (node.kind === 'snapshot') throw new FileRefusal('read-only')
     if (node.kind !== 'image') throw new FileRefusal('is-a-directory')
     if (size !== this.#size(node.name)) throw new FileRefusal('not-permitted')
   }
@@ -186,7 +216,7 @@ export class FileOperations {
     assert(path.startsWith('/'), 'paths are absolute within the mount')
     const [name = '', ...rest] = path.slice(1).split('/')
     if (name === '') return { kind: 'root' }
-    if (name === SNAPSHOT_DIRECTORY && rest.length === 0) return { kind: 'snapshots' }
+    if (name === SNAPSHOT_DIRECTORY) return snapshotNode(rest)
     if (rest.length > 0 || !name.endsWith(IMAGE_SUFFIX)) throw new FileRefusal('no-such-file')
     return { kind: 'image', name: name.slice(0, -IMAGE_SUFFIX.length) }
   }
@@ -195,6 +225,12 @@ export class FileOperations {
     const found = this.#driver.volumes().find(candidate => candidate.name === volume)
     if (found === undefined) throw new FileRefusal('no-such-file')
     return found.size
+  }
+
+  #snapshot({ volume, name }: { readonly volume: string; readonly name: string }): OpenSnapshot {
+    const found = this.#driver.openSnapshot(volume, name)
+    if (found === null) throw new FileRefusal('no-such-file')
+    return found
   }
 
   #file(handle: number): OpenFile {
@@ -210,4 +246,13 @@ export class FileOperations {
     } while (this.#open.has(this.#lastHandle))
     return this.#lastHandle
   }
+}
+
+/** Neither name has an "@" in it. */
+function snapshotNode([file, ...rest]: readonly string[]): Node {
+  if (file === undefined) return { kind: 'snapshots' }
+  if (rest.length > 0 || !file.endsWith(IMAGE_SUFFIX)) throw new FileRefusal('no-such-file')
+  const [volume = '', name, ...more] = file.slice(0, -IMAGE_SUFFIX.length).split('@')
+  if (name === undefined || more.length > 0) throw new FileRefusal('no-such-file')
+  return { kind: 'snapshot', volume, name }
 }

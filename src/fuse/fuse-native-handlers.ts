@@ -4,9 +4,10 @@
 import type { FuseHandlers, FuseStat, FuseStatfs } from 'fuse-native'
 import { constants } from 'node:fs'
 import { BLOCK_BYTES, NAME_LENGTH_MAX } from '../base/limits.js'
-import { ERRNO_NOT_PERMITTED, ERRNO_OF_BUG, errnoOf, type Subject } from './errno.js'
+import { ERRNO_OF_BUG, errnoOf, errnoOfRefusal, type Subject } from './errno.js'
 import {
   IMAGE_SUFFIX,
+  refusalOfChange,
   REFUSED_OPERATIONS,
   type FileAttributes,
   type FileOperations,
@@ -82,7 +83,8 @@ function openFileHandlers(operations: FileOperations): OpenFileHandlers {
 function refusals(): Record<string, (...args: never[]) => void> {
   const refuse = (...args: never[]): void => {
     const answer = args.at(-1) as unknown as (errno: number) => void
-    answer(ERRNO_NOT_PERMITTED)
+    const paths = args.filter(argument => typeof argument === 'string')
+    answer(errnoOfRefusal(refusalOfChange(paths)))
   }
   return Object.fromEntries(REFUSED_OPERATIONS.map(name => [name, refuse]))
 }
@@ -135,6 +137,6 @@ function statfsOf(space: Space): FuseStatfs {
     files: space.files,
     ffree: 0,
     favail: 0,
-    namemax: NAME_LENGTH_MAX + IMAGE_SUFFIX.length,
+    namemax: 2 * NAME_LENGTH_MAX + '@'.length + IMAGE_SUFFIX.length,
   }
 }

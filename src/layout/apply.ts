@@ -9,6 +9,13 @@ import { managerAdded, managerRemoved, managerUpdated } from './apply/managers.j
 import { shardPromoted } from './apply/promotion.js'
 import { serverDown, serverRegistered, serverRemoved, serverState } from './apply/servers.js'
 import { caughtUp, moved, reallocated, suspended } from './apply/shards.js'
+import {
+  sealsLifted,
+  snapshotDeleted,
+  snapshotsCreated,
+  volumeRolledBack,
+  volumesSealed,
+} from './apply/snapshots.js'
 import { volumeCreated, volumeDeleted } from './apply/volumes.js'
 import type { Change } from './change.js'
 import type { Configuration } from './configuration.js'
@@ -82,6 +89,16 @@ function changed(before: Configuration, change: Change, epoch: Epoch): Configura
       return serverState(before, change, epoch)
     case 'replicas-suspended':
       return suspended(before, change.replicas, epoch)
+    case 'volumes-sealed':
+      return volumesSealed(before, change, epoch)
+    case 'snapshots-created':
+      return snapshotsCreated(before, change, epoch)
+    case 'seals-lifted':
+      return sealsLifted(before, change, epoch)
+    case 'snapshot-deleted':
+      return snapshotDeleted(before, change, epoch)
+    case 'volume-rolled-back':
+      return volumeRolledBack(before, change, epoch)
     default:
       return exhaustive(change)
   }

@@ -107,6 +107,39 @@ export type Change =
    * that epoch only.
    */
   | { readonly kind: 'replicas-suspended'; readonly replicas: readonly SuspendedReplica[] }
+  /** Snapshots of these volumes are begun, all of one point in time: primaries park writes. */
+  | { readonly kind: 'volumes-sealed'; readonly snapshots: readonly SnapshotName[] }
+  /**
+   * All primaries have said that nothing is under way: the heads are frozen, new ones take the
+   * writes, and the seals are lifted.
+   */
+  | {
+      readonly kind: 'snapshots-created'
+      /** Their seals. */
+      readonly sealed: Epoch
+      /** ISO 8601. */
+      readonly at: string
+      readonly snapshots: readonly SealedVolume[]
+    }
+  /** The snapshots that these seals were for are not made. */
+  | {
+      readonly kind: 'seals-lifted'
+      readonly volumes: readonly VolumeId[]
+      readonly reason: string
+    }
+  | { readonly kind: 'snapshot-deleted'; readonly volume: VolumeId; readonly name: string }
+  /** The volume is what it was: a new head on the snapshot. Refused while a client is attached. */
+  | { readonly kind: 'volume-rolled-back'; readonly volume: VolumeId; readonly name: string }
+
+export interface SnapshotName {
+  readonly volume: VolumeId
+  readonly name: string
+}
+
+export interface SealedVolume extends SnapshotName {
+  /** For each shard the allocation whose primary has said so; refused if one has changed since. */
+  readonly shards: readonly Epoch[]
+}
 
 export interface ShardReallocation {
   readonly volume: VolumeId

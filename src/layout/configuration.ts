@@ -10,6 +10,7 @@ import type {
   PeerId,
   VolumeId,
 } from '../base/brands.js'
+import type { LayerRecord } from './layers.js'
 
 export interface Address {
   readonly host: string
@@ -68,9 +69,26 @@ export interface ShardAllocation {
   readonly stale: readonly PeerId[]
 }
 
-export interface LayerRecord {
-  /** Unique within the volume; grows. The last layer of `layers` is the head. */
-  readonly id: number
+/** A point in time of a volume: what is seen from a frozen layer. */
+export interface SnapshotRecord {
+  /** Unique within the volume. */
+  readonly name: string
+  readonly layer: number
+  /** ISO 8601. */
+  readonly at: string
+  /** The epoch that made it: several volumes may share it. */
+  readonly epoch: Epoch
+}
+
+/**
+ * A snapshot is being made: primaries order no writes until a later configuration lifts this, and
+ * tell the managers when what was ordered before is stored and durable everywhere.
+ */
+export interface Seal {
+  /** The epoch at which it began. */
+  readonly epoch: Epoch
+  /** Of the snapshot to be. */
+  readonly name: string
 }
 
 /** `exclusive`: the only client that may write. `shared`: one of several, all of them shared. */
@@ -97,7 +115,11 @@ export interface VolumeRecord {
   readonly minInSync: number
   /** The epoch that created the volume. */
   readonly created: Epoch
+  /** The last one is the head. */
   readonly layers: readonly LayerRecord[]
+  /** In the order of their making. */
+  readonly snapshots: readonly SnapshotRecord[]
+  readonly seal: Seal | null
   readonly shards: readonly ShardAllocation[]
   /** At most one, or all of them shared. */
   readonly attachments: readonly Attachment[]

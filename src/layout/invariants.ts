@@ -11,9 +11,11 @@ import {
   SERVERS_MAX,
   SHARDS_MAX,
   SHARDS_MIN,
+  SNAPSHOTS_MAX,
   VOLUMES_MAX,
 } from '../base/limits.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from './configuration.js'
+import { headOf, layerOf, layersProblem } from './layers.js'
 import { minInSyncProblem, nameProblem, replicasProblem, sizeProblem } from './names.js'
 import { inSyncFirst, isDown, isDownState } from './replicas.js'
 
@@ -70,11 +72,9 @@ function checkVolume(
   assert(minInSyncProblem(minInSync, replicas) === null, `minInSync of ${name}: ${minInSync}`)
   assert(volume.created <= configuration.epoch, 'a volume is not newer than its configuration')
   assert(shards.length >= SHARDS_MIN && shards.length <= SHARDS_MAX, 'a volume has 8..1024 shards')
-  assert(layers.length > 0, 'a volume has a head')
-  assert(
-    layers.every((layer, i) => i === 0 || layer.id > layers[i - 1]!.id),
-    'layers grow',
-  )
+  const problem = layersProblem(layers)
+  assert(problem === null, problem ?? '')
+  checkSnapshots(volume, before?.volumes.get(volume.id))
   checkAttachments(volume, before?.volumes.get(volume.id))
   const known = before?.volumes.get(volume.id)?.shards
   shards.forEach((shard, i) => {
@@ -82,6 +82,22 @@ function checkVolume(
     assert(shard.epoch >= volume.created, 'a shard is not older than its volume')
     checkShard(configuration, shard)
   })
+}
+
+function checkSnapshots(volume: VolumeRecord, known: VolumeRecord | undefined): void {
+  const { snapshots, layers, shards } = volume
+  const head = headOf(layers).id
+  assert(snapshots.length <= SNAPSHOTS_MAX, 'the snapshots of a volume are bounded')
+  assert(unique(snapshots.map(({ name }) => name)), 'a snapshot has a name of its own')
+  assert(unique(snapshots.map(({ layer }) => layer)), 'a snapshot has a layer of its own')
+  for (const { layer } of snapshots) assert(layerOf(layers, layer).id !== head, 'it is frozen')
+  if (known === undefined || known.layers === layers) return
+  const fenced = shards.every((shard, i) => shard.epoch > (known.shards[i]?.epoch ?? 0))
+  assert(fenced, 'other layers come with new allocations')
+}
+
+function unique(values: readonly unknown[]): boolean {
+  return new Set(values).size === values.length
 }
 
 function checkAttachments(volume: VolumeRecord, known: VolumeRecord | undefined): void {

@@ -8,6 +8,7 @@ import type {
   Change,
   ChangeOf,
   ShardReallocation,
+  SnapshotName,
   SuspensionCause,
 } from '../layout/change.js'
 import type { Configuration, ServerRecord } from '../layout/configuration.js'
@@ -39,13 +40,8 @@ export function describeChange(
       )
     case 'volume-deleted':
       return `volume deleted: ${volumeName(before ?? after, change.volume)}`
-    case 'volume-attached': {
-      const { host, mode, takeover } = change
-      const shared = mode === 'shared' ? ', shared' : ''
-      const taken = takeover && before ? takenFrom(before, change) : ''
-      const client = `client ${shortId(change.client)} at host ${host}`
-      return `volume ${volumeName(after, change.volume)} attached by ${client}${shared}${taken}`
-    }
+    case 'volume-attached':
+      return describeAttached(change, after, before)
     case 'volume-detached':
       return describeDetached(change, before ?? after)
     case 'shard-promoted':
@@ -75,9 +71,60 @@ export function describeChange(
         `${count(change.replicas.length, 'replica')} of ${volumes(after, change.replicas)} ` +
         `no longer in-sync: ${causes(after, change)}`
       )
+    case 'volumes-sealed':
+    case 'snapshots-created':
+    case 'seals-lifted':
+    case 'snapshot-deleted':
+    case 'volume-rolled-back':
+      return describeSnapshots(change, after)
     default:
       return exhaustive(change)
   }
+}
+
+function describeSnapshots(
+  change: ChangeOf<
+    | 'volumes-sealed'
+    | 'snapshots-created'
+    | 'seals-lifted'
+    | 'snapshot-deleted'
+    | 'volume-rolled-back'
+  >,
+  after: Configuration,
+): string {
+  switch (change.kind) {
+    case 'volumes-sealed':
+      return `${snapshots(after, change.snapshots)} begun`
+    case 'snapshots-created':
+      return `${snapshots(after, change.snapshots)} made`
+    case 'seals-lifted': {
+      const names = atMostThree(change.volumes.map(id => volumeName(after, id)))
+      return `no snapshot made of ${names}: ${change.reason}`
+    }
+    case 'snapshot-deleted':
+      return `${snapshots(after, [change])} deleted`
+    case 'volume-rolled-back':
+      return `volume ${volumeName(after, change.volume)} rolled back to snapshot ${change.name}`
+    default:
+      return exhaustive(change)
+  }
+}
+
+function snapshots(configuration: Configuration, names: readonly SnapshotName[]): string {
+  const said = names.map(({ volume, name }) => `${volumeName(configuration, volume)}@${name}`)
+  return `snapshot${said.length === 1 ? '' : 's'} ${atMostThree(said)}`
+}
+
+function describeAttached(
+  change: ChangeOf<'volume-attached'>,
+  after: Configuration,
+  before: Configuration | null,
+): string {
+  const { host, mode, takeover } = change
+  const shared = mode === 'shared' ? ', shared' : ''
+  const taken = takeover && before ? takenFrom(before, change) : ''
+  const client = `client ${shortId(change.client)} at host ${host}`
+  return `volume ${volumeName(after, change.volume)} attached by ${client}${shared}${taken}`
 }
 
 function describeDetached(

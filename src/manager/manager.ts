@@ -184,7 +184,7 @@ export class Manager {
     const access = new AccessDesk({ ...common, propose })
     const admin = new AdminDesk({
       ...common,
-      ...{ propose, access },
+      ...{ propose, access, snapshots: desk.snapshots },
       reports: this.#reports,
       connected: () => this.#connectedServers(),
       addManager: (manager, how) => membership.add(manager, how),

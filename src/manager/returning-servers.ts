@@ -7,7 +7,7 @@ import { PLAN_ATTEMPTS_MAX } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { Change } from '../layout/change.js'
 import type { Configuration } from '../layout/configuration.js'
-import { planReturn } from '../layout/planner.js'
+import { planReturn } from '../layout/placement/planner.js'
 import type { ProposalResult } from './history/configuration-history.js'
 import { OneAtATime } from './one-at-a-time.js'
 

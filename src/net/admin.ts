@@ -24,6 +24,16 @@ export type AdminCommand =
       readonly server: string
       readonly acceptDataLoss: boolean
     }
+  /** Of one point in time, however many they are; a volume is named once. */
+  | {
+      readonly command: 'snapshot-create'
+      readonly snapshots: readonly { readonly volume: string; readonly name: string }[]
+    }
+  /** Null: of all volumes. */
+  | { readonly command: 'snapshot-list'; readonly volume: string | null }
+  | { readonly command: 'snapshot-delete'; readonly volume: string; readonly name: string }
+  /** The volume is what it was; refused while somebody may write to it. */
+  | { readonly command: 'snapshot-rollback'; readonly volume: string; readonly name: string }
   | { readonly command: 'server-list' }
   | { readonly command: 'server-drain'; readonly name: string; readonly force: boolean }
   | { readonly command: 'server-undrain'; readonly name: string }
@@ -161,6 +171,33 @@ export interface VolumeDetail extends VolumeResult {
     readonly replicas: readonly { readonly server: string; readonly state: string }[]
     readonly stale: readonly string[]
   }[]
+}
+
+/** `snapshot list`; `snapshot create` answers with those that it made. */
+export interface SnapshotListResult {
+  readonly snapshots: readonly SnapshotResult[]
+}
+
+export interface SnapshotResult {
+  readonly volume: string
+  readonly name: string
+  /** ISO 8601. */
+  readonly at: string
+  /** The one that made it: snapshots of one point in time share it. */
+  readonly epoch: number
+  /** Bytes of the volume. */
+  readonly size: number
+}
+
+export interface SnapshotsCreated extends SnapshotListResult {
+  readonly epoch: number
+}
+
+/** `snapshot delete` and `snapshot rollback`. */
+export interface SnapshotChanged {
+  readonly volume: string
+  readonly name: string
+  readonly epoch: number
 }
 
 export interface ClientResult {

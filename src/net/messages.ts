@@ -27,9 +27,14 @@ export interface ShardName {
 
 // ---- client to storage server --------------------------------------------------------------
 
+/** In a read: whatever layer is the head. */
+export const HEAD = 0
+
 export interface ReadRequest extends ShardName {
   /** Of the client's configuration: the `c` of the epoch table. */
   readonly epoch: Epoch
+  /** What is seen from this layer: HEAD, or the frozen one of a snapshot. */
+  readonly layer: number
   readonly offset: ByteOffset
   readonly length: ByteCount
 }
@@ -307,6 +312,15 @@ export interface MismatchReport extends ShardName {
 /** Primary to manager: these replicas count from now on, in this epoch. */
 export interface CaughtUpProposal {
   readonly replicas: readonly (ShardMessage & { readonly server: PeerId })[]
+}
+
+/** By its primary: everything ordered before the seal of this epoch is stored and durable. */
+export interface SealedShard extends ShardMessage {
+  readonly seal: Epoch
+}
+
+export interface SealedShards {
+  readonly shards: readonly SealedShard[]
 }
 
 /** In-sync replicas that keep their shards waiting, by the primaries of these allocations. */

@@ -33,6 +33,7 @@ export interface OperationTypes {
   mismatch: [m.MismatchReport, null]
   'caught-up-proposal': [m.CaughtUpProposal, null]
   'suspend-proposal': [m.SuspendProposal, null]
+  sealed: [m.SealedShards, null]
   'fetch-configuration': [m.ConfigurationRequest, m.ConfigurationUpdate]
   configuration: [m.ConfigurationUpdate, null]
   admin: [m.AdminRequest, m.AdminReply]
@@ -167,6 +168,7 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
   attach: { number: 44, request: c.attachRequest, reply: c.attachReply, ...tell },
   detach: { number: 45, request: c.detachRequest, reply: c.detachReply, ...tell },
   'suspend-proposal': { number: 47, request: c.suspendProposal, reply: null, ...report },
+  sealed: { number: 48, request: c.sealedShards, reply: null, ...report },
   'client-heartbeat': { number: 46, request: c.clientHeartbeat, reply: null, ...tell },
 
   raft: { number: 64, request: mc.raft, reply: null, ...council },

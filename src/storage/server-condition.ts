@@ -28,7 +28,10 @@ export interface ServerCondition {
 
 export function createHost(
   options: StorageServerOptions,
-  server: Pick<ReplicaHost, 'dispatch' | 'propose' | 'suspend' | 'leaseValid' | 'fenced'>,
+  server: Pick<
+    ReplicaHost,
+    'dispatch' | 'propose' | 'suspend' | 'sealed' | 'leaseValid' | 'fenced'
+  >,
   clientsAreQuiet: () => boolean,
 ): ServerCondition {
   const { clock, peers, log, watch, disk, store, self } = options

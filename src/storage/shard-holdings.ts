@@ -7,7 +7,8 @@ import { isSwarmdiskError } from '../base/errors.js'
 import { SHARDS_OPENED_AT_ONCE } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { Configuration, ShardAllocation } from '../layout/configuration.js'
-import type { CaughtUpProposal, ShardName, SyncProgress } from '../net/messages.js'
+import type { LayerRecord } from '../layout/layers.js'
+import type { CaughtUpProposal, SealedShard, ShardName, SyncProgress } from '../net/messages.js'
 import type { ReplicaHost } from './replica/replica-context.js'
 import { ShardReplica } from './replica/shard-replica.js'
 import type { BlockStore } from './shard-store.js'
@@ -96,32 +97,42 @@ export class ShardHoldings {
     return [...this.#replicas.values()].flatMap(replica => replica.proposals())
   }
 
+  /** What primaries here have ready for snapshots. */
+  sealed(): readonly SealedShard[] {
+    return [...this.#replicas.values()].flatMap(replica => replica.sealed())
+  }
+
   syncing(): readonly SyncProgress[] {
     return [...this.#replicas.values()].flatMap(({ bytesLeft, name }) =>
       bytesLeft === null ? [] : [{ ...name, bytesLeft }],
     )
   }
 
-  /** Opens every shard of which the configuration puts a replica here. */
+  /**
+   * Opens every shard of which the configuration puts a replica here, and makes ready what layers
+   * it adds to those that are open. Fails where that is not possible: without its layers no replica
+   * may take up an allocation.
+   */
   async prepare(configuration: Configuration): Promise<void> {
     this.#failures.clear()
     const opening: Promise<void>[] = []
-    for (const { id, shards } of configuration.volumes.values()) {
+    for (const { id, shards, layers } of configuration.volumes.values()) {
       shards.forEach((allocation, i) => {
         const name = { volume: id, shard: shardIndex(i) }
+        const open = this.#replicas.get(keyOf(name))
         const here = allocation.replicas.some(replica => replica.server === this.#o.self)
-        if (!here || this.#replicas.has(keyOf(name))) return
-        opening.push(this.#opening.run(() => this.#openShard(name)))
+        if (open) opening.push(this.#opening.run(() => open.prepareLayers(layers)))
+        else if (here) opening.push(this.#opening.run(() => this.#openShard(name, layers)))
       })
     }
     await Promise.all(opening)
   }
 
-  async #openShard(name: ShardName): Promise<void> {
+  async #openShard(name: ShardName, layers: readonly LayerRecord[]): Promise<void> {
     const key = keyOf(name)
     try {
       await this.#leaving.get(key)
-      const store = await this.#o.store.openShard(name)
+      const store = await this.#o.store.openShard(name, layers)
       this.#held.set(key, name)
       this.#replicas.set(key, new ShardReplica({ name, store, host: this.#o.host }))
     } catch (error) {
@@ -137,8 +148,9 @@ export class ShardHoldings {
       const volume = configuration.volumes.get(name.volume)
       const allocation = volume?.shards[name.shard]
       if (!volume || !allocation) continue
-      const facts = { allocation, minInSync: volume.minInSync, bytes: bytesOf(name) }
-      this.find(name)?.adopt(facts)
+      const { minInSync, layers } = volume
+      const seal = volume.seal?.epoch ?? null
+      this.find(name)?.adopt({ allocation, minInSync, bytes: bytesOf(name), layers, seal })
     }
   }
 

@@ -3,6 +3,7 @@
 // which they were made; a read sees every write called before it. Blocks count from the start of
 // the shard's own space. Failures to read or write are SwarmdiskErrors 'disk-full', 'disk-error'.
 import type { BlockIndex, Epoch } from '../base/brands.js'
+import type { LayerRecord } from '../layout/layers.js'
 
 export type BlockState = 'absent' | 'data' | 'zeroes'
 
@@ -12,9 +13,15 @@ export interface IndexEntry {
   readonly checksum: number
 }
 
+/** A block whose checksum does not match, in the layer where a read found it. */
+export interface CorruptBlock {
+  readonly block: BlockIndex
+  readonly layer: number
+}
+
 export interface ReadResult {
-  /** Blocks whose checksum does not match: `into` holds zeroes there, and nobody may use them. */
-  readonly corrupt: readonly BlockIndex[]
+  /** `into` holds zeroes there, and nobody may use them. */
+  readonly corrupt: readonly CorruptBlock[]
 }
 
 export interface PageSummaryEntry {
@@ -22,32 +29,72 @@ export interface PageSummaryEntry {
   readonly hash: Uint8Array
 }
 
+/**
+ * Layers have the numbers that the configuration gives them. What a layer holds is what it shows
+ * here, whatever files it is made of while absorbed layers are being merged (docs/on-disk-format).
+ */
 export interface ShardStore {
-  /** Fills `into` (whole blocks). Absent blocks and zeroes read as zeroes. */
-  read(block: BlockIndex, into: Uint8Array): Promise<ReadResult>
+  /** The layers from now on; the last one is the head. */
+  readonly layers: readonly LayerRecord[]
   /**
-   * Whole blocks of data. A block that is all zeroes becomes a `zeroes` mark and takes no space.
+   * Makes the files that these layers need and that are not there yet, durably; changes nothing
+   * else. Called, and ended, before setLayers() with the same layers.
+   */
+  prepareLayers(layers: readonly LayerRecord[]): Promise<void>
+  /**
+   * In the turn of the call: writes go to the new head. The old one must be quiet, unless it goes.
+   * What was absorbed is merged, and what no layer covers any more is deleted, in the background.
+   */
+  setLayers(layers: readonly LayerRecord[]): void
+  /**
+   * Fills `into` (whole blocks) with what is seen from this layer, by default the head: a block
+   * that is absent there is looked for in its parent, and so on. Absent everywhere, and zeroes,
+   * reads as zeroes.
+   */
+  read(block: BlockIndex, into: Uint8Array, layer?: number): Promise<ReadResult>
+  /** Only what this layer holds itself: what is absent there reads as zeroes. */
+  readLayer(layer: number, block: BlockIndex, into: Uint8Array): Promise<ReadResult>
+  /**
+   * Whole blocks of data, into the head. A block that is all zeroes becomes a `zeroes` mark and
+   * takes no space.
    */
   write(block: BlockIndex, data: Uint8Array, epoch: Epoch): Promise<void>
-  /** Copies blocks as another replica has them, entry and all; `payload` holds the `data` ones. */
-  adopt(block: BlockIndex, entries: readonly IndexEntry[], payload: Uint8Array): Promise<void>
-  /** Everything written by calls made before this one is durable when it resolves. */
+  /**
+   * Copies blocks as another replica has them in this layer, entry and all (`absent`, too);
+   * `payload` holds the `data` ones.
+   */
+  adopt(layer: number, block: BlockIndex, copy: CopiedEntries): Promise<void>
+  /** What calls made before this one have written, in any layer, is durable when it resolves. */
   flush(): Promise<void>
-  /** One past the last index page that has an entry. */
-  pageCount(): number
-  /** Summaries of the pages in [first, first + count) that have any entry. */
-  summaries(first: number, count: number): Promise<readonly PageSummaryEntry[]>
-  /** The 512 entries of one index page as 4096 bytes (format: docs/on-disk-format.md). */
-  indexPage(page: number): Promise<Uint8Array>
+  /** One past the last index page of the layer that has an entry. */
+  pageCount(layer: number): number
+  /** Summaries of the layer's pages in [first, first + count) that have any entry. */
+  summaries(
+    layer: number,
+    pages: { readonly first: number; readonly count: number },
+  ): Promise<readonly PageSummaryEntry[]>
+  /** The 512 entries of one index page of a layer as 4096 bytes (docs/on-disk-format.md). */
+  indexPage(layer: number, page: number): Promise<Uint8Array>
   /** Bytes of disk taken by this shard. */
   used(): number
   close(): Promise<void>
 }
 
+export interface CopiedEntries {
+  readonly entries: readonly IndexEntry[]
+  readonly payload: Uint8Array
+}
+
 /** All shards of one storage server. */
 export interface BlockStore {
-  /** Opens or creates; the same object for the same shard while it is open. */
-  openShard(name: { readonly volume: number; readonly shard: number }): Promise<ShardStore>
+  /**
+   * Opens, or creates, with these layers; files of layers that are gone are deleted. The same
+   * object for the same shard while it is open, with the layers that it has by then.
+   */
+  openShard(
+    name: { readonly volume: number; readonly shard: number },
+    layers: readonly LayerRecord[],
+  ): Promise<ShardStore>
   /** Volumes and shards that have files here, opened or not. */
   stored(): Promise<readonly { readonly volume: number; readonly shard: number }[]>
   /** Closes and deletes one shard's files. */

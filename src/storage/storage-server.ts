@@ -76,6 +76,7 @@ export class StorageServer {
       propose: (replica: m.CaughtUpProposal['replicas'][number]): void =>
         this.#contact.propose([replica]),
       suspend: (replicas: m.SuspendProposal['replicas']): void => this.#contact.suspend(replicas),
+      sealed: (shard: m.SealedShard): void => this.#contact.sealed([shard]),
       leaseValid: (): boolean => this.#lease.valid({ now: clock.now(), known: this.#epoch }),
       fenced: (shard: m.ShardName): boolean => this.#fence.holds(shard),
     }
@@ -94,6 +95,7 @@ export class StorageServer {
       answered: reply => this.#registered(reply),
       report: () => this.#report(),
       proposals: () => this.#holdings.proposals(),
+      sealedShards: () => this.#holdings.sealed(),
     })
   }
 

@@ -5,7 +5,8 @@ import { isSwarmdiskError, type ErrorCode } from '../../src/base/errors.js'
 import { silentLog } from '../../src/base/log.js'
 import { ClusterVolumeDriver } from '../../src/client/driver.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'
-import type { Attachment, Configuration } from '../../src/layout/configuration.js'
+import type { Attachment, Configuration, VolumeRecord } from '../../src/layout/configuration.js'
+import { freeze, headOf, prune } from '../../src/layout/layers.js'
 import { ConfigurationWatch } from '../../src/net/configuration-watch.js'
 import type {
   AttachReply,
@@ -107,6 +108,33 @@ export class ScriptedCluster {
     const next = reallocated(before, stays ? -1 : 'all', {})
     const [fenced] = next.volumes.values()
     this.configuration = { ...next, volumes: new Map([[fenced!.id, { ...fenced!, attachments }]]) }
+  }
+
+  /** The next epoch, in which the head is frozen under this name. */
+  snapshot(name: string): void {
+    const volume = this.#reallocated()
+    const { id: layer } = headOf(volume.layers)
+    this.servers.freeze(layer)
+    const record = { name, layer, at: SINCE, epoch: this.configuration.epoch }
+    const snapshots = [...volume.snapshots, record]
+    this.#replace({ ...volume, layers: freeze(volume.layers), snapshots })
+  }
+
+  deleteSnapshot(name: string): void {
+    const volume = this.#reallocated()
+    const snapshots = volume.snapshots.filter(snapshot => snapshot.name !== name)
+    const named = new Set(snapshots.map(({ layer }) => layer))
+    this.#replace({ ...volume, snapshots, layers: prune(volume.layers, named) })
+  }
+
+  #reallocated(): VolumeRecord {
+    this.configuration = reallocated(this.configuration, 'all', {})
+    const [volume] = this.configuration.volumes.values()
+    return volume!
+  }
+
+  #replace(volume: VolumeRecord): void {
+    this.configuration = { ...this.configuration, volumes: new Map([[volume.id, volume]]) }
   }
 
   push(): void {

@@ -3,18 +3,21 @@
 import { epoch, generation, volumeId, type PeerId } from '../../src/base/brands.js'
 import { BLOCK_BYTES } from '../../src/base/limits.js'
 import type { Configuration } from '../../src/layout/configuration.js'
-import type {
-  DataReply,
-  DataStatus,
-  FlushRequest,
-  ReadRequest,
-  WriteRequest,
+import {
+  HEAD,
+  type DataReply,
+  type DataStatus,
+  type FlushRequest,
+  type ReadRequest,
+  type WriteRequest,
 } from '../../src/net/messages.js'
 
 export interface DataRequest {
   readonly kind: 'read' | 'write' | 'flush'
   readonly to: PeerId
   readonly shard: number
+  /** Of a read; HEAD otherwise. */
+  readonly layer: number
   readonly epoch: number
   readonly offset: number
   readonly length: number
@@ -30,6 +33,7 @@ export function dataRequest(kind: DataRequest['kind'], to: PeerId, request: unkn
     kind,
     to,
     shard: fields.shard ?? 0,
+    layer: fields.layer ?? HEAD,
     epoch: fields.epoch ?? epoch(0),
     offset: fields.offset ?? 0,
     length: fields.length ?? payload.length,
@@ -45,6 +49,8 @@ export class ServerContent {
   readonly #configuration: () => Configuration
   #volatile: Blocks = new Map()
   #durable: Blocks = new Map()
+  /** By layer: what is seen from it. */
+  readonly #frozen = new Map<number, Blocks>()
   readonly #executed = new Set<string>()
 
   constructor(configuration: () => Configuration) {
@@ -57,11 +63,14 @@ export class ServerContent {
     this.#executed.clear()
   }
 
+  /** What is written from now on is not seen from this layer. */
+  freeze(layer: number): void {
+    this.#frozen.set(layer, new Map(this.#volatile))
+  }
+
   /** What the servers hold, byte by byte. */
   content(shard: number, offset: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length)
-    for (let i = 0; i < length; i++) bytes[i] = this.#byte(shard, offset + i)
-    return bytes
+    return contentOf(this.#volatile, shard, { offset, length })
   }
 
   durable(shard: number, block: number): Uint8Array | undefined {
@@ -88,7 +97,9 @@ export class ServerContent {
     const primary = allocation.replicas[0]?.server === data.to
     if (!primary && data.kind !== 'read') return this.reply(data, 'not-serving')
     if (data.kind === 'read') {
-      return this.reply(data, 'ok', this.content(data.shard, data.offset, data.length))
+      const blocks = data.layer === HEAD ? this.#volatile : this.#frozen.get(data.layer)
+      if (!blocks) return this.reply(data, 'out-of-range')
+      return this.reply(data, 'ok', contentOf(blocks, data.shard, data))
     }
     if (data.kind === 'write') this.#write(data)
     else {
@@ -97,11 +108,6 @@ export class ServerContent {
       }
     }
     return this.reply(data, 'ok')
-  }
-
-  #byte(shard: number, at: number): number {
-    const block = this.#volatile.get(`${shard}:${Math.floor(at / BLOCK_BYTES)}`)
-    return block?.[at % BLOCK_BYTES] ?? 0
   }
 
   #write({ shard, offset, request, payload }: DataRequest): void {
@@ -119,4 +125,20 @@ export class ServerContent {
       i += part.length
     }
   }
+}
+
+function contentOf(
+  blocks: Blocks,
+  shard: number,
+  { offset, length }: { readonly offset: number; readonly length: number },
+): Uint8Array {
+  const content = new Uint8Array(length)
+  for (let done = 0; done < length;) {
+    const within = (offset + done) % BLOCK_BYTES
+    const block = blocks.get(`${shard}:${Math.floor((offset + done) / BLOCK_BYTES)}`)
+    const part = Math.min(BLOCK_BYTES - within, length - done)
+    if (block) content.set(block.subarray(within, within + part), done)
+    done += part
+  }
+  return content
 }

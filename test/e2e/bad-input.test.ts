@@ -45,6 +45,21 @@ test('bad input without a cluster', async t => {
       code: 'bad-input',
       says: /--size.*10G/,
     },
+    {
+      words: ['snapshot', 'create', 'data', ...local],
+      code: 'bad-input',
+      says: /VOLUME@NAME, and "data" has no "@"/,
+    },
+    {
+      words: ['snapshot', 'create', 'a@x', 'b@x', ...local],
+      code: 'bad-input',
+      says: /--atomic/,
+    },
+    {
+      words: ['snapshot', 'rollback', 'data@', ...local],
+      code: 'bad-input',
+      says: /snapshot name is empty/,
+    },
     { words: ['no-such-command'], code: 'bad-input', says: /no-such-command/ },
     { words: ['status', '--bootstrap', '127.0.0.1:9'], code: 'bad-input', says: /--key/ },
     {

@@ -1,7 +1,7 @@
 import test from 'tape'
 import { FUSE_HANDLES_MAX } from '../../src/base/limits.js'
 import { FileRefusal, type RefusalReason } from '../../src/fuse/errno.js'
-import { FileOperations } from '../../src/fuse/file-operations.js'
+import { FileOperations, refusalOfChange } from '../../src/fuse/file-operations.js'
 import { MemoryDriver } from '../helpers/memory-driver.js'
 import { VirtualClock } from '../simulator/virtual-clock.js'
 
@@ -141,6 +141,67 @@ test('who opens for writing has the volume until its last close', async t => {
   await rejected(t, files.open('/a.img', { write: true }), 'in-use')
   t.equal(driver.claims.get('a'), 0)
   t.ok(await files.open('/a.img', { write: false }), 'reading goes on')
+})
+
+test('snapshots: one image each, which can only be read', async t => {
+  const { driver, files } = make()
+  const writer = await files.open('/a.img', { write: true })
+  await files.write(writer, 0, Buffer.from('old'))
+  driver.snapshot('a', 'monday')
+  driver.snapshot('b', '1')
+  driver.snapshot('a', 'friday')
+  await files.write(writer, 0, Buffer.from('new'))
+  t.deepEqual(files.list('/.snapshots'), ['a@friday.img', 'a@monday.img', 'b@1.img'])
+  t.deepEqual(files.list('/'), ['.snapshots', 'a.img', 'b.img'])
+  const path = '/.snapshots/a@monday.img'
+  t.deepEqual(files.attributes(path), {
+    ...{ kind: 'file', permissions: 0o400, size: SIZE, links: 1 },
+    time: Date.parse('2026-02-03T04:05:06Z'),
+  })
+  const missing = [
+    'a@x.img',
+    'a@monday',
+    'a.img',
+    '@.img',
+    'a@b@c.img',
+    'a@monday.img/x',
+    'c@1.img',
+  ]
+  for (const name of missing) {
+    refused(t, () => files.attributes(`/.snapshots/${name}`), 'no-such-file')
+  }
+  refused(t, () => files.attributes('/a@monday.img'), 'no-such-file')
+  refused(t, () => files.list(path), 'not-a-directory')
+  refused(t, () => files.resize(path, SIZE), 'read-only')
+  await rejected(t, files.open(path, { write: true }), 'read-only')
+  await rejected(t, files.open('/.snapshots', { write: false }), 'is-a-directory')
+
+  const handle = await files.open(path, { write: false })
+  const into = Buffer.alloc(8)
+  t.equal(await files.read(handle, 0, into), 8)
+  t.equal(into.toString('latin1', 0, 3), 'old')
+  t.equal(await files.read(handle, SIZE - 3, into), 3, 'cut at the end')
+  await rejected(t, files.write(handle, 0, Buffer.from('x')), 'read-only')
+  const { flushes } = driver.counts()
+  await files.sync(handle)
+  await files.close(handle)
+  t.equal(driver.counts().flushes, flushes, 'there is nothing to flush')
+
+  driver.deleteSnapshot('a', 'monday')
+  t.deepEqual(files.list('/.snapshots'), ['a@friday.img', 'b@1.img'])
+  refused(t, () => files.attributes(path), 'no-such-file')
+  await rejected(t, files.open(path, { write: false }), 'no-such-file')
+  await rejected(t, files.read(handle, 0, into), 'not-found')
+  await files.release(handle)
+  await files.release(writer)
+})
+
+test('what changes names says why not', t => {
+  t.equal(refusalOfChange(['/x']).reason, 'not-permitted')
+  t.equal(refusalOfChange(['/.snapshots']).reason, 'not-permitted', 'the directory itself')
+  t.equal(refusalOfChange(['/.snapshots/x']).reason, 'read-only')
+  t.equal(refusalOfChange(['/a.img', '/.snapshots/a@b.img']).reason, 'read-only')
+  t.end()
 })
 
 test('sizes do not change', t => {

@@ -11,6 +11,7 @@ import { FuseNativeTransport } from '../../src/fuse/fuse-native-transport.js'
 import { readMountTable } from '../../src/fuse/mount-table.js'
 import { host, startFuseServer } from '../helpers/fuse-server.js'
 import { MemoryDriver } from '../helpers/memory-driver.js'
+import { undo } from '../helpers/undo.js'
 
 const MiB = 1024 * 1024
 
@@ -152,7 +153,7 @@ test('what is refused', { timeout: 60_000 }, async t => {
   t.equal(await codeOf(fs.utimes(image, 0, 0)), 'EPERM', 'utimes')
   t.equal(await codeOf(fs.truncate(image, 4096)), 'EPERM', 'truncate')
   t.equal(await codeOf(fs.truncate(image, MiB)), 'success', 'truncate to the same size')
-  t.equal(await codeOf(fs.writeFile(join(server.directory, '.snapshots/x'), '')), 'EPERM')
+  t.equal(await codeOf(fs.writeFile(join(server.directory, '.snapshots/x'), '')), 'EROFS')
   t.equal(await codeOf(open(other, 'r')), 'ENOENT')
 
   const file = await open(image, 'r+')
@@ -171,5 +172,44 @@ test('what is refused', { timeout: 60_000 }, async t => {
   }
   await server.command({ kind: 'fail', code: null })
   t.equal(await codeOf(file.write('x', 0)), 'success', 'all well again')
+  await file.close()
+})
+
+test('snapshots on a mount', { timeout: 60_000 }, async t => {
+  const server = await startFuseServer(t, { a: MiB })
+  const folder = join(server.directory, '.snapshots')
+  t.deepEqual(await readdir(folder), [], 'there, and empty')
+  const writer = await open(server.image('a'), 'r+')
+  await writer.write('old', 0)
+  await server.command({ kind: 'snapshot', volume: 'a', name: 's1' })
+  await writer.write('new', 0)
+  await writer.close()
+  t.deepEqual(await readdir(folder), ['a@s1.img'], 'at once')
+  const image = join(folder, 'a@s1.img')
+  const { size, mode } = await stat(image)
+  t.deepEqual([size, mode], [MiB, 0o100400])
+
+  const other = join(folder, 'other')
+  t.equal(await codeOf(open(image, 'r+')), 'EROFS', 'opening for writing')
+  t.equal(await codeOf(fs.truncate(image, 0)), 'EROFS', 'truncate')
+  t.equal(await codeOf(fs.writeFile(other, 'x')), 'EROFS', 'create')
+  t.equal(await codeOf(fs.mkdir(other)), 'EROFS', 'mkdir')
+  t.equal(await codeOf(fs.unlink(image)), 'EROFS', 'unlink')
+  t.equal(await codeOf(fs.rename(image, join(server.directory, 'b.img'))), 'EROFS', 'rename')
+  t.equal(await codeOf(fs.link(image, other)), 'EROFS', 'link')
+  t.equal(await codeOf(fs.chmod(image, 0o600)), 'EROFS', 'chmod')
+
+  const file = await open(image, 'r')
+  const read = (): Promise<string> => fs.readFile(image).then(b => b.toString('latin1', 0, 3))
+  t.equal(await read(), 'old')
+  t.equal(await codeOf(file.sync()), 'success', 'nothing to flush')
+  const { device, readOnly } = await host.loops.attach(image, { readOnly: true })
+  undo(t, () => host.loops.detach(device, { abort: true }))
+  t.ok(readOnly)
+  t.equal((await fs.readFile(device)).toString('latin1', 0, 3), 'old', 'through a loop device')
+
+  await server.command({ kind: 'delete-snapshot', volume: 'a', name: 's1' })
+  t.deepEqual(await readdir(folder), [], 'gone at once')
+  t.equal(await codeOf(file.read(Buffer.alloc(3), 0, 3, 0)), 'EIO', 'also for who has it open')
   await file.close()
 })

@@ -1,7 +1,9 @@
 // Compares what stopped storage servers hold: every block of every shard, checksums verified.
 import { join } from 'node:path'
+import { systemClock } from '../../src/base/clock.js'
 import { silentLog } from '../../src/base/log.js'
 import { NodeDisk } from '../../src/disk/node-disk.js'
+import { FIRST_LAYER, type LayerRecord } from '../../src/layout/layers.js'
 import type { VolumeDetail } from '../../src/net/admin.js'
 import { FileBlockStore } from '../../src/storage/store/file-block-store.js'
 import { compareShard } from '../simulator/equal-replicas.js'
@@ -14,6 +16,7 @@ interface StoppedServers {
 export async function differingBlocks(
   cluster: StoppedServers,
   names: readonly string[],
+  layers: readonly LayerRecord[] = [FIRST_LAYER],
 ): Promise<readonly string[]> {
   const stores = await Promise.all(names.map(name => openStore(cluster.dataOf(name))))
   const shards = new Map<string, { volume: number; shard: number }>()
@@ -21,7 +24,9 @@ export async function differingBlocks(
     for (const shard of await store.stored()) shards.set(`${shard.volume}/${shard.shard}`, shard)
   }
   const found: string[] = []
-  for (const shard of shards.values()) found.push(...(await compareShard({ ...shard, stores })))
+  for (const shard of shards.values()) {
+    found.push(...(await compareShard({ ...shard, stores, layers })))
+  }
   await Promise.all(stores.map(store => store.close()))
   return shards.size > 0 ? found : ['no shard is stored anywhere']
 }
@@ -37,7 +42,9 @@ export async function differingReplicas(
   const found: string[] = []
   for (const { shard, replicas } of placement) {
     const holding = replicas.flatMap(({ server }) => stores.get(server) ?? [])
-    found.push(...(await compareShard({ volume: id, shard, stores: holding })))
+    found.push(
+      ...(await compareShard({ volume: id, shard, stores: holding, layers: [FIRST_LAYER] })),
+    )
   }
   await Promise.all([...stores.values()].map(store => store.close()))
   return placement.length > 0 ? found : ['no shard is stored anywhere']
@@ -45,5 +52,5 @@ export async function differingReplicas(
 
 function openStore(data: string): Promise<FileBlockStore> {
   const disk = new NodeDisk({ root: join(data, 'storage') })
-  return FileBlockStore.open({ disk, log: silentLog })
+  return FileBlockStore.open({ clock: systemClock, disk, log: silentLog })
 }

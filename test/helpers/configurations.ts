@@ -16,6 +16,7 @@ import type {
   ShardAllocation,
   VolumeRecord,
 } from '../../src/layout/configuration.js'
+import { FIRST_LAYER } from '../../src/layout/layers.js'
 import { testPeer } from './scripted-peers.js'
 
 export const MANAGER = testPeer(1)
@@ -70,7 +71,9 @@ export function testVolume(fields: Partial<VolumeRecord> = {}): VolumeRecord {
     replicas: 3,
     minInSync: 2,
     created: epoch(5),
-    layers: [{ id: 1 }],
+    layers: [FIRST_LAYER],
+    snapshots: [],
+    seal: null,
     shards,
     attachments: [],
     ...fields,

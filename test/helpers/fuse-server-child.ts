@@ -13,6 +13,11 @@ import { MemoryDriver, type DriverCounts } from './memory-driver.js'
 export type ServerCommand =
   | { readonly kind: 'add'; readonly name: string; readonly size: number }
   | { readonly kind: 'remove'; readonly name: string }
+  | {
+      readonly kind: 'snapshot' | 'delete-snapshot'
+      readonly volume: string
+      readonly name: string
+    }
   | { readonly kind: 'hold' | 'release' | 'counts' }
   | { readonly kind: 'fail'; readonly code: ErrorCode | null }
 
@@ -31,6 +36,8 @@ function answer(message: ServerAnswer): void {
 function obey(command: ServerCommand): void {
   if (command.kind === 'add') driver.add(command.name, command.size)
   else if (command.kind === 'remove') driver.remove(command.name)
+  else if (command.kind === 'snapshot') driver.snapshot(command.volume, command.name)
+  else if (command.kind === 'delete-snapshot') driver.deleteSnapshot(command.volume, command.name)
   else if (command.kind === 'fail') driver.fail(command.code)
   else if (command.kind === 'hold') driver.hold()
   else if (command.kind === 'release') driver.release()

@@ -4,7 +4,9 @@ import { byteCount, type ByteCount, type ByteOffset } from '../../src/base/brand
 import { SwarmdiskError, type ErrorCode } from '../../src/base/errors.js'
 import type {
   HeldState,
+  OpenSnapshot,
   OpenVolume,
+  SnapshotInfo,
   VolumeDriver,
   VolumeInfo,
 } from '../../src/client/volume-driver.js'
@@ -22,6 +24,8 @@ export interface DriverCounts {
 
 export class MemoryDriver implements VolumeDriver {
   readonly #volumes = new Map<string, MemoryVolume>()
+  /** By "volume@name". */
+  readonly #snapshots = new Map<string, MemorySnapshot>()
   readonly #waiting: { readonly go: () => void; readonly fail: (error: Error) => void }[] = []
   #holding = false
   #aborted = false
@@ -41,6 +45,23 @@ export class MemoryDriver implements VolumeDriver {
 
   remove(name: string): void {
     this.#volumes.delete(name)
+  }
+
+  snapshot(volume: string, name: string): void {
+    const frozen = this.#volumes.get(volume)?.copy()
+    if (frozen) this.#snapshots.set(`${volume}@${name}`, new MemorySnapshot(frozen, name, this))
+  }
+
+  deleteSnapshot(volume: string, name: string): void {
+    this.#snapshots.delete(`${volume}@${name}`)
+  }
+
+  snapshots(): readonly SnapshotInfo[] {
+    return [...this.#snapshots].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
+  }
+
+  openSnapshot(volume: string, name: string): OpenSnapshot | null {
+    return this.#snapshots.get(`${volume}@${name}`) ?? null
   }
 
   /** From now on requests wait. */
@@ -104,7 +125,11 @@ export class MemoryDriver implements VolumeDriver {
   }
 
   /** What every request of a volume passes. */
-  async admit(kind: 'read' | 'write' | 'flush', volume: MemoryVolume, size = 0): Promise<void> {
+  async admit(
+    kind: 'read' | 'write' | 'flush',
+    what: MemoryVolume | MemorySnapshot,
+    size = 0,
+  ): Promise<void> {
     const counts = this.#counts
     if (kind === 'read') {
       counts.reads++
@@ -120,9 +145,30 @@ export class MemoryDriver implements VolumeDriver {
     }
     if (this.#aborted) throw aborted()
     if (this.#failure !== null) throw new SwarmdiskError(this.#failure, 'as the test asked for')
-    if (this.#volumes.get(volume.name) !== volume) {
-      throw new SwarmdiskError('not-found', 'the volume was deleted')
-    }
+    const known: readonly unknown[] = [...this.#volumes.values(), ...this.#snapshots.values()]
+    if (!known.includes(what)) throw new SwarmdiskError('not-found', 'it was deleted')
+  }
+}
+
+class MemorySnapshot implements OpenSnapshot {
+  readonly volume: string
+  readonly name: string
+  readonly size: ByteCount
+  readonly at = '2026-02-03T04:05:06.000Z'
+  readonly #content: MemoryVolume
+  readonly #driver: MemoryDriver
+
+  constructor(content: MemoryVolume, name: string, driver: MemoryDriver) {
+    this.#content = content
+    this.#driver = driver
+    this.volume = content.name
+    this.name = name
+    this.size = content.size
+  }
+
+  async read(offset: ByteOffset, into: Uint8Array): Promise<void> {
+    await this.#driver.admit('read', this, into.length)
+    this.#content.fill(offset, into)
   }
 }
 
@@ -141,6 +187,16 @@ class MemoryVolume implements OpenVolume {
 
   async read(offset: ByteOffset, into: Uint8Array): Promise<void> {
     await this.#driver.admit('read', this, into.length)
+    this.fill(offset, into)
+  }
+
+  copy(): MemoryVolume {
+    const copy = new MemoryVolume(this.name, this.size, this.#driver)
+    for (const [number, chunk] of this.#chunks) copy.#chunks.set(number, new Uint8Array(chunk))
+    return copy
+  }
+
+  fill(offset: ByteOffset, into: Uint8Array): void {
     this.#each(offset, into, (part, chunk, start) => {
       const from = this.#chunks.get(chunk)
       if (from) part.set(from.subarray(start, start + part.length))

@@ -17,7 +17,7 @@ import type {
   ShardAllocation,
 } from '../../src/layout/configuration.js'
 import { isRefusal, type RefusalCode } from '../../src/layout/outcome.js'
-import { planVolume } from '../../src/layout/planner.js'
+import { planVolume } from '../../src/layout/placement/planner.js'
 import { testPeer } from '../helpers/scripted-peers.js'
 
 export const MiB = 1024 * 1024

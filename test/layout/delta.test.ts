@@ -7,7 +7,7 @@ import { difference, patch } from '../../src/layout/delta.js'
 import { equal } from '../../src/layout/equal.js'
 import { checkConfiguration } from '../../src/layout/invariants.js'
 import { isRefusal } from '../../src/layout/outcome.js'
-import { planReturn, planVolume } from '../../src/layout/planner.js'
+import { planReturn, planVolume } from '../../src/layout/placement/planner.js'
 import { testPeer } from '../helpers/scripted-peers.js'
 import { SeededRandom } from '../simulator/seeded-random.js'
 import {

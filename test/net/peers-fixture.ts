@@ -12,7 +12,7 @@ import {
 import type { PeerId } from '../../src/base/brands.js'
 import type { Log } from '../../src/base/log.js'
 import type { Address } from '../../src/layout/configuration.js'
-import type { DataReply, ReadRequest } from '../../src/net/messages.js'
+import { HEAD, type DataReply, type ReadRequest } from '../../src/net/messages.js'
 import type { PeerEvents, PeerInfo, Role } from '../../src/net/peers.js'
 import { PeerTable } from '../../src/net/peer-table.js'
 import { SeededRandom } from '../simulator/seeded-random.js'
@@ -116,6 +116,7 @@ export function readRequest(length = 4096): ReadRequest {
     volume: volumeId(1),
     shard: shardIndex(0),
     epoch: epoch(1),
+    layer: HEAD,
     offset: byteOffset(0),
     length: byteCount(length),
   }

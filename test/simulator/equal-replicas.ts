@@ -2,38 +2,47 @@
 // for block, entry for entry, checksums verified.
 import { blockIndex } from '../../src/base/brands.js'
 import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES } from '../../src/base/limits.js'
+import type { LayerRecord } from '../../src/layout/layers.js'
 import type { BlockStore, ShardStore } from '../../src/storage/shard-store.js'
 import { decodeEntry, isEmptyPage } from '../../src/storage/store/layer-format.js'
 
 export interface ShardOfServers {
   readonly volume: number
   readonly shard: number
+  readonly layers: readonly LayerRecord[]
   readonly stores: readonly BlockStore[]
 }
 
 /** One line for each difference. */
 export async function compareShard(named: ShardOfServers): Promise<string[]> {
   const title = `${named.volume}/${named.shard}`
-  const replicas = await Promise.all(named.stores.map(store => store.openShard(named)))
-  const pages = Math.max(...replicas.map(replica => replica.pageCount()))
+  const { stores, layers } = named
+  const replicas = await Promise.all(stores.map(store => store.openShard(named, layers)))
   const found: string[] = []
-  for (let page = 0; page < pages; page++) {
-    found.push(...(await comparePage(replicas, page)).map(line => `${title}: ${line}`))
+  for (const { id } of layers) {
+    const pages = Math.max(...replicas.map(replica => replica.pageCount(id)))
+    for (let page = 0; page < pages; page++) {
+      const lines = await comparePage(replicas, { layer: id, page })
+      found.push(...lines.map(line => `${title} layer ${id}: ${line}`))
+    }
   }
   return found
 }
 
-async function comparePage(replicas: readonly ShardStore[], page: number): Promise<string[]> {
+async function comparePage(
+  replicas: readonly ShardStore[],
+  { layer, page }: { readonly layer: number; readonly page: number },
+): Promise<string[]> {
   const start = page * BLOCKS_PER_INDEX_PAGE
-  const indexes = await Promise.all(replicas.map(replica => replica.indexPage(page)))
+  const indexes = await Promise.all(replicas.map(replica => replica.indexPage(layer, page)))
   if (indexes.every(isEmptyPage)) return []
   const found: string[] = []
   const used = usedSlots(indexes)
   const contents: Buffer[] = []
   for (const replica of replicas) {
     const into = new Uint8Array((used.end - used.first) * BLOCK_BYTES)
-    const { corrupt } = await replica.read(blockIndex(start + used.first), into)
-    found.push(...corrupt.map(block => `block ${block} is corrupt`))
+    const { corrupt } = await replica.readLayer(layer, blockIndex(start + used.first), into)
+    found.push(...corrupt.map(({ block }) => `block ${block} is corrupt`))
     contents.push(Buffer.from(into.buffer))
   }
   if (contents.some(content => !content.equals(contents[0]!))) {

@@ -277,7 +277,7 @@ export class SimulatedCluster {
     const { clock, peers, network } = process
     const { name, disk } = host
     const log = this.trace.log(name)
-    const store = await FileBlockStore.open({ disk, log })
+    const store = await FileBlockStore.open({ clock, disk, log })
     const watch = new ConfigurationWatch({ peers, log, clock })
     this.#noteAll(host, watch)
     const server = new StorageServer({
@@ -419,7 +419,8 @@ export class SimulatedCluster {
     const stores = new Map<PeerId, FileBlockStore>()
     for (const name of this.serverNames) {
       const { disk, id } = this.#known(name)
-      stores.set(id, await FileBlockStore.open({ disk, log: this.trace.log(name) }))
+      const log = this.trace.log(name)
+      stores.set(id, await FileBlockStore.open({ clock: this.clock, disk, log }))
     }
     return stores
   }

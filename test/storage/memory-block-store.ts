@@ -8,10 +8,13 @@ import { SwarmdiskError } from '../../src/base/errors.js'
 import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES } from '../../src/base/limits.js'
 import type {
   BlockStore,
+  CopiedEntries,
+  CorruptBlock,
   IndexEntry,
   ReadResult,
   ShardStore,
 } from '../../src/storage/shard-store.js'
+import { FIRST_LAYER } from '../../src/layout/layers.js'
 import { encodeEntry, ZEROES_CHECKSUM } from '../../src/storage/store/layer-format.js'
 import type { SeededRandom } from '../simulator/seeded-random.js'
 
@@ -90,6 +93,7 @@ export class MemoryBlockStore implements BlockStore {
 }
 
 export class MemoryShardStore implements ShardStore {
+  readonly layers = [FIRST_LAYER]
   readonly #delay: () => Promise<void>
   readonly #blocks = new Map<number, Content>()
   #durable = new Map<number, Content>()
@@ -109,14 +113,26 @@ export class MemoryShardStore implements ShardStore {
   }
 
   async read(block: BlockIndex, into: Uint8Array): Promise<ReadResult> {
-    const corrupt: BlockIndex[] = []
+    const corrupt: CorruptBlock[] = []
     for (let i = 0; i < into.byteLength / BLOCK_BYTES; i++) {
       const { data, bad } = this.#at(block + i)
-      if (bad) corrupt.push(blockIndex(block + i))
+      if (bad) corrupt.push({ block: blockIndex(block + i), layer: FIRST_LAYER.id })
       into.set(bad ? ABSENT.data : data, i * BLOCK_BYTES)
     }
     await this.#delay()
     return { corrupt }
+  }
+
+  readLayer(_layer: number, block: BlockIndex, into: Uint8Array): Promise<ReadResult> {
+    return this.read(block, into)
+  }
+
+  prepareLayers(): Promise<void> {
+    return Promise.reject(new Error('this store has one layer'))
+  }
+
+  setLayers(): void {
+    throw new Error('this store has one layer')
   }
 
   async write(block: BlockIndex, data: Uint8Array, at: Epoch): Promise<void> {
@@ -136,11 +152,8 @@ export class MemoryShardStore implements ShardStore {
     if (fails) throw new SwarmdiskError('disk-full', 'the disk is full: make space')
   }
 
-  async adopt(
-    block: BlockIndex,
-    entries: readonly IndexEntry[],
-    payload: Uint8Array,
-  ): Promise<void> {
+  async adopt(_layer: number, block: BlockIndex, copy: CopiedEntries): Promise<void> {
+    const { entries, payload } = copy
     let at = 0
     entries.forEach((entry, i) => {
       let data = ABSENT.data
@@ -168,8 +181,8 @@ export class MemoryShardStore implements ShardStore {
   }
 
   async summaries(
-    first: number,
-    count: number,
+    _layer: number,
+    { first, count }: { readonly first: number; readonly count: number },
   ): Promise<readonly { readonly page: number; readonly hash: Uint8Array }[]> {
     const summaries = []
     for (let page = first; page < Math.min(first + count, this.pageCount()); page++) {
@@ -183,7 +196,7 @@ export class MemoryShardStore implements ShardStore {
     return summaries
   }
 
-  async indexPage(page: number): Promise<Uint8Array> {
+  async indexPage(_layer: number, page: number): Promise<Uint8Array> {
     const bytes = this.#page(page)
     await this.#delay()
     return bytes

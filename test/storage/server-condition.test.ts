@@ -16,6 +16,7 @@ test('what is copied beyond a second worth waits, longer beside clients', async 
     dispatch: () => undefined,
     propose: () => undefined,
     suspend: () => undefined,
+    sealed: () => undefined,
     leaseValid: () => true,
     fenced: () => false,
   }

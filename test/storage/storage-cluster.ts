@@ -1,6 +1,7 @@
 // Storage servers a, b, c with real peers on a simulated network, stores in memory, and a manager
 // and a client whose every step is the test's: the manager publishes what it is given.
 import { byteCount, byteOffset, epoch, generation, incarnation } from '../../src/base/brands.js'
+import { HEAD } from '../../src/net/messages.js'
 import { requestNumber, shardIndex, type Epoch, type PeerId } from '../../src/base/brands.js'
 import type { Clock } from '../../src/base/clock.js'
 import { LEASE_MS } from '../../src/base/limits.js'
@@ -272,7 +273,8 @@ export class StorageCluster {
   }
 
   read(to: PeerId, block: number, at: Epoch = this.configuration.epoch): Promise<Read> {
-    const range = { offset: byteOffset(block * BLOCK), length: byteCount(BLOCK) }
+    const place = { offset: byteOffset(block * BLOCK), length: byteCount(BLOCK) }
+    const range = { layer: HEAD, ...place }
     return this.client.request(to, 'read', { ...SHARD, epoch: at, ...range }).then(reply => {
       if (reply === LOST) return { status: 'lost', first: -1, payload: new Uint8Array(0) }
       return { status: reply.status, first: reply.payload[0] ?? -1, payload: reply.payload }

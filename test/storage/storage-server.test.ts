@@ -2,6 +2,7 @@
 // table through real messages, flushing, reads that wait.
 import test from 'tape'
 import { epoch, volumeId } from '../../src/base/brands.js'
+import { HEAD } from '../../src/net/messages.js'
 import { LOST } from '../../src/net/peers.js'
 import {
   CLIENT,
@@ -274,7 +275,8 @@ test('requests that no server may execute', async t => {
   t.equal(await cluster.wrote(1024 * 1024, 1), 'out-of-range')
   t.equal(await cluster.wrote(0, 1, { offset: 4 * 2 ** 20 - 100, length: 200 }), 'out-of-range')
   const nowhere = { ...SHARD, volume: volumeId(77) }
-  const request = { ...nowhere, epoch: epoch(4), offset: 0 as never, length: 4096 as never }
+  const place = { layer: HEAD, offset: 0 as never, length: 4096 as never }
+  const request = { ...nowhere, epoch: epoch(4), ...place }
   const reply = await cluster.done('read', cluster.client.request(SERVER_A, 'read', request))
   t.equal(reply !== LOST && reply.status, 'stale-epoch', 'a volume that is gone')
 })

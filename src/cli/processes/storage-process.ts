@@ -86,7 +86,7 @@ async function startRole(
   const { access, log, port } = options
   const { keyPair, incarnation } = data
   const disk = new NodeDisk({ root: data.roleFolder })
-  const store = await FileBlockStore.open({ disk, log })
+  const store = await FileBlockStore.open({ clock: systemClock, disk, log })
   undo.push(() => store.close())
   const id = Buffer.from(keyPair.publicKey).toString('hex')
   const name = options.name ?? defaultName(id)

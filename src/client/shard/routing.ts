@@ -1,5 +1,5 @@
 // Which server a request goes to: writes and FLUSHes to the shard's primary, reads to the in-sync
-// replica that is expected to answer first.
+// replica that is expected to answer first; and who has to be told when that is not so any more.
 import { assert } from '../../base/assert.js'
 import type { PeerId } from '../../base/brands.js'
 import type { Clock } from '../../base/clock.js'
@@ -12,6 +12,7 @@ import {
   type LoadEvent,
   type ReplicaLoad,
 } from './replica-load-state.js'
+import type { Asked } from './shard-outlook.js'
 
 export class ReplicaLoads {
   readonly #clock: Clock
@@ -58,4 +59,29 @@ export function primaryOf({ replicas }: ShardAllocation): PeerId {
   const [primary] = replicas
   assert(primary?.state === 'in-sync', 'the first replica of a shard is in-sync')
   return primary.server
+}
+
+/** The servers that requests to one shard are under way at. */
+export class AskedServers {
+  readonly #asked = new Set<Asked>()
+
+  /** Returns the undo. */
+  add(asked: Asked): () => void {
+    this.#asked.add(asked)
+    return () => this.#asked.delete(asked)
+  }
+
+  /** Under a new allocation some of them are not the ones to ask. */
+  reconsider(allocation: ShardAllocation): void {
+    const inSync = inSyncServers(allocation)
+    for (const { kind, server, moved } of [...this.#asked]) {
+      const right = kind === 'read' ? inSync.includes(server) : primaryOf(allocation) === server
+      if (!right) moved()
+    }
+  }
+
+  /** There is nothing to ask of anybody any more. */
+  endAll(): void {
+    for (const { moved } of [...this.#asked]) moved()
+  }
 }

@@ -18,14 +18,16 @@ import type {
 import { SwarmdiskError } from '../../base/errors.js'
 import { ONCE_NUMBERS_MAX } from '../../base/limits.js'
 import type { ShardAllocation } from '../../layout/configuration.js'
+import { HEAD } from '../../net/messages.js'
 import type { ClientContext } from '../context.js'
 import { FlushQueue } from './flush-queue.js'
 import { KeptWrites, type KeptWrite } from './kept-writes.js'
 import { Replay } from './replay.js'
 import { RequestLife } from './request-life.js'
 import { RequestNumbers } from './request-numbers.js'
-import { inSyncServers, primaryOf } from './routing.js'
+import { AskedServers } from './routing.js'
 import type { Asked, ShardOutlook, ShardView } from './shard-outlook.js'
+import { readShard } from './shard-read.js'
 import type { RequestKind, ShardRequest } from './shard-request.js'
 
 export interface ShardLineEvents {
@@ -49,7 +51,7 @@ export class ShardLine implements ShardOutlook {
   readonly #kept = new KeptWrites()
   /** Writes that were sent and are not decided, in the order in which they were first sent. */
   readonly #sent = new Set<KeptWrite>()
-  readonly #asked = new Set<Asked>()
+  readonly #asked = new AskedServers()
   readonly #flushes = new FlushQueue(() => this.#flush())
   readonly #replay: Replay
   /** Until its first FLUSH: what a client before us wrote may be in the servers' memory only. */
@@ -100,12 +102,7 @@ export class ShardLine implements ShardOutlook {
 
   /** A new configuration: learns of a new generation, also when idle, and of servers that left. */
   reconsider(): void {
-    const { allocation } = this.look()
-    const inSync = inSyncServers(allocation)
-    for (const { kind, server, moved } of [...this.#asked]) {
-      const right = kind === 'read' ? inSync.includes(server) : primaryOf(allocation) === server
-      if (!right) moved()
-    }
+    this.#asked.reconsider(this.look().allocation)
   }
 
   replayed(done: () => void): () => void {
@@ -113,8 +110,7 @@ export class ShardLine implements ShardOutlook {
   }
 
   whenMoved(asked: Asked): () => void {
-    this.#asked.add(asked)
-    return () => this.#asked.delete(asked)
+    return this.#asked.add(asked)
   }
 
   /** We may write from now on; somebody else may have written since we last did. */
@@ -150,20 +146,11 @@ export class ShardLine implements ShardOutlook {
     range: { readonly offset: ByteOffset; readonly length: ByteCount },
     accept: (content: Uint8Array) => void,
   ): Promise<void> {
-    const { volume, shard } = this.#name
-    const life = new RequestLife(this.#context, this, {
-      request,
-      replay: false,
-      bytes: range.length,
-      message: epoch => ({ volume, shard, epoch, ...range }),
-      accepted: ({ payload }) => {
-        if (payload.length !== range.length) {
-          throw new SwarmdiskError('protocol', 'A storage server answered a read in part.')
-        }
-        accept(payload)
-      },
+    await readShard(this.#context, this, {
+      ...{ request, range, accept },
+      name: this.#name,
+      layer: HEAD,
     })
-    await life.run()
   }
 
   /** The payload is ours from now on: it is kept until a FLUSH covers it. */

@@ -3,13 +3,13 @@
 // allocation, same replicas, so that what it asked for before is refused by the epoch rule
 // (epoch-rule.ts), and what it asks for afterwards because it is not attached.
 import type { Epoch, PeerId } from '../../base/brands.js'
-import { ATTACHMENTS_MAX, DATE_LENGTH_MAX, HOST_LENGTH_MAX } from '../../base/limits.js'
+import { ATTACHMENTS_MAX, HOST_LENGTH_MAX } from '../../base/limits.js'
 import type { ChangeOf } from '../change.js'
 import type { AccessMode, Attachment, Configuration, VolumeRecord } from '../configuration.js'
 import { refuse, type Refusal } from '../outcome.js'
+import { dateProblem } from './dates.js'
 
 const HOST = /^[\x21-\x7e]+$/
-const DATE = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/
 
 /** A client that wants to write, and how. */
 export interface AccessWish {
@@ -45,9 +45,8 @@ export function volumeAttached(
   if (host.length > HOST_LENGTH_MAX || !HOST.test(host)) {
     return refuse('bad-name', `${JSON.stringify(host)} is no name of a host: use another one.`)
   }
-  if (since.length > DATE_LENGTH_MAX || !DATE.test(since)) {
-    return refuse('bad-name', 'The time of an attachment is not in ISO 8601: say it in that form.')
-  }
+  const problem = dateProblem('an attachment', since)
+  if (problem !== null) return problem
   const { attachments } = volume
   if (attachments.some(own => own.client === client && own.mode === mode)) {
     return refuse('no-change', `This client is attached to volume "${volume.name}" already.`)
@@ -96,7 +95,7 @@ export function inUseText(name: string, holders: readonly Attachment[]): string 
 }
 
 /** Requests that were made before are refused from now on, and what is in flight is settled. */
-function fenced(volume: VolumeRecord, epoch: Epoch): VolumeRecord {
+export function fenced(volume: VolumeRecord, epoch: Epoch): VolumeRecord {
   return { ...volume, shards: volume.shards.map(shard => ({ ...shard, epoch })) }
 }
 

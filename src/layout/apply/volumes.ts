@@ -8,12 +8,10 @@ import {
 } from '../../base/limits.js'
 import type { ChangeOf } from '../change.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from '../configuration.js'
+import { FIRST_LAYER } from '../layers.js'
 import { minInSyncProblem, nameProblem, replicasProblem, sizeProblem } from '../names.js'
 import { refuse, type Refusal } from '../outcome.js'
 import { holdersText } from './attachments.js'
-
-/** The layer that a new volume starts with, its head. */
-const FIRST_LAYER = 1
 
 export function volumeCreated(
   before: Configuration,
@@ -34,10 +32,10 @@ export function volumeCreated(
     })),
     stale: [],
   }))
-  const layers = [{ id: FIRST_LAYER }]
   const volume: VolumeRecord = {
     ...{ id, name, size, replicas, minInSync },
-    ...{ created: epoch, layers, shards, attachments: [] },
+    ...{ created: epoch, layers: [FIRST_LAYER], shards, attachments: [] },
+    ...{ snapshots: [], seal: null },
   }
   const volumes = new Map(before.volumes).set(id, volume)
   return { ...before, epoch, volumes, nextVolume: volumeId(id + 1) }
@@ -108,6 +106,11 @@ export function volumeDeleted(
       'in-use',
       `Volume "${record.name}" is attached ${holders}: detach it there first.`,
     )
+  }
+  if (record.snapshots.length > 0) {
+    const { length } = record.snapshots
+    const them = length === 1 ? `snapshot "${record.snapshots[0]!.name}"` : `${length} snapshots`
+    return refuse('in-use', `Volume "${record.name}" has ${them}: delete what it has first.`)
   }
   const volumes = new Map(before.volumes)
   volumes.delete(volume)

@@ -6,7 +6,7 @@
 import type { PeerId } from '../../base/brands.js'
 import type { Configuration, ShardAllocation } from '../configuration.js'
 import { candidatesOf } from '../placement/candidates.js'
-import { loadsOf } from '../planner.js'
+import { loadsOf } from '../placement/planner.js'
 import { inSyncOf, isDown, isDraining } from '../replicas.js'
 import { sharesOf } from './targets.js'
 

@@ -8,7 +8,7 @@ import { candidatesOf, type Candidates } from '../placement/candidates.js'
 import { fraction } from '../placement/hash.js'
 import type { PlacedShard } from '../placement/rebalance.js'
 import { fairShares } from '../placement/shares.js'
-import { loadsOf } from '../planner.js'
+import { loadsOf } from '../placement/planner.js'
 import { isHere, type Connected } from '../replicas.js'
 
 export interface Copies {

@@ -1,7 +1,12 @@
 // Commands of operators as they come from the wire: JSON becomes an AdminCommand here, or a
 // sentence that says what is wrong with it. Names and sizes are judged by the layout's own rules.
 import { EPOCH_LIMIT } from '../../base/brands.js'
-import { ADMIN_REQUEST_BYTES_MAX, EPOCH_LIST_MAX, SHARDS_MAX } from '../../base/limits.js'
+import {
+  ADMIN_REQUEST_BYTES_MAX,
+  EPOCH_LIST_MAX,
+  SHARDS_MAX,
+  SNAPSHOT_VOLUMES_MAX,
+} from '../../base/limits.js'
 import {
   majority,
   minInSyncProblem,
@@ -28,6 +33,13 @@ const COMMANDS: Readonly<Record<AdminCommand['command'], Parse>> = {
   'volume-show': fields => ({ command: 'volume-show', name: volumeName(fields) }),
   'volume-delete': fields => ({ command: 'volume-delete', name: volumeName(fields) }),
   'shard-promote': shardPromote,
+  'snapshot-create': fields => ({ command: 'snapshot-create', snapshots: snapshotsOf(fields) }),
+  'snapshot-list': fields => ({
+    command: 'snapshot-list',
+    volume: fields['volume'] === null ? null : nameOf({ name: fields['volume'] }, 'volume name'),
+  }),
+  'snapshot-delete': fields => ({ command: 'snapshot-delete', ...snapshotOf(fields) }),
+  'snapshot-rollback': fields => ({ command: 'snapshot-rollback', ...snapshotOf(fields) }),
   'server-list': () => ({ command: 'server-list' }),
   'server-drain': fields => ({
     command: 'server-drain',
@@ -109,6 +121,31 @@ function shardPromote(fields: Fields): AdminCommand {
     server: nameOf({ name: server }, 'server name'),
     acceptDataLoss: acceptDataLoss === true,
   }
+}
+
+interface SnapshotInput {
+  readonly volume: string
+  readonly name: string
+}
+
+function snapshotOf({ volume, name }: Fields): SnapshotInput {
+  return {
+    volume: nameOf({ name: volume }, 'volume name'),
+    name: nameOf({ name }, 'snapshot name'),
+  }
+}
+
+function snapshotsOf({ snapshots }: Fields): readonly SnapshotInput[] {
+  const list: readonly unknown[] = Array.isArray(snapshots) ? snapshots : []
+  if (list.length === 0 || list.length > SNAPSHOT_VOLUMES_MAX) {
+    throw new Wrong(`A snapshot is of 1 to ${SNAPSHOT_VOLUMES_MAX} volumes: name them.`)
+  }
+  return list.map(one => {
+    if (typeof one !== 'object' || one === null) {
+      throw new Wrong(`${shown(one)} is no snapshot: give a volume and a name.`)
+    }
+    return snapshotOf(one as Fields)
+  })
 }
 
 function volumeName(fields: Fields): string {

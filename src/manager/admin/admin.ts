@@ -21,7 +21,7 @@ import type {
 } from '../../layout/configuration.js'
 import { majority } from '../../layout/names.js'
 import { isRefusal } from '../../layout/outcome.js'
-import { planVolume } from '../../layout/planner.js'
+import { planVolume } from '../../layout/placement/planner.js'
 import { isDraining } from '../../layout/replicas.js'
 import type { AdminCommand, AdminResult, EpochResult, ServerDrainResult } from '../../net/admin.js'
 import type { PeerInfo, Peers } from '../../net/peers.js'
@@ -34,6 +34,7 @@ import type { AccessDesk } from '../leases/access-desk.js'
 import { Progress } from '../movement/progress.js'
 import type { Reports } from '../reports.js'
 import { parseCommand } from './admin-input.js'
+import { SnapshotAdmin, type SnapshotAdminOptions } from './snapshots.js'
 import { failure, refused, success } from './answers.js'
 import { beginningWith, candidatesOf, managerList } from './managers.js'
 import { serverResults, statusOf, volumeDetail, withAttachments, type View } from './status.js'
@@ -45,6 +46,7 @@ export interface AdminDeskOptions {
   readonly peers: Pick<Peers, 'list'>
   readonly log: Log
   readonly reports: Reports
+  readonly snapshots: SnapshotAdminOptions['snapshots']
   readonly access: Pick<AccessDesk, 'seen' | 'detachExpired' | 'untilGivenBack'>
   /** Storage servers that are connected and registered, with the incarnation they run as. */
   readonly connected: () => ReadonlyMap<PeerId, Incarnation>
@@ -64,10 +66,17 @@ export type Asker = Pick<PeerInfo, 'id' | 'roles'>
 export class AdminDesk {
   readonly #options: AdminDeskOptions
   readonly #progress: Progress
+  readonly #snapshots: SnapshotAdmin
 
   constructor(options: AdminDeskOptions) {
     this.#options = options
     this.#progress = new Progress(options)
+    const { history, snapshots, propose } = options
+    this.#snapshots = new SnapshotAdmin({
+      current: () => history.current(),
+      snapshots,
+      propose: (change, proposer) => propose(change, { proposer, force: false }),
+    })
   }
 
   /** A storage server has reported. */
@@ -108,6 +117,11 @@ export class AdminDesk {
         return this.#deleteVolume(view, command, from)
       case 'shard-promote':
         return this.#promoteShard(view, command, from)
+      case 'snapshot-create':
+      case 'snapshot-list':
+      case 'snapshot-delete':
+      case 'snapshot-rollback':
+        return this.#snapshots.carryOut(command, operator(from))
       case 'server-drain':
       case 'server-undrain':
         return this.#drainServer(view, command, from)

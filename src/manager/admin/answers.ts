@@ -17,6 +17,7 @@ const CODES: ReadonlyMap<string, ErrorCode> = new Map([
   ['in-use', 'in-use'],
   ['no-such-volume', 'not-found'],
   ['no-such-server', 'not-found'],
+  ['no-such-snapshot', 'not-found'],
   ['no-such-manager', 'not-found'],
   // Nothing was done, so that it may be tried again; see `undecided` for the other case.
   ['no-leader', 'unreachable'],

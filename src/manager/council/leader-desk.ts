@@ -23,6 +23,7 @@ import type { ReplicatedHistory } from '../history/replicated-history.js'
 import { Moves } from '../movement/moves.js'
 import { serverRecordOf } from '../registration.js'
 import { ReturningServers } from '../returning-servers.js'
+import { Snapshots } from '../snapshots.js'
 import { Suspensions } from '../suspensions.js'
 
 export interface LeaderDeskOptions {
@@ -54,6 +55,7 @@ export class LeaderDesk {
   readonly #caughtUp: CaughtUpBatch
   readonly #suspensions: Suspensions
   readonly #moves: Moves
+  readonly snapshots: Snapshots
   /** Asking at this moment: as good as heard of by the plans that follow their registration. */
   readonly #registering = new Map<PeerId, Incarnation>()
 
@@ -71,10 +73,14 @@ export class LeaderDesk {
       this.#propose(change, primaries.map(id => this.#nameOf(id)).join(', '))
     this.#caughtUp = new CaughtUpBatch({ log, current, propose: proposeFor })
     this.#suspensions = new Suspensions({ clock, log, current, live, propose: proposeFor })
+    const proposeAs = (change: Change, proposer?: string): Promise<ProposalResult> =>
+      this.#propose(change, proposer ?? `manager ${shortId(self)}`)
+    this.snapshots = new Snapshots({ clock, log, history, propose: proposeAs })
   }
 
   /** Something has changed that plans depend on. */
   consider(): void {
+    this.snapshots.consider()
     if (!this.#o.history.leads) return
     this.#returning.consider()
     this.#moves.consider()
@@ -118,6 +124,7 @@ export class LeaderDesk {
       this.#caughtUp.stop(),
       this.#moves.stop(),
       this.#suspensions.stop(),
+      this.snapshots.stop(),
     ])
   }
 

@@ -16,7 +16,14 @@ import type { Asked, Relayed } from './relay.js'
 import { changeWithoutLeader, isQuestion, NO_MEMBER } from './without-leader.js'
 
 const NAMES = [
-  ...(['register', 'heartbeat', 'leaving', 'caught-up-proposal', 'suspend-proposal'] as const),
+  ...([
+    'register',
+    'heartbeat',
+    'leaving',
+    'caught-up-proposal',
+    'suspend-proposal',
+    'sealed',
+  ] as const),
   ...(['manager-join', 'admin', 'attach', 'detach', 'client-heartbeat'] as const),
 ] as const
 type Name = (typeof NAMES)[number]
@@ -92,7 +99,7 @@ export function relayedOperations(parts: {
 /** Notices: what is lost is said again, as long as it is so. */
 function proposalsOfPrimaries(
   desk: LeaderDesk,
-): Pick<Table, 'caught-up-proposal' | 'suspend-proposal'> {
+): Pick<Table, 'caught-up-proposal' | 'suspend-proposal' | 'sealed'> {
   return {
     'caught-up-proposal': {
       handler(request, from) {
@@ -104,6 +111,13 @@ function proposalsOfPrimaries(
     'suspend-proposal': {
       handler(request, from) {
         desk.suspend(request, from)
+        return Promise.resolve(null)
+      },
+      otherwise: () => null,
+    },
+    sealed: {
+      handler(request, from) {
+        desk.snapshots.sealed(from.id, request)
         return Promise.resolve(null)
       },
       otherwise: () => null,

@@ -5,7 +5,7 @@ import type { Unanswered } from './relay.js'
 
 const QUESTIONS: ReadonlySet<string> = new Set<AdminCommand['command']>([
   ...(['status', 'volume-list', 'volume-show', 'server-list'] as const),
-  ...(['manager-list', 'epoch-list', 'epoch-show'] as const),
+  ...(['manager-list', 'epoch-list', 'epoch-show', 'snapshot-list'] as const),
 ])
 
 /** False also for what is no command at all. */

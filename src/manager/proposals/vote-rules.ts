@@ -18,6 +18,10 @@ export function isVotedOn(before: Configuration, change: Change): boolean {
     // Who may write is nobody's copy: nothing moves, and taking over must not wait for votes.
     case 'volume-attached':
     case 'volume-detached':
+    // Nor does a snapshot move anything: who is asked has said that it is ready, or is not needed.
+    case 'volumes-sealed':
+    case 'snapshots-created':
+    case 'seals-lifted':
       return false
     case 'server-registered':
       // That a known server was started again is a fact, that a new one joins a decision.
@@ -31,6 +35,8 @@ export function isVotedOn(before: Configuration, change: Change): boolean {
     case 'replicas-suspended':
     case 'volume-created':
     case 'volume-deleted':
+    case 'snapshot-deleted':
+    case 'volume-rolled-back':
       return true
     default:
       return exhaustive(change)

@@ -8,33 +8,39 @@ import {
   DATE_LENGTH_MAX,
   DELETED_VOLUMES_REMEMBERED,
   HOST_LENGTH_MAX,
+  LAYER_RANGES_MAX,
   LAYERS_MAX,
   MANAGERS_MAX,
   REPLICAS_MAX,
   SENTENCE_BYTES_MAX,
   SERVERS_MAX,
   SHARDS_MAX,
+  SNAPSHOTS_MAX,
   VOLUMES_MAX,
 } from '../../base/limits.js'
 import {
   SUSPENSION_CAUSES,
   type CaughtUpReplica,
   type Change,
+  type SealedVolume,
   type ShardReallocation,
+  type SnapshotName,
   type SuspendedReplica,
 } from '../../layout/change.js'
 import type {
   AccessMode,
   Attachment,
   Configuration,
-  LayerRecord,
   ManagerRecord,
   Replica,
+  Seal,
   ServerRecord,
   ShardAllocation,
+  SnapshotRecord,
   VolumeRecord,
 } from '../../layout/configuration.js'
 import type { Delta, ShardDelta } from '../../layout/delta.js'
+import { FIRST_LAYER, type LayerRange, type LayerRecord } from '../../layout/layers.js'
 import {
   boolean,
   checked,
@@ -55,13 +61,29 @@ import {
 import * as f from './fields.js'
 import { decodeDocument, encodeDocument } from './peer-dictionary.js'
 
-/** Of configurations and deltas; version 1 did not know of attachments. */
-const VERSION = 2
+/**
+ * Of configurations and deltas; version 1 did not know of attachments, version 2 not of more than
+ * one layer.
+ */
+const VERSION = 3
 const CHANGE_VERSION = 1
 /** Shards that one change or delta may name: all of all volumes, bounded by the frame anyway. */
 const SHARDS_NAMED_MAX = VOLUMES_MAX * SHARDS_MAX
 
-const layer: Codec<LayerRecord> = record<LayerRecord>({ id: f.countField })
+const layerNumber = checked(f.countField, n => (n === 0 ? 'layer 0' : null))
+const layerRange = record<LayerRange>({ first: layerNumber, last: layerNumber })
+const layer = record<LayerRecord>({
+  id: layerNumber,
+  parent: f.countField,
+  covers: list(layerRange, LAYER_RANGES_MAX, 2),
+})
+const snapshot = record<SnapshotRecord>({
+  name: f.nameField,
+  layer: layerNumber,
+  at: text(DATE_LENGTH_MAX),
+  epoch: f.epochField,
+})
+const seal = record<Seal>({ epoch: f.epochField, name: f.nameField })
 const replicaCount = checked(plain(REPLICAS_MAX + 1), n => (n === 0 ? 'no replicas at all' : null))
 
 function managerCodec(peer: Codec<PeerId>): Codec<ManagerRecord> {
@@ -106,33 +128,62 @@ const attachmentFields = {
   since: text(DATE_LENGTH_MAX),
 }
 
-type Version1Volume = Omit<VolumeRecord, 'attachments'>
+type Version1Volume = Omit<VolumeRecord, 'attachments' | 'layers' | 'snapshots' | 'seal'> & {
+  readonly layers: readonly { readonly id: number }[]
+}
+type Version2Volume = Version1Volume & Pick<VolumeRecord, 'attachments'>
+
+/** What was written before there were snapshots has one layer. */
+const ONE_LAYER = { layers: [FIRST_LAYER], snapshots: [], seal: null } as const
 
 function version1Volume(peer: Codec<PeerId>): Codec<VolumeRecord> {
   return mapped(
-    record<Version1Volume>(volumeFields(peer)),
+    record<Version1Volume>(olderVolumeFields(peer)),
     volume => volume,
-    volume => ({ ...volume, attachments: [] }),
+    volume => ({ ...volume, ...ONE_LAYER, attachments: [] }),
+  )
+}
+
+function version2Volume(peer: Codec<PeerId>): Codec<VolumeRecord> {
+  return mapped(
+    record<Version2Volume>({
+      ...olderVolumeFields(peer),
+      attachments: list(attachmentCodec(peer), ATTACHMENTS_MAX, 4),
+    }),
+    volume => volume,
+    volume => ({ ...volume, ...ONE_LAYER }),
   )
 }
 
 function volumeCodec(peer: Codec<PeerId>): Codec<VolumeRecord> {
-  const attachment = record<Attachment>({ client: peer, ...attachmentFields })
   return record<VolumeRecord>({
-    ...volumeFields(peer),
-    attachments: list(attachment, ATTACHMENTS_MAX, 4),
+    ...volumeFields,
+    layers: list(layer, LAYERS_MAX, 3),
+    shards: list(allocationCodec(peer), SHARDS_MAX, 4),
+    attachments: list(attachmentCodec(peer), ATTACHMENTS_MAX, 4),
+    snapshots: list(snapshot, SNAPSHOTS_MAX, 4),
+    seal: nullable(seal),
   })
 }
 
-function volumeFields(peer: Codec<PeerId>): Fields<Version1Volume> {
+function attachmentCodec(peer: Codec<PeerId>): Codec<Attachment> {
+  return record<Attachment>({ client: peer, ...attachmentFields })
+}
+
+const volumeFields = {
+  id: f.volumeField,
+  name: f.nameField,
+  size: f.bytesField,
+  replicas: replicaCount,
+  minInSync: replicaCount,
+  created: f.epochField,
+}
+
+function olderVolumeFields(peer: Codec<PeerId>): Fields<Version1Volume> {
+  const onlyLayer = checked(f.countField, n => (n === 1 ? null : `layer ${n}`))
   return {
-    id: f.volumeField,
-    name: f.nameField,
-    size: f.bytesField,
-    replicas: replicaCount,
-    minInSync: replicaCount,
-    created: f.epochField,
-    layers: list(layer, LAYERS_MAX),
+    ...volumeFields,
+    layers: list(record<{ readonly id: number }>({ id: onlyLayer }), 1),
     shards: list(allocationCodec(peer), SHARDS_MAX, 4),
   }
 }
@@ -155,6 +206,8 @@ const configurationBody = (peer: Codec<PeerId>): Codec<Configuration> =>
   configurationOf(peer, volumeCodec(peer))
 const version1Configuration = (peer: Codec<PeerId>): Codec<Configuration> =>
   configurationOf(peer, version1Volume(peer))
+const version2Configuration = (peer: Codec<PeerId>): Codec<Configuration> =>
+  configurationOf(peer, version2Volume(peer))
 
 function configurationOf(peer: Codec<PeerId>, volume: Codec<VolumeRecord>): Codec<Configuration> {
   return record<Configuration>({
@@ -187,6 +240,31 @@ function deltaBody(peer: Codec<PeerId>): Codec<Delta> {
     nextVolume: f.volumeField,
     deletedVolumes: list(f.volumeField, DELETED_VOLUMES_REMEMBERED),
   })
+}
+
+const sealedVolume = record<SealedVolume>({
+  volume: f.volumeField,
+  name: f.nameField,
+  shards: list(f.epochField, SHARDS_MAX),
+})
+const snapshotName = { volume: f.volumeField, name: f.nameField }
+
+/** No peers are named in these. */
+const snapshotChanges = {
+  'volumes-sealed': record({
+    snapshots: list(record<SnapshotName>(snapshotName), VOLUMES_MAX, 2),
+  }),
+  'snapshots-created': record({
+    sealed: f.epochField,
+    at: text(DATE_LENGTH_MAX),
+    snapshots: list(sealedVolume, VOLUMES_MAX, 3),
+  }),
+  'seals-lifted': record({
+    volumes: list(f.volumeField, VOLUMES_MAX),
+    reason: sentence(SENTENCE_BYTES_MAX),
+  }),
+  'snapshot-deleted': record(snapshotName),
+  'volume-rolled-back': record(snapshotName),
 }
 
 function changeBody(peer: Codec<PeerId>): Codec<Change> {
@@ -251,13 +329,17 @@ function changeBody(peer: Codec<PeerId>): Codec<Change> {
       server: peer,
       expected: f.epochField,
     }),
+    ...snapshotChanges,
   })
 }
 
 export const encodeConfiguration = (value: Configuration): Uint8Array =>
   encodeDocument(VERSION, configurationBody, value)
 export const decodeConfiguration = (bytes: Uint8Array): Configuration =>
-  decodeDocument({ 1: version1Configuration, [VERSION]: configurationBody }, bytes)
+  decodeDocument(
+    { 1: version1Configuration, 2: version2Configuration, [VERSION]: configurationBody },
+    bytes,
+  )
 
 export const encodeDelta = (value: Delta): Uint8Array => encodeDocument(VERSION, deltaBody, value)
 export const decodeDelta = (bytes: Uint8Array): Delta =>

@@ -60,7 +60,13 @@ const origins = list(origin, ORIGINS_MAX, 33)
 const anyBytes = { unit: 1, least: 0, most: REQUEST_BYTES_MAX }
 
 export const readRequest = plainMessage<m.ReadRequest>(
-  record({ ...shardName, epoch: f.epochField, offset: f.offsetField, length: readLength }),
+  record({
+    ...shardName,
+    epoch: f.epochField,
+    layer: f.countField,
+    offset: f.offsetField,
+    length: readLength,
+  }),
 )
 export const writeRequest = payloadMessage<m.WriteRequest>(
   record({
@@ -269,6 +275,11 @@ const suspendedReplica = record<m.SuspendProposal['replicas'][number]>({
 })
 export const suspendProposal = plainMessage<m.SuspendProposal>(
   record({ replicas: list(suspendedReplica, SHARDS_REPORTED_MAX, 36) }),
+)
+
+const sealedShard = record<m.SealedShard>({ ...shardMessage, seal: f.epochField })
+export const sealedShards = plainMessage<m.SealedShards>(
+  record({ shards: list(sealedShard, SHARDS_REPORTED_MAX, 4) }),
 )
 
 export const configurationRequest = plainMessage<m.ConfigurationRequest>(

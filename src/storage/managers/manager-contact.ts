@@ -13,6 +13,7 @@ import {
 import type {
   CaughtUpProposal,
   MismatchReport,
+  SealedShards,
   StorageReport,
   SuspendProposal,
 } from '../../net/messages.js'
@@ -28,6 +29,7 @@ export interface ManagerContactOptions
     Omit<RegistrationOptions, 'choice'> {
   readonly report: () => Promise<StorageReport>
   readonly proposals: () => CaughtUpProposal['replicas']
+  readonly sealedShards: () => SealedShards['shards']
 }
 
 export class ManagerContact {
@@ -99,6 +101,12 @@ export class ManagerContact {
     this.#o.peers.notify(manager, 'caught-up-proposal', { replicas })
   }
 
+  sealed(shards: SealedShards['shards']): void {
+    const manager = this.#choice.current()
+    if (manager === null || shards.length === 0) return
+    this.#o.peers.notify(manager, 'sealed', { shards })
+  }
+
   suspend(replicas: SuspendProposal['replicas']): void {
     const manager = this.#choice.current()
     if (manager !== null) this.#o.peers.notify(manager, 'suspend-proposal', { replicas })
@@ -130,6 +138,7 @@ export class ManagerContact {
       for (const id of this.#choice.connected()) this.#o.peers.notify(id, 'storage-report', report)
       this.#registration.ensure()
       this.propose(this.#o.proposals())
+      this.sealed(this.#o.sealedShards())
       this.#timer = this.#o.clock.after(STORAGE_REPORT_INTERVAL_MS, () => this.#tick())
     })
   }

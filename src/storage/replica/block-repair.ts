@@ -11,13 +11,11 @@ import {
 } from '../../base/limits.js'
 import type { BlocksReply } from '../../net/messages.js'
 import { LOST } from '../../net/peers.js'
-import type { IndexEntry } from '../shard-store.js'
+import { headOf } from '../../layout/layers.js'
+import type { CopiedEntries, CorruptBlock, IndexEntry } from '../shard-store.js'
 import { decodeEntry } from '../store/layer-format.js'
 import { spanBetween, type BlockSpan } from '../replication/block-spans.js'
 import type { ReplicaContext } from './replica-context.js'
-
-/** There is one layer for now. */
-export const HEAD_LAYER = 0
 
 /**
  * - `repaired`: replaced by a good copy, or by a write.
@@ -29,26 +27,34 @@ export type Repair = 'repaired' | 'not-now' | 'no-copy'
 /** What became of the worst of them. */
 export async function repairBlocks(
   context: ReplicaContext,
-  blocks: readonly number[],
+  blocks: readonly CorruptBlock[],
 ): Promise<Repair> {
-  context.host.foundCorrupt(context.name, blocks)
+  context.host.foundCorrupt(
+    context.name,
+    blocks.map(({ block }) => block),
+  )
   const repairs = await Promise.all(blocks.map(block => repairBlock(context, block)))
   if (repairs.includes('no-copy')) return 'no-copy'
   return repairs.includes('not-now') ? 'not-now' : 'repaired'
 }
 
-async function repairBlock(context: ReplicaContext, block: number): Promise<Repair> {
+async function repairBlock(
+  context: ReplicaContext,
+  { block, layer }: CorruptBlock,
+): Promise<Repair> {
   const span = spanBetween(block, block + 1)
-  if (!(await decided(context, span))) return 'not-now'
+  // What is frozen has no open writes, and none of the head's touches it.
+  const isHead = layer === headOf(context.store.layers).id
+  if (isHead && !(await decided(context, span))) return 'not-now'
   const guard = context.guards.open(span)
   let unheard = false
   try {
     for (const peer of context.state.inSyncOthers()) {
-      const copy = await fetchBlocks(context, peer, span)
-      if (guard.touched(block)) return 'repaired'
+      const copy = await fetchBlocks(context, peer, { ...span, layer })
+      if (isHead && guard.touched(block)) return 'repaired'
       if (copy === null) unheard = true
       if (copy === null || copy === 'corrupt') continue
-      await context.store.adopt(span.block, copy.entries, copy.payload)
+      await context.store.adopt(layer, span.block, copy)
       context.host.log.warn('corrupt block repaired from another replica', {
         volume: context.name.volume,
         shard: context.name.shard,
@@ -78,19 +84,18 @@ async function decided(context: ReplicaContext, span: BlockSpan): Promise<boolea
   return true
 }
 
-export interface CopiedBlocks {
-  readonly entries: readonly IndexEntry[]
-  readonly payload: Uint8Array
+export interface LayerSpan extends BlockSpan {
+  readonly layer: number
 }
 
 /** Null: not now. */
 export async function fetchBlocks(
   context: ReplicaContext,
   from: PeerId,
-  span: BlockSpan,
-): Promise<CopiedBlocks | 'corrupt' | null> {
+  { layer, block, blocks }: LayerSpan,
+): Promise<CopiedEntries | 'corrupt' | null> {
   const here = context.here()
-  const request = { ...here, layer: HEAD_LAYER, block: span.block, blocks: span.blocks }
+  const request = { ...here, layer, block, blocks }
   const deadline = REPLICA_REQUEST_MS
   const reply = await context.host.peers.request(from, 'blocks', request, { deadline })
   if (reply === LOST || reply.status === 'refused') return null
@@ -100,11 +105,11 @@ export async function fetchBlocks(
   }
   // What was asked under an allocation that is over may be older than what was settled since.
   if (context.state.epoch !== here.allocation) return null
-  return reply.status === 'corrupt' ? 'corrupt' : parse(reply, span.blocks)
+  return reply.status === 'corrupt' ? 'corrupt' : parse(reply, blocks)
 }
 
 /** Null for what no swarmdisk sends. */
-function parse(reply: BlocksReply, blocks: number): CopiedBlocks | null {
+function parse(reply: BlocksReply, blocks: number): CopiedEntries | null {
   if (reply.entries.byteLength !== blocks * INDEX_ENTRY_BYTES) return null
   const entries: IndexEntry[] = []
   for (let slot = 0; slot < blocks; slot++) {

@@ -8,6 +8,7 @@ import {
   INDEX_ENTRY_BYTES,
   PARK_MS,
 } from '../../base/limits.js'
+import { headOf } from '../../layout/layers.js'
 import { indexPageOf, slotInPage } from '../../layout/geometry.js'
 import type {
   BlocksReply,
@@ -47,14 +48,16 @@ export class CatchUpSource {
     const refused = { ok: false, summaries: [], pageCount: 0 }
     if (!this.#gives(request)) return refused
     const { store } = this.#context
-    const summaries = await store.summaries(request.firstPage, request.pages)
-    return this.#gives(request) ? { ok: true, summaries, pageCount: store.pageCount() } : refused
+    const { layer, firstPage, pages } = request
+    const summaries = await store.summaries(layer, { first: firstPage, count: pages })
+    if (!this.#gives(request)) return refused
+    return { ok: true, summaries, pageCount: store.pageCount(layer) }
   }
 
   async indexPage(request: IndexPageRequest): Promise<IndexPageReply> {
     const refused = { ok: false, payload: NOTHING }
     if (!this.#gives(request)) return refused
-    const payload = await this.#context.store.indexPage(request.page)
+    const payload = await this.#context.store.indexPage(request.layer, request.page)
     return this.#gives(request) ? { ok: true, payload } : refused
   }
 
@@ -76,9 +79,10 @@ export class CatchUpSource {
     const lastSlot = slotInPage(request.block) + request.blocks
     if (!this.#gives(request) || lastSlot > BLOCKS_PER_INDEX_PAGE) return answer(REFUSED)
     const again = (): void => this.#whenDecided(copy)
+    const open = this.#isOfHead(request) && state.undecided(request)
     // The primary settles with our content what it cannot read itself.
     const settling = from === state.primary && state.awaitsSettling(request)
-    if (state.undecided(request) && !settling) {
+    if (open && !settling) {
       return this.#parking.park({ resume: again, refuse: () => answer(REFUSED) }, until)
     }
     const done = (reply: BlocksReply | null): void => (reply ? answer(reply) : again())
@@ -92,15 +96,17 @@ export class CatchUpSource {
   /** Null: a write came in between, so that entries and content may not belong together. */
   async #read({ request, from }: Copy): Promise<BlocksReply | null> {
     const { store, guards, state, applier } = this.#context
+    const { layer } = request
+    const isHead = this.#isOfHead(request)
     // What is in our list but not stored yet, because the disk refused it, is part of our content.
-    await applier.quiet(request)
+    if (isHead) await applier.quiet(request)
     const content = new Uint8Array(request.blocks * BLOCK_BYTES)
     const guard = guards.open(request)
     const [{ corrupt }, page] = await Promise.all([
-      store.read(request.block, content),
-      store.indexPage(indexPageOf(request.block)),
+      store.readLayer(layer, request.block, content),
+      store.indexPage(layer, indexPageOf(request.block)),
     ]).finally(() => guard.close())
-    if (guard.anyTouched()) return null
+    if (isHead && guard.anyTouched()) return null
     if (!this.#gives(request)) return REFUSED
     if (corrupt.length > 0) {
       // An in-sync replica repairs its own and asks the others itself: no round of questions.
@@ -121,8 +127,13 @@ export class CatchUpSource {
     return { status: 'ok', entries, payload: Buffer.concat(parts) }
   }
 
-  #gives(request: ShardMessage): boolean {
-    const { state } = this.#context
-    return state.serving && request.allocation === state.epoch
+  #isOfHead({ layer }: BlocksRequest): boolean {
+    return layer === headOf(this.#context.store.layers).id
+  }
+
+  #gives({ allocation, layer }: ShardMessage & { readonly layer: number }): boolean {
+    const { state, store } = this.#context
+    if (!state.serving || allocation !== state.epoch) return false
+    return store.layers.some(({ id }) => id === layer)
   }
 }

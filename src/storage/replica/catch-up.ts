@@ -1,7 +1,7 @@
-// A syncing replica's side of catching up (design §5): compare summaries, then entries, and take
-// every block that differs, older or newer alike. One pass is enough, because every write ordered
-// in this allocation is sent to us as well; it starts again at every new allocation, and when the
-// primary says that we missed writes.
+// A syncing replica's side of catching up (design §5): compare summaries, then entries, of each
+// layer, and take every block that differs, older or newer alike. One pass is enough, because every
+// write ordered in this allocation is sent to us as well; it starts again at every new allocation,
+// and when the primary says that we missed writes.
 //
 // The copies come from the primary: whatever it gives includes every write it ordered before, and
 // every later one reaches us after the copy on the same path. A block written here while it is
@@ -24,13 +24,27 @@ import { wait } from '../../base/clock.js'
 import { firstBlockOfPage } from '../../layout/geometry.js'
 import { LOST } from '../../net/peers.js'
 import { decodeEntry } from '../store/layer-format.js'
-import { fetchBlocks, HEAD_LAYER, type CopiedBlocks } from './block-repair.js'
+import { headOf } from '../../layout/layers.js'
+import type { CopiedEntries } from '../shard-store.js'
+import { fetchBlocks, type LayerSpan } from './block-repair.js'
 import { spanBetween, union, type BlockSpan } from '../replication/block-spans.js'
 import type { FetchGuard } from '../replication/fetch-guards.js'
 import type { ReplicaContext } from './replica-context.js'
 
 /** Not now: asked again after a pause. */
 class TryAgain extends Error {}
+
+interface LayerPage {
+  readonly layer: number
+  readonly page: number
+}
+
+interface ComparedPage {
+  readonly first: number
+  readonly own: Uint8Array
+  readonly theirs: Uint8Array
+  readonly isHead: boolean
+}
 
 export class CatchUp {
   readonly #context: ReplicaContext
@@ -60,7 +74,8 @@ export class CatchUp {
     const round = ++this.#round
     this.#active = true
     this.#everything = everything
-    this.#pagesLeft = this.#context.store.pageCount()
+    const { store } = this.#context
+    this.#pagesLeft = store.layers.reduce((sum, { id }) => sum + store.pageCount(id), 0)
     void this.#run(round)
   }
 
@@ -119,7 +134,10 @@ export class CatchUp {
   }
 
   async #compare(round: number): Promise<void> {
-    const pages = await this.#differingPages(round)
+    const pages: LayerPage[] = []
+    for (const { id } of this.#context.store.layers) {
+      pages.push(...(await this.#differingPages(round, id)))
+    }
     this.#pagesLeft = pages.length
     const next = pages.values()
     const worker = async (): Promise<void> => {
@@ -131,20 +149,20 @@ export class CatchUp {
     await Promise.all(Array.from({ length: FETCH_PAGES_AT_ONCE }, worker))
   }
 
-  async #differingPages(round: number): Promise<readonly number[]> {
+  async #differingPages(round: number, layer: number): Promise<readonly LayerPage[]> {
     const { store, state, host } = this.#context
     const differing: number[] = []
     let pageCount = 1
     for (let firstPage = 0; firstPage < pageCount; firstPage += SUMMARY_PAGES) {
-      const range = { layer: HEAD_LAYER, firstPage, pages: SUMMARY_PAGES }
+      const range = { layer, firstPage, pages: SUMMARY_PAGES }
       const request = { ...this.#context.here(), ...range }
       const deadline = REPLICA_REQUEST_MS
       if (!state.primary) throw new TryAgain()
       const reply = await host.peers.request(state.primary, 'summaries', request, { deadline })
       if (this.#round !== round || reply === LOST || !reply.ok) throw new TryAgain()
       host.recovered(reply.summaries.reduce((sum, { hash }) => sum + hash.byteLength, 0))
-      const own = await store.summaries(firstPage, SUMMARY_PAGES)
-      pageCount = Math.max(reply.pageCount, store.pageCount())
+      const own = await store.summaries(layer, { first: firstPage, count: SUMMARY_PAGES })
+      pageCount = Math.max(reply.pageCount, store.pageCount(layer))
       const theirs = new Map(reply.summaries.map(({ page, hash }) => [page, hash]))
       for (const { page, hash } of own) {
         const other = theirs.get(page)
@@ -153,31 +171,32 @@ export class CatchUp {
       }
       differing.push(...theirs.keys())
     }
-    return differing
+    return differing.map(page => ({ layer, page }))
   }
 
-  async #page(round: number, page: number): Promise<void> {
+  async #page(round: number, { layer, page }: LayerPage): Promise<void> {
     const { store, state, host, guards } = this.#context
     const first = firstBlockOfPage(page)
     const guard = guards.open(spanBetween(first, first + BLOCKS_PER_INDEX_PAGE))
     try {
-      const request = { ...this.#context.here(), layer: HEAD_LAYER, page }
+      const request = { ...this.#context.here(), layer, page }
       const deadline = REPLICA_REQUEST_MS
       if (!state.primary) throw new TryAgain()
       const theirs = await host.peers.request(state.primary, 'index-page', request, { deadline })
-      const own = await store.indexPage(page)
+      const own = await store.indexPage(layer, page)
       if (this.#round !== round || theirs === LOST || !theirs.ok) throw new TryAgain()
       host.recovered(theirs.payload.byteLength)
       if (theirs.payload.byteLength !== own.byteLength) throw new TryAgain()
-      for (const span of this.#differingSpans(first, own, theirs.payload)) {
-        await this.#copy(round, span, guard)
+      const isHead = layer === headOf(store.layers).id
+      for (const span of this.#differingSpans({ first, own, theirs: theirs.payload, isHead })) {
+        await this.#copy(round, { ...span, layer }, isHead ? guard : null)
       }
     } finally {
       guard.close()
     }
   }
 
-  #differingSpans(first: number, own: Uint8Array, theirs: Uint8Array): readonly BlockSpan[] {
+  #differingSpans({ first, own, theirs, isHead }: ComparedPage): readonly BlockSpan[] {
     const spans: BlockSpan[] = []
     for (let slot = 0; slot < BLOCKS_PER_INDEX_PAGE; slot++) {
       const at = slot * INDEX_ENTRY_BYTES
@@ -185,13 +204,15 @@ export class CatchUp {
       if (Buffer.compare(own.subarray(at, end), theirs.subarray(at, end)) === 0) continue
       // Written here in this very allocation: the source has it too, or will.
       const ours = decodeEntry(own, slot)
-      if (ours?.epoch === this.#context.state.epoch && !this.#everything) continue
+      const isNew = isHead && ours?.epoch === this.#context.state.epoch
+      if (isNew && !this.#everything) continue
       spans.push(spanBetween(first + slot, first + slot + 1))
     }
     return union(spans).flatMap(span => inParts(span))
   }
 
-  async #copy(round: number, span: BlockSpan, guard: FetchGuard): Promise<void> {
+  /** `guard` is null where nothing is written: in frozen layers. */
+  async #copy(round: number, span: LayerSpan, guard: FetchGuard | null): Promise<void> {
     const { state, host } = this.#context
     // Only where there is something to wait for.
     const pause = host.recoveryPause(span.blocks * BLOCK_BYTES)
@@ -206,18 +227,19 @@ export class CatchUp {
   }
 
   /** No await between the look at the guard and the calls to the store. */
-  #adopt(span: BlockSpan, copy: CopiedBlocks, guard: FetchGuard): readonly Promise<void>[] {
+  #adopt(span: LayerSpan, copy: CopiedEntries, guard: FetchGuard | null): readonly Promise<void>[] {
     const calls: Promise<void>[] = []
     let run: { first: number; bytesAt: number } | null = null
     let bytesAt = 0
     for (let i = 0; i <= span.blocks; i++) {
       const entry = copy.entries[i]
-      const take = entry !== undefined && !guard.touched(span.block + i)
+      const take = entry !== undefined && !guard?.touched(span.block + i)
       if (take) run ??= { first: i, bytesAt }
       if (!take && run) {
         const { block } = spanBetween(span.block + run.first, span.block + i)
         const payload = copy.payload.subarray(run.bytesAt, bytesAt)
-        calls.push(this.#context.store.adopt(block, copy.entries.slice(run.first, i), payload))
+        const entries = copy.entries.slice(run.first, i)
+        calls.push(this.#context.store.adopt(span.layer, block, { entries, payload }))
         run = null
       }
       if (entry?.state === 'data') bytesAt += BLOCK_BYTES

@@ -14,9 +14,11 @@ import type { DataStatus } from '../../net/messages.js'
 import { LOST } from '../../net/peers.js'
 import { endOf, spanBetween, type BlockSpan } from '../replication/block-spans.js'
 import { bytesOfBlocks } from '../../layout/geometry.js'
+import { headOf } from '../../layout/layers.js'
+import type { CorruptBlock } from '../shard-store.js'
 import type { ClientCall, ReplicaContext } from './replica-context.js'
 import type { ReplicaEffect } from '../replication/replica-events.js'
-import { fetchBlocks } from './block-repair.js'
+import { fetchBlocks, repairBlocks } from './block-repair.js'
 import { statusOf } from './shard-reader.js'
 
 interface Content {
@@ -95,22 +97,22 @@ export class PrimaryDuties {
       const whole = await this.#readWhole(span)
       if (this.#over(epoch)) return
       const { block } = span
-      if (whole)
+      if (whole instanceof Uint8Array)
         this.#context.step({ kind: 'own-content', allocation: epoch, block, payload: whole })
       else if (!(await this.#readBlocks(epoch, span))) return
     }
     this.#context.step({ kind: 'own-content-end', allocation: epoch })
   }
 
-  /** Null if it cannot be read as a whole. */
-  async #readWhole({ block, blocks }: BlockSpan): Promise<Uint8Array | null> {
+  /** Or what is bad of it; empty if it cannot be read at all. */
+  async #readWhole({ block, blocks }: BlockSpan): Promise<Uint8Array | readonly CorruptBlock[]> {
     const payload = new Uint8Array(bytesOfBlocks(blocks))
     try {
       const { corrupt } = await this.#context.store.read(block, payload)
-      return corrupt.length === 0 ? payload : null
+      return corrupt.length === 0 ? payload : corrupt
     } catch (error) {
       if (!isSwarmdiskError(error)) throw error
-      return null // what is wrong is told block by block
+      return [] // what is wrong is told block by block
     }
   }
 
@@ -133,8 +135,9 @@ export class PrimaryDuties {
     for (let pause = REPLICA_RETRY_MIN_MS; !this.#over(epoch);) {
       let problem = `block ${span.block} or one after it is corrupt, and no other copy is good`
       try {
-        const payload = await this.#readWhole(span)
-        const found = payload ? { payload, of: null } : await this.#borrow(span)
+        const whole = await this.#readWhole(span)
+        const isWhole = whole instanceof Uint8Array
+        const found = isWhole ? { payload: whole, of: null } : await this.#substitute(span, whole)
         if (found) this.#problem = ''
         if (found) return found
       } catch (error) {
@@ -149,6 +152,17 @@ export class PrimaryDuties {
     return null
   }
 
+  /** In a frozen layer nothing is open: a bad block there is repaired like any other. */
+  async #substitute(span: BlockSpan, corrupt: readonly CorruptBlock[]): Promise<Content | null> {
+    const { store } = this.#context
+    const head = headOf(store.layers).id
+    const frozen = corrupt.filter(({ layer }) => layer !== head)
+    if (frozen.length === 0) return this.#borrow(span)
+    if ((await repairBlocks(this.#context, frozen)) !== 'repaired') return null
+    const again = await this.#readWhole(span)
+    return again instanceof Uint8Array ? { payload: again, of: null } : null
+  }
+
   /**
    * Nobody has answered whether a write that is settled has happened, so the content of any in-sync
    * replica will do, with the requests that this replica has executed.
@@ -156,10 +170,16 @@ export class PrimaryDuties {
   async #borrow(span: BlockSpan): Promise<Content | null> {
     this.#context.host.foundCorrupt(this.#context.name, [span.block])
     for (const of of this.#context.state.inSyncOthers()) {
-      const copy = await fetchBlocks(this.#context, of, span)
+      const { id, parent } = headOf(this.#context.store.layers)
+      const copy = await fetchBlocks(this.#context, of, { ...span, layer: id })
       if (copy === null || copy === 'corrupt') continue
-      const hasData = copy.entries[0]?.state === 'data'
-      return { payload: hasData ? copy.payload : new Uint8Array(BLOCK_BYTES), of }
+      if (copy.entries[0]?.state === 'data') return { payload: copy.payload, of }
+      const payload = new Uint8Array(BLOCK_BYTES)
+      const below = copy.entries[0]?.state === 'absent' && parent !== 0
+      if (!below) return { payload, of }
+      const { corrupt } = await this.#context.store.read(span.block, payload, parent)
+      if (corrupt.length === 0) return { payload, of }
+      await repairBlocks(this.#context, corrupt)
     }
     return null
   }
@@ -179,6 +199,13 @@ export class PrimaryDuties {
 
   flush(call: ClientCall): void {
     this.#flushes.add(call)
+    void this.makeDurable().then(status => {
+      if (this.#flushes.delete(call)) call.finish(status)
+    })
+  }
+
+  /** All that is ordered, on every required replica: 'ok' if that was done in this allocation. */
+  makeDurable(): Promise<DataStatus> {
     const { store, state, host } = this.#context
     const { epoch } = state
     const others = state.required()
@@ -193,11 +220,8 @@ export class PrimaryDuties {
       },
     )
     const work = [own, ...others.map(peer => this.#sync(epoch, peer).then(() => left.delete(peer)))]
-    Promise.all(work)
-      .then(
-        () => this.#flushed(call, this.#over(epoch) ? 'stale-epoch' : 'ok'),
-        (error: unknown) => this.#flushed(call, statusOf(error)),
-      )
+    return Promise.all(work)
+      .then(() => (this.#over(epoch) ? 'stale-epoch' : 'ok'), statusOf)
       .finally(() => this.#syncs.delete(sync))
   }
 
@@ -208,10 +232,6 @@ export class PrimaryDuties {
       for (const peer of left) if (!waits.has(peer)) waits.set(peer, `flush ${sync}`)
     }
     return waits
-  }
-
-  #flushed(call: ClientCall, status: DataStatus): void {
-    if (this.#flushes.delete(call)) call.finish(status)
   }
 
   /** Resolves when this replica is durable, is not needed any more, or the allocation is over. */

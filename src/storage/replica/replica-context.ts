@@ -11,6 +11,7 @@ import type {
   ShardName,
   SuspendProposal,
   WriteRequest,
+  SealedShard,
 } from '../../net/messages.js'
 import type { Peers } from '../../net/peers.js'
 import type { ShardStore } from '../shard-store.js'
@@ -57,6 +58,8 @@ export interface ReplicaHost {
   propose(replica: CaughtUpProposal['replicas'][number]): void
   /** Tells the managers that the shard should go on without these replicas. */
   suspend(replicas: SuspendProposal['replicas']): void
+  /** Tells the managers that the shard is ready for a snapshot. */
+  sealed(shard: SealedShard): void
   /** Decides about a request again from the beginning. */
   dispatch(call: ClientCall): void
   foundCorrupt(shard: ShardName, blocks: readonly number[]): void

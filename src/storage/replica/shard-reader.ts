@@ -4,8 +4,9 @@
 // corrupt is repaired first, or never shown.
 import { isSwarmdiskError } from '../../base/errors.js'
 import { BLOCK_BYTES, REPAIRS_PER_READ_MAX } from '../../base/limits.js'
+import { headOf } from '../../layout/layers.js'
 import { blockRange, bytesOfBlocks, offsetOfBlock } from '../../layout/geometry.js'
-import type { DataStatus } from '../../net/messages.js'
+import { HEAD, type DataStatus } from '../../net/messages.js'
 import { repairBlocks, type Repair } from './block-repair.js'
 import type { ReadConfirmation } from './read-confirmation.js'
 import type { ClientCall, ReplicaContext } from './replica-context.js'
@@ -20,11 +21,14 @@ export async function serveRead(
   const { state, store, host } = context
   const { offset, length } = call.request
   const span = blockRange({ offset, length })
-  if (state.undecided(span)) return context.park(call)
+  const layer = call.request.layer === HEAD ? headOf(store.layers).id : call.request.layer
+  if (!store.layers.some(({ id }) => id === layer)) return call.finish('out-of-range')
+  const isHead = layer === headOf(store.layers).id
+  if (isHead && state.undecided(span)) return context.park(call)
   const allocation = state.epoch
   const whole = new Uint8Array(bytesOfBlocks(span.blocks))
   try {
-    const { corrupt } = await store.read(span.block, whole)
+    const { corrupt } = await store.read(span.block, whole, layer)
     if (corrupt.length > 0) {
       if (call.repairs++ >= REPAIRS_PER_READ_MAX) return call.finish('corrupt')
       const repair = await repairBlocks(context, corrupt)

@@ -3,10 +3,18 @@
 // comes here; what other replicas ask must name the present allocation.
 import { assert, exhaustive } from '../../base/assert.js'
 import { isSwarmdiskError } from '../../base/errors.js'
-import { byteCount, type ByteCount, type Generation, type PeerId } from '../../base/brands.js'
+import {
+  byteCount,
+  type ByteCount,
+  type Epoch,
+  type Generation,
+  type PeerId,
+} from '../../base/brands.js'
 import { PARK_MS, PARKED_PER_SHARD_MAX } from '../../base/limits.js'
 import type { SuspensionCause } from '../../layout/change.js'
 import type { ShardAllocation } from '../../layout/configuration.js'
+import { equal } from '../../layout/equal.js'
+import type { LayerRecord } from '../../layout/layers.js'
 import { blockRange, blocksOfBytes, withinOneExtent } from '../../layout/geometry.js'
 import type * as m from '../../net/messages.js'
 import { Parking } from '../parking.js'
@@ -20,6 +28,7 @@ import type { ReplicaEffect, ReplicaEvent, Token } from '../replication/replica-
 import { ReplicaState, type ReplicaRole } from '../replication/replica-state.js'
 import { Patience } from './patience.js'
 import { ReadConfirmation } from './read-confirmation.js'
+import { Sealing } from './sealing.js'
 import { serveRead } from './shard-reader.js'
 import { whomToSuspend, type Overdue } from '../replication/suspects.js'
 import type { HeldShard } from '../voting/own-view.js'
@@ -37,6 +46,9 @@ export interface ShardFacts {
   readonly allocation: ShardAllocation
   readonly minInSync: number
   readonly bytes: ByteCount
+  readonly layers: readonly LayerRecord[]
+  /** Null: writes may be ordered. */
+  readonly seal: Epoch | null
 }
 
 type WriteCall = Extract<ClientCall, { readonly kind: 'write' }>
@@ -52,6 +64,7 @@ export class ShardReplica {
   readonly #preparation: WritePreparation
   readonly #duties: PrimaryDuties
   readonly #patience: Patience
+  readonly #sealing: Sealing
   readonly #catchUp: CatchUp
   readonly #calls = new Map<Token, WriteCall>()
   readonly #answersToCaughtUp: ((reply: m.CaughtUpReply) => void)[] = []
@@ -100,6 +113,12 @@ export class ShardReplica {
       cause: server => this.#causeOf(server),
       lost: overdue => this.#suspend(overdue),
     })
+    this.#sealing = new Sealing({
+      quiet: () => this.#state.quiet && !this.#stopped,
+      here: () => this.#context.here(),
+      makeDurable: () => this.#duties.makeDurable(),
+      sealed: shard => host.sealed(shard),
+    })
     this.#catchUp = new CatchUp(this.#context)
     this.source = new CatchUpSource(this.#context, this.#parking)
     this.confirmation = new ReadConfirmation(this.#context)
@@ -122,9 +141,20 @@ export class ShardReplica {
     return this.#catchUp.bytesLeft
   }
 
+  /** Before adopt() with the same layers; free where there is nothing new. */
+  prepareLayers(layers: readonly LayerRecord[]): Promise<void> {
+    if (equal(this.#store.layers, layers)) return Promise.resolve()
+    return this.#store.prepareLayers(layers)
+  }
+
+  /** Layers change only with the allocation, so nothing of the old one is written to the new. */
   adopt(facts: ShardFacts): void {
+    if (!equal(this.#store.layers, facts.layers)) this.#store.setLayers(facts.layers)
+    const wasSealed = this.#sealing.sealed
     this.#facts = facts
     this.#step({ kind: 'adopt', allocation: facts.allocation })
+    this.#sealing.set(facts.seal)
+    if (wasSealed && facts.seal === null) this.#parking.resumeAll()
   }
 
   pathChanged(peer: PeerId, up: boolean): void {
@@ -134,6 +164,11 @@ export class ShardReplica {
   /** Proposals that still wait for a configuration. */
   proposals(): m.CaughtUpProposal['replicas'] {
     return this.#state.proposed().map(server => ({ ...this.#context.here(), server }))
+  }
+
+  /** What is ready for a snapshot. */
+  sealed(): readonly m.SealedShard[] {
+    return this.#sealing.ready()
   }
 
   /** What this server knows of it when it votes. */
@@ -185,6 +220,7 @@ export class ShardReplica {
     if (this.#state.role !== 'primary') return call.finish('not-serving')
     // Reads go on; writes wait for more in-sync replicas.
     if (this.#state.inSyncOthers().length + 1 < minInSync) return this.#park(call)
+    if (this.#sealing.sealed) return this.#park(call)
     const token = this.#nextToken++
     this.#calls.set(token, call)
     const span = blockRange({ offset: request.offset, length })
@@ -263,7 +299,9 @@ export class ShardReplica {
     } finally {
       this.#performing = false
     }
-    if (this.#state.role === 'primary') this.#patience.watch()
+    if (this.#state.role !== 'primary') return
+    this.#patience.watch()
+    this.#sealing.consider()
   }
 
   #causeOf(server: PeerId): SuspensionCause {

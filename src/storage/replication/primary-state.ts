@@ -90,6 +90,12 @@ export class PrimaryState {
     return this.#settling.kind === 'settled'
   }
 
+  /** Everything that was ever taken up is committed. */
+  get quiet(): boolean {
+    const { committed, last } = this.#queue
+    return this.settled && this.#pending.size === 0 && committed === last
+  }
+
   /** Still to be gathered from. */
   get missing(): ReadonlySet<PeerId> {
     return this.#settling.kind === 'gathering' ? this.#settling.missing : new Set()

@@ -87,6 +87,11 @@ export class ReplicaState {
     return this.#primary?.settled ?? false
   }
 
+  /** As the primary: everything that was ever taken up is committed. */
+  get quiet(): boolean {
+    return this.#primary?.quiet ?? false
+  }
+
   /** As a follower: everything up to here is in the store. */
   get applied(): Sequence {
     return this.#follower?.applied ?? sequence(0)

@@ -21,6 +21,16 @@ export class BlockSet {
     for (let slot = first; slot <= last; slot++) this.#words[slot >>> 5]! |= 1 << (slot & 31)
   }
 
+  removeRange({ first, last }: SlotRange): void {
+    for (let slot = first; slot <= last; slot++) this.#words[slot >>> 5]! &= ~(1 << (slot & 31))
+  }
+
+  count(): number {
+    let count = 0
+    for (let word of this.#words) for (; word !== 0; word &= word - 1) count++
+    return count
+  }
+
   intersects({ first, last }: SlotRange): boolean {
     for (let slot = first; slot <= last; slot++) if (this.has(slot)) return true
     return false

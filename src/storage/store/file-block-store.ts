@@ -5,27 +5,40 @@
 //   unexplained/<volume>-<shard>-<k>/…     what was set aside, for people
 import { assert } from '../../base/assert.js'
 import type { ClusterId } from '../../base/brands.js'
-import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
+import { isSwarmdiskError } from '../../base/errors.js'
 import {
   DIRTY_LOG_BYTES,
   DIRTY_REGIONS_CHECKPOINT,
   DIRTY_REGIONS_MAX,
   INDEX_CACHE_PAGES,
   LOG_AHEAD_REGIONS,
+  MERGE_BYTES_PER_SECOND,
   RECOVERY_PARALLEL,
 } from '../../base/limits.js'
+import type { Clock } from '../../base/clock.js'
 import type { Log } from '../../base/log.js'
 import type { Disk } from '../../disk/disk.js'
-import type { BlockStore, ShardStore } from '../shard-store.js'
-import { Coalesced } from './coalesced.js'
-import { DirtyLog, sameLayer } from './dirty-log.js'
-import { FileShardStore, type StoreLimits } from './file-shard-store.js'
+import type { LayerRecord } from '../../layout/layers.js'
+import type { BlockStore } from '../shard-store.js'
+import { DirtyLog, sameLayer } from './dirty/dirty-log.js'
+import { recoverRegion } from './dirty/recovery.js'
+import { FileShardStore } from './file-shard-store.js'
 import { IndexCache } from './index-cache.js'
-import { LayerFile, type LayerFileOptions } from './layer-file.js'
+import type { LayerFile } from './layer-file.js'
+import { folderOf, LayerFiles, type ShardKey } from './layer-files.js'
 import type { LayerName } from './layer-format.js'
-import { recoverRegion } from './recovery.js'
+import { Merges, type MergeProgress } from './merges.js'
+import { LayerStore, type LayerStoreLimits } from './layer-store.js'
+
+export interface StoreLimits extends LayerStoreLimits {
+  readonly indexCachePages: number
+  readonly dirtyRegionsCheckpoint: number
+  readonly dirtyLogBytes: number
+  readonly mergeBytesPerSecond: number
+}
 
 export interface FileBlockStoreOptions {
+  readonly clock: Clock
   readonly disk: Disk
   readonly log: Log
   /** Known from the first configuration on; files of another cluster are refused. */
@@ -34,43 +47,35 @@ export interface FileBlockStoreOptions {
   readonly limits?: Partial<StoreLimits>
 }
 
-export interface ShardKey {
-  readonly volume: number
-  readonly shard: number
-}
-
 const DEFAULT_LIMITS: StoreLimits = {
   indexCachePages: INDEX_CACHE_PAGES,
   dirtyRegionsCheckpoint: DIRTY_REGIONS_CHECKPOINT,
   dirtyRegionsMax: DIRTY_REGIONS_MAX,
   logAheadRegions: LOG_AHEAD_REGIONS,
   dirtyLogBytes: DIRTY_LOG_BYTES,
+  mergeBytesPerSecond: MERGE_BYTES_PER_SECOND,
 }
 
-/** The only layer for now; the format knows more. */
-const HEAD_LAYER = 1
-
 export class FileBlockStore implements BlockStore {
-  readonly #disk: Disk
   readonly #log: Log
-  readonly #cluster: ClusterId | null
   readonly #limits: StoreLimits
-  readonly #cache: IndexCache
+  readonly #files: LayerFiles
   readonly #dirty: DirtyLog
+  readonly #merges: Merges
   readonly #open = new Map<string, FileShardStore>()
   /** Opening, dropping and setting aside one shard happen one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>()
-  readonly #folderSyncs = new Map<string, Coalesced>()
   #checkpoint: Promise<void> | null = null
   #closed = false
 
   private constructor(options: FileBlockStoreOptions, dirty: DirtyLog, limits: StoreLimits) {
-    this.#disk = options.disk
-    this.#log = options.log
-    this.#cluster = options.cluster ?? null
+    const { clock, disk, log, cluster = null } = options
+    this.#log = log
     this.#dirty = dirty
     this.#limits = limits
-    this.#cache = new IndexCache(limits.indexCachePages)
+    const cache = new IndexCache(limits.indexCachePages)
+    this.#files = new LayerFiles({ disk, cache, cluster })
+    this.#merges = new Merges({ clock, disk, log, bytesPerSecond: limits.mergeBytesPerSecond })
   }
 
   static async open(options: FileBlockStoreOptions): Promise<FileBlockStore> {
@@ -82,67 +87,61 @@ export class FileBlockStore implements BlockStore {
     const store = new FileBlockStore(options, dirty, limits)
     await store.#recover()
     await dirty.compact()
-    await store.#removeEmptyFolders()
+    await store.#files.removeEmptyFolders()
     return store
   }
 
-  openShard(key: ShardKey): Promise<ShardStore> {
+  openShard(key: ShardKey, layers: readonly LayerRecord[]): Promise<FileShardStore> {
     return this.#turn(key, async () => {
       const open = this.#open.get(nameOf(key))
       if (open) return open
-      const name = layerOf(key)
-      const file = (await this.#openLayer(name)) ?? (await this.#createLayer(name))
+      const found = await this.#files.openAll(key)
       const shard = new FileShardStore({
-        name,
-        file,
-        dirty: this.#dirty,
-        limits: this.#limits,
-        logged: () => this.#checkpointIfCrowded(),
+        folder: {
+          path: folderOf(key),
+          create: async layer => {
+            const file = await this.#files.create({ ...key, layer })
+            return this.#layerStore({ ...key, layer }, file)
+          },
+          unlink: layer => this.#files.unlink({ ...key, layer }),
+          sync: () => this.#files.syncFolder(folderOf(key)),
+        },
+        files: found.map(({ layer, file }) => this.#layerStore({ ...key, layer }, file)),
+        layers,
+        log: this.#log,
+        merges: this.#merges,
       })
+      try {
+        await shard.prepareLayers(layers)
+      } catch (error) {
+        await shard.close()
+        throw error
+      }
+      shard.setLayers(layers)
       this.#open.set(nameOf(key), shard)
       return shard
     })
   }
 
-  async stored(): Promise<readonly ShardKey[]> {
-    const found: ShardKey[] = []
-    for (const volume of await this.#numbers('data')) {
-      for (const shard of await this.#numbers(`data/${volume}`)) {
-        const names = await this.#disk.list(`data/${volume}/${shard}`)
-        if (names.some(name => /^layer-\d+$/.test(name))) found.push({ volume, shard })
-      }
-    }
-    return found
+  stored(): Promise<readonly ShardKey[]> {
+    return this.#files.shards()
   }
 
   dropShard(key: ShardKey): Promise<void> {
     return this.#turn(key, async () => {
       await this.#closeShard(key, shard => shard.abandon())
-      this.#dirty.removeLayer(layerOf(key))
-      const folder = folderOf(key)
-      if (!(await this.#numbers(`data/${key.volume}`)).includes(key.shard)) return
-      for (const name of await this.#disk.list(folder)) await this.#disk.remove(`${folder}/${name}`)
-      await this.#disk.remove(folder)
-      await this.#syncFolder(`data/${key.volume}`)
+      this.#dirty.removeShard(key)
+      await this.#files.removeShard(key)
     })
   }
 
   setAside(key: ShardKey): Promise<void> {
     return this.#turn(key, async () => {
       await this.#closeShard(key, shard => shard.close())
-      const from = folderOf(key)
-      if ((await this.#disk.list(from)).length === 0) return
-      await this.#disk.makeFolder('unexplained')
-      await this.#syncFolder('')
-      const taken = new Set(await this.#disk.list('unexplained'))
-      let k = 1
-      while (taken.has(`${key.volume}-${key.shard}-${k}`)) k++
-      const to = `unexplained/${key.volume}-${key.shard}-${k}`
-      await this.#disk.rename(from, to)
-      await this.#syncFolder('unexplained')
-      await this.#syncFolder(`data/${key.volume}`)
-      this.#dirty.removeLayer(layerOf(key))
-      this.#log.warn('a shard that no configuration explains was set aside', { ...key, folder: to })
+      const folder = await this.#files.setAside(key)
+      if (folder === null) return
+      this.#dirty.removeShard(key)
+      this.#log.warn('a shard that no configuration explains was set aside', { ...key, folder })
     })
   }
 
@@ -151,6 +150,17 @@ export class FileBlockStore implements BlockStore {
     let bytes = 0
     for (const shard of this.#open.values()) bytes += shard.used()
     return bytes
+  }
+
+  /** Of all shards that are open; null when nothing is left to be merged. */
+  merging(): MergeProgress | null {
+    let [files, bytesLeft] = [0, 0]
+    for (const shard of this.#open.values()) {
+      const progress = shard.merging()
+      files += progress?.files ?? 0
+      bytesLeft += progress?.bytesLeft ?? 0
+    }
+    return files > 0 ? { files, bytesLeft } : null
   }
 
   async close(): Promise<void> {
@@ -165,59 +175,14 @@ export class FileBlockStore implements BlockStore {
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
-  // ---- files ------------------------------------------------------------------------------------
-
-  #layerOptions(name: LayerName): LayerFileOptions {
-    return { disk: this.#disk, cache: this.#cache, cluster: this.#cluster, name }
-  }
-
-  async #openLayer(name: LayerName): Promise<LayerFile | null> {
-    const newer = (await this.#disk.list(folderOf(name))).find(
-      file => /^layer-\d+$/.test(file) && file !== `layer-${HEAD_LAYER}`,
-    )
-    if (newer) {
-      const path = `${folderOf(name)}/${newer}`
-      const message = `${path} belongs to a snapshot, which this release does not know`
-      throw new SwarmdiskError('data-directory', `${message}: use a newer release`)
-    }
-    const file = await LayerFile.open(this.#layerOptions(name))
-    // An earlier process may have been killed between the file's renaming and this sync.
-    if (file) await this.#disk.syncFolder(folderOf(name))
-    return file
-  }
-
-  /** The folders are durable before the file has its name: where a file is, they are. */
-  async #createLayer(name: LayerName): Promise<LayerFile> {
-    await this.#disk.makeFolder(folderOf(name))
-    await this.#syncFolder('data')
-    await this.#syncFolder(`data/${name.volume}`)
-    await LayerFile.create(this.#layerOptions(name))
-    const file = await LayerFile.open(this.#layerOptions(name))
-    assert(file, 'what was created is there')
-    return file
-  }
-
-  /** Many shards of a volume are created at once and share the syncs of its folder. */
-  #syncFolder(folder: string): Promise<void> {
-    let sync = this.#folderSyncs.get(folder)
-    if (!sync) {
-      sync = new Coalesced(() => this.#disk.syncFolder(folder))
-      this.#folderSyncs.set(folder, sync)
-    }
-    return sync.request()
-  }
-
-  /** Of volumes that are gone; only at the start, when nobody is about to put something in. */
-  async #removeEmptyFolders(): Promise<void> {
-    for (const volume of await this.#numbers('data')) {
-      const folder = `data/${volume}`
-      if ((await this.#disk.list(folder)).length === 0) await this.#disk.remove(folder)
-    }
-  }
-
-  async #numbers(folder: string): Promise<number[]> {
-    const names = await this.#disk.list(folder)
-    return names.filter(name => /^\d+$/.test(name)).map(Number)
+  #layerStore(name: LayerName, file: LayerFile): LayerStore {
+    return new LayerStore({
+      name,
+      file,
+      dirty: this.#dirty,
+      limits: this.#limits,
+      logged: () => this.#checkpointIfCrowded(),
+    })
   }
 
   async #closeShard(key: ShardKey, close: (shard: FileShardStore) => Promise<void>): Promise<void> {
@@ -268,7 +233,7 @@ export class FileBlockStore implements BlockStore {
     const records = this.#dirty.regions().filter(({ region }) => sameLayer(region, name))
     let file: LayerFile | null
     try {
-      file = await LayerFile.open(this.#layerOptions(name))
+      file = await this.#files.open(name)
     } catch (error) {
       if (!isSwarmdiskError(error)) throw error
       // Its regions stay in the log; opening this shard fails with the same words, others work.
@@ -295,14 +260,6 @@ function groupByLayer(regions: readonly LayerName[]): LayerName[] {
     layers.set(`${volume}/${shard}/${layer}`, { volume, shard, layer })
   }
   return [...layers.values()]
-}
-
-function layerOf({ volume, shard }: ShardKey): LayerName {
-  return { volume, shard, layer: HEAD_LAYER }
-}
-
-function folderOf({ volume, shard }: ShardKey): string {
-  return `data/${volume}/${shard}`
 }
 
 function nameOf({ volume, shard }: ShardKey): string {

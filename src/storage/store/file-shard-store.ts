@@ -1,155 +1,161 @@
-// A shard's blocks in a layer file: order of overlapping calls, checksums, and what is durable
-// when. A write goes: turn (earlier overlapping calls) → region in the dirty log → data → index
-// page → answer; nothing of it is synced before a flush. Bytes: docs/on-disk-format.md.
+// A shard's blocks in its layer files: order of overlapping calls, which file is read and written,
+// and files that come and go with the layers. A call finds its files when it is made; those that
+// were merged into others until its turn came are passed over.
 import { createHash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import { assert } from '../../base/assert.js'
 import type { BlockIndex, Epoch } from '../../base/brands.js'
-import { SwarmdiskError } from '../../base/errors.js'
-import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES } from '../../base/limits.js'
-import type { IndexEntry, PageSummaryEntry, ReadResult, ShardStore } from '../shard-store.js'
-import { dataRuns, encodeEntries, joined, verify } from './block-runs.js'
+import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
+import { BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES } from '../../base/limits.js'
+import type { Log } from '../../base/log.js'
+import type { LayerRecord } from '../../layout/layers.js'
+import type {
+  CopiedEntries,
+  CorruptBlock,
+  PageSummaryEntry,
+  ReadResult,
+  ShardStore,
+} from '../shard-store.js'
+import { copiedBlocks, rangeOf, writtenBlocks, type Change } from './block-runs.js'
 import { Coalesced } from './coalesced.js'
-import type { DirtyLog } from './dirty-log.js'
-import { DirtyRegions, type DirtyRegion } from './dirty-regions-state.js'
-import type { IndexPage } from './index-cache.js'
-import type { BlockRun, LayerFile } from './layer-file.js'
+import type { BlockRun } from './layer-file.js'
 import {
-  decodeEntry,
   INDEX_PAGE_BYTES,
   isEmptyPage,
-  isZero,
-  spansOf,
-  ZEROES_CHECKSUM,
+  isPresent,
+  overlay,
   type BlockRange,
-  type LayerName,
-  type Span,
 } from './layer-format.js'
+import type { LayerStore } from './layer-store.js'
+import { LayerTable, type ChainLink } from './layer-table.js'
+import { ShardMerges, type MergeProgress, type Merges } from './merges.js'
 import { RangeOrder, type Turn } from './range-order.js'
 
 /** 128 bits tell any two pages apart; nobody attacks with them. */
 const SUMMARY_BYTES = 16
 
-export interface StoreLimits {
-  readonly indexCachePages: number
-  readonly dirtyRegionsCheckpoint: number
-  readonly dirtyRegionsMax: number
-  readonly logAheadRegions: number
-  readonly dirtyLogBytes: number
+/** The files of one shard. */
+export interface ShardFolder {
+  readonly path: string
+  create(layer: number): Promise<LayerStore>
+  unlink(layer: number): Promise<void>
+  /** Names that came and went are durable. */
+  sync(): Promise<void>
 }
 
 export interface FileShardStoreOptions {
-  readonly name: LayerName
-  readonly file: LayerFile
-  readonly dirty: DirtyLog
-  readonly limits: StoreLimits
-  /** Regions were added to the log: the store may want to flush. */
-  readonly logged: () => void
+  readonly folder: ShardFolder
+  /** Those that are there. */
+  readonly files: readonly LayerStore[]
+  readonly layers: readonly LayerRecord[]
+  readonly log: Log
+  readonly merges: Merges
 }
 
-interface Change extends BlockRange {
-  /** As in the index, 8 bytes for each block. */
-  readonly entries: Uint8Array
-  /** Of the blocks that are data. */
-  readonly runs: readonly BlockRun[]
-}
+/** More than any shard has. */
+const ALL_BLOCKS = { first: 0, last: Number.MAX_SAFE_INTEGER }
 
 export class FileShardStore implements ShardStore {
-  readonly #name: LayerName
-  readonly #file: LayerFile
-  readonly #dirty: DirtyLog
-  readonly #limits: StoreLimits
-  readonly #logged: () => void
+  readonly #folder: ShardFolder
+  readonly #log: Log
+  readonly #table: LayerTable<LayerStore>
   readonly #order = new RangeOrder()
-  readonly #regions = new DirtyRegions()
   readonly #flushes = new Coalesced(() => this.#flush())
+  readonly #merges: ShardMerges
+  /** Deletions of files under way. */
+  readonly #deleting = new Set<Promise<void>>()
+  #preparing: Promise<void> = Promise.resolve()
   #closed = false
   #abandoned = false
+  /** Nobody knows which names the folder has after a crash: what is written could be lost. */
+  #broken: SwarmdiskError | null = null
 
   constructor(options: FileShardStoreOptions) {
-    this.#name = options.name
-    this.#file = options.file
-    this.#dirty = options.dirty
-    this.#limits = options.limits
-    this.#logged = options.logged
+    this.#folder = options.folder
+    this.#log = options.log
+    this.#table = new LayerTable(options.layers)
+    for (const file of options.files) this.#table.add(file)
+    this.#merges = new ShardMerges(options.merges, {
+      path: this.#folder.path,
+      holds: file => this.#table.holds(file),
+      unmerged: () => this.#table.unmerged(),
+      turn: range => this.#mergeTurn(range === 'all' ? ALL_BLOCKS : range),
+      quiet: () => this.#order.writesEnded(),
+      remove: file => this.#removeMerged(file),
+    })
   }
 
-  async read(block: BlockIndex, into: Uint8Array): Promise<ReadResult> {
-    this.#check()
-    const range = rangeOf(block, into)
-    const turn = this.#order.enter(range, 'read')
-    const pages: IndexPage[] = []
-    try {
-      if (turn.ready) await turn.ready
-      const entries: (IndexEntry | null)[] = []
-      for (const span of spansOf(range)) {
-        const page = await this.#file.pin(span.page)
-        pages.push(page)
-        for (let slot = span.first; slot <= span.last; slot++) {
-          entries.push(decodeEntry(page.bytes, slot))
-        }
+  // ---- layers -----------------------------------------------------------------------------------
+
+  get layers(): readonly LayerRecord[] {
+    return this.#table.layers
+  }
+
+  prepareLayers(layers: readonly LayerRecord[]): Promise<void> {
+    const prepare = async (): Promise<void> => {
+      for (const layer of this.#table.missing(layers)) {
+        this.#check()
+        this.#table.add(await this.#folder.create(layer))
       }
-      for (const run of dataRuns(entries, block, into)) await this.#file.read(run)
-      return { corrupt: verify(entries, block, into) }
-    } finally {
-      for (const page of pages) this.#file.unpin(page)
-      turn.leave()
     }
+    const prepared = this.#preparing.then(prepare)
+    this.#preparing = prepared.catch(() => undefined)
+    return prepared
+  }
+
+  setLayers(layers: readonly LayerRecord[]): void {
+    this.#check()
+    assert(this.#table.missing(layers).length === 0, 'layers are prepared before they are set')
+    this.#table.setLayers(layers)
+    const abandoned = this.#table.abandoned()
+    for (const file of abandoned) this.#table.remove(file)
+    if (abandoned.length > 0) {
+      const deleting = this.#delete(abandoned).finally(() => this.#deleting.delete(deleting))
+      this.#deleting.add(deleting)
+    }
+    this.#merges.start()
+  }
+
+  /** Null when every layer is one file. */
+  merging(): MergeProgress | null {
+    return this.#merges.progress()
+  }
+
+  // ---- blocks -----------------------------------------------------------------------------------
+
+  read(block: BlockIndex, into: Uint8Array, layer = this.#table.head): Promise<ReadResult> {
+    return this.#read(this.#table.chain(layer), { block, bytes: into })
+  }
+
+  readLayer(layer: number, block: BlockIndex, into: Uint8Array): Promise<ReadResult> {
+    return this.#read(this.#table.own(layer), { block, bytes: into })
   }
 
   async write(block: BlockIndex, data: Uint8Array, written: Epoch): Promise<void> {
-    const range = rangeOf(block, data)
-    const entries: IndexEntry[] = []
-    for (let at = 0; at < data.length; at += BLOCK_BYTES) {
-      const bytes = data.subarray(at, at + BLOCK_BYTES)
-      entries.push(
-        isZero(bytes)
-          ? { state: 'zeroes', epoch: written, checksum: ZEROES_CHECKSUM }
-          : { state: 'data', epoch: written, checksum: crc32(bytes) },
-      )
-    }
-    const runs = dataRuns(entries, block, data)
-    await this.#change({ ...range, entries: encodeEntries(entries), runs })
+    await this.#change(this.#table.group(this.#table.head), writtenBlocks(block, data, written))
   }
 
-  async adopt(
-    block: BlockIndex,
-    entries: readonly IndexEntry[],
-    payload: Uint8Array,
-  ): Promise<void> {
-    assert(entries.length > 0, 'blocks are adopted')
-    const runs: { block: number; bytes: Uint8Array }[] = []
-    let at = 0
-    entries.forEach((entry, i) => {
-      if (entry.state !== 'data') return
-      const bytes = payload.subarray(at, (at += BLOCK_BYTES))
-      if (bytes.length < BLOCK_BYTES || crc32(bytes) !== entry.checksum) {
-        throw new SwarmdiskError('corrupt', `block ${block + i} came with a wrong checksum`)
-      }
-      runs.push({ block: block + i, bytes })
-    })
-    assert(at === payload.length, 'the payload has the data blocks and nothing else')
-    await this.#change({
-      first: block,
-      last: block + entries.length - 1,
-      entries: encodeEntries(entries),
-      runs: joined(runs),
-    })
+  async adopt(layer: number, block: BlockIndex, copy: CopiedEntries): Promise<void> {
+    await this.#change(this.#table.group(layer), copiedBlocks(block, copy))
   }
 
   flush(): Promise<void> {
-    if (this.#closed) return Promise.reject(closedError(this.#file.path))
+    if (this.#closed) return Promise.reject(this.#closedError())
     return this.#flushes.request()
   }
 
-  pageCount(): number {
-    return this.#file.pageCount
+  // ---- entries ----------------------------------------------------------------------------------
+
+  pageCount(layer: number): number {
+    return Math.max(...this.#table.group(layer).map(file => file.pageCount))
   }
 
-  async summaries(first: number, count: number): Promise<readonly PageSummaryEntry[]> {
+  async summaries(
+    layer: number,
+    { first, count }: { readonly first: number; readonly count: number },
+  ): Promise<readonly PageSummaryEntry[]> {
     const found: PageSummaryEntry[] = []
-    for (let page = first; page < Math.min(first + count, this.#file.pageCount); page++) {
-      const bytes = await this.indexPage(page)
+    for (let page = first; page < Math.min(first + count, this.pageCount(layer)); page++) {
+      const bytes = await this.indexPage(layer, page)
       if (isEmptyPage(bytes)) continue
       const hash = createHash('sha256').update(bytes).digest().subarray(0, SUMMARY_BYTES)
       found.push({ page, hash })
@@ -157,37 +163,39 @@ export class FileShardStore implements ShardStore {
     return found
   }
 
-  async indexPage(number: number): Promise<Uint8Array> {
+  async indexPage(layer: number, page: number): Promise<Uint8Array> {
     this.#check()
-    if (number >= this.#file.pageCount) return new Uint8Array(INDEX_PAGE_BYTES)
-    const first = number * BLOCKS_PER_INDEX_PAGE
-    const range = { first, last: first + BLOCKS_PER_INDEX_PAGE - 1 }
-    const turn = this.#order.enter(range, 'read')
+    const files = this.#table.group(layer)
+    const first = page * BLOCKS_PER_INDEX_PAGE
+    const turn = this.#order.enter({ first, last: first + BLOCKS_PER_INDEX_PAGE - 1 }, 'read')
     try {
       if (turn.ready) await turn.ready
-      const page = await this.#file.pin(number, 'once')
-      const bytes = page.bytes.slice()
-      this.#file.unpin(page)
-      return bytes
+      let bytes: Uint8Array | null = null
+      for (const file of files) {
+        if (file.gone) continue
+        const lower = await file.indexPage(page)
+        if (bytes) overlay(bytes, lower)
+        else bytes = lower
+      }
+      return bytes ?? new Uint8Array(INDEX_PAGE_BYTES)
     } finally {
       turn.leave()
     }
   }
 
   used(): number {
-    return this.#file.allocated
+    return this.#table.files().reduce((sum, file) => sum + file.used, 0)
   }
 
   /** Flushes first. */
   async close(): Promise<void> {
     if (this.#closed) return
-    const flushed = this.#flushes.request()
     this.#closed = true
+    await this.#merges.stop()
     try {
-      await flushed
+      await this.#flushes.request()
     } finally {
-      await this.#order.allEnded()
-      await this.#file.close()
+      await this.#closeFiles()
     }
   }
 
@@ -195,151 +203,137 @@ export class FileShardStore implements ShardStore {
   async abandon(): Promise<void> {
     this.#closed = true
     this.#abandoned = true
-    // A flush in progress still uses the file; its failure is told to those who asked for it.
+    await this.#merges.stop()
+    // A flush in progress still uses the files; its failure is told to those who asked for it.
     await this.#flushes.request().catch(() => undefined)
-    await this.#order.allEnded()
-    await this.#file.close()
+    await this.#closeFiles()
   }
 
-  // ---- writing ----------------------------------------------------------------------------------
+  // ---- inside -----------------------------------------------------------------------------------
 
-  async #change(change: Change): Promise<void> {
+  async #read(chain: readonly ChainLink<LayerStore>[], whole: BlockRun): Promise<ReadResult> {
     this.#check()
-    if (this.#file.failed) throw this.#file.failed
-    const spans = spansOf(change)
-    const turn = this.#order.enter(change, 'write')
-    const { regions, flushing } = this.#regions.enter(spans)
-    const crowded = this.#dirty.size >= this.#limits.dirtyRegionsMax
-    const flush = flushing || crowded ? this.#flushes.running : null
-    const pages: IndexPage[] = []
+    const turn = this.#order.enter(rangeOf(whole.block, whole.bytes), 'read')
     try {
-      await this.#turn(turn, flush)
-      for (const span of spans) pages.push(await this.#file.pin(span.page))
-      await this.#logAndTouch(spans, { regions, pages })
-      for (const run of change.runs) await this.#file.write(run)
-      spans.forEach((span, i) => this.#setEntries(pages[i]!, span, change.entries))
-      for (const page of pages) await page.writer.request()
-      if (pages.some(page => isEmptyPage(page.bytes))) await this.#file.countPages()
+      if (turn.ready) await turn.ready
+      const corrupt: CorruptBlock[] = []
+      let absent: readonly BlockRun[] = [whole]
+      for (const { layer, file } of chain) {
+        if (absent.length === 0) break
+        if (file.gone) continue
+        const deeper: BlockRun[] = []
+        for (const run of absent) {
+          deeper.push(...(await file.read(run, block => corrupt.push({ block, layer }))))
+        }
+        absent = deeper
+      }
+      for (const { bytes } of absent) bytes.fill(0)
+      if (corrupt.length > 1) corrupt.sort((a, b) => a.block - b.block)
+      return { corrupt }
     } finally {
-      for (const page of pages) this.#file.unpin(page)
-      this.#regions.leave(regions)
       turn.leave()
     }
   }
 
-  async #turn(turn: Turn, flush: Promise<void> | null): Promise<void> {
-    if (turn.ready) await turn.ready
-    // Its failure is told to those who asked for it; what it means for us is checked below.
-    if (flush) await flush.catch(() => undefined)
-    if (this.#file.failed) throw this.#file.failed
-  }
-
-  #setEntries(page: IndexPage, span: Span, entries: Uint8Array): void {
-    const from = span.at * INDEX_ENTRY_BYTES
-    const next = entries.subarray(from, from + (span.last - span.first + 1) * INDEX_ENTRY_BYTES)
-    let grown = isEmptyPage(page.bytes) ? INDEX_PAGE_BYTES : 0
-    for (let slot = span.first; slot <= span.last; slot++) {
-      const isData = decodeEntry(next, slot - span.first)?.state === 'data'
-      if (isData && decodeEntry(page.bytes, slot)?.state !== 'data') grown += BLOCK_BYTES
-    }
-    this.#file.grow(grown)
-    page.bytes.set(next, span.first * INDEX_ENTRY_BYTES)
-    this.#file.changed(page)
-  }
-
-  /**
-   * Marks the blocks as touched when their regions are, durably, in the log with valid undo
-   * entries.
-   */
-  async #logAndTouch(
-    spans: readonly Span[],
-    using: { readonly regions: readonly DirtyRegion[]; readonly pages: readonly IndexPage[] },
-  ): Promise<void> {
-    const { regions, pages } = using
-    for (;;) {
-      const busy = regions.find(region => region.logging !== null)
-      if (busy) {
-        // If it failed we try by ourselves, and report our own failure.
-        await busy.logging?.catch(() => undefined)
-        continue
-      }
-      const due = spans.flatMap((span, i) => {
-        const region = regions[i]!
-        return region.mustLog(span) ? [{ region, bytes: pages[i]!.bytes }] : []
-      })
-      if (due.length === 0) {
-        spans.forEach((span, i) => regions[i]!.touched.addRange(span))
-        return
-      }
-      await this.#log([...due, ...this.#ahead(due.at(-1)!.region.page)])
-    }
-  }
-
-  async #log(
-    due: readonly { readonly region: DirtyRegion; readonly bytes: Uint8Array }[],
-  ): Promise<void> {
-    const records = due.map(({ region, bytes }) => {
-      const undo = region.takeUndo(bytes)
-      if (isEmptyPage(undo)) region.undo = null
-      return { region: { ...this.#name, page: region.page }, undo: region.undo }
-    })
-    const logging = this.#dirty.add(records)
-    for (const { region } of due) region.logging = logging
+  async #change(files: readonly LayerStore[], change: Change): Promise<void> {
+    this.#check()
+    const turn = this.#order.enter(change, 'write')
     try {
-      await logging
-      for (const { region } of due) region.logged = true
+      if (turn.ready) await turn.ready
+      if (this.#broken) throw this.#broken
+      const [newest, ...older] = files.filter(file => !file.gone)
+      assert(newest, 'one file of a layer stays')
+      if (older.length > 0) await this.#clear(older, change)
+      this.#merges.noteChange(newest, change)
+      await newest.change(change)
     } finally {
-      for (const { region } of due) region.logging = null
+      turn.leave()
     }
-    this.#logged()
   }
 
   /**
-   * A writer that comes from the region before will go on to the next ones: they are logged in the
-   * same sync, as far as their pages are known without reading.
+   * Blocks that become absent must not be seen in older files: these lose them first, the oldest
+   * before all, and durably, or a crash could show what had long been overwritten.
    */
-  #ahead(page: number): { region: DirtyRegion; bytes: Uint8Array }[] {
-    if (!this.#regions.find(page - 1)?.logged) return []
-    const ahead: { region: DirtyRegion; bytes: Uint8Array }[] = []
-    for (let next = page + 1; next < page + this.#limits.logAheadRegions; next++) {
-      const bytes = this.#file.known(next)
-      if (bytes === undefined || this.#regions.find(next)) break
-      ahead.push({ region: this.#regions.add(next), bytes: bytes ?? EMPTY_PAGE })
+  async #clear(older: readonly LayerStore[], { first, last, entries }: Change): Promise<void> {
+    for (const file of older.toReversed()) {
+      let cleared = false
+      for (let block = first; block <= last; block++) {
+        const slot = block % BLOCKS_PER_INDEX_PAGE
+        if (isPresent(entries, block - first)) continue
+        const page = await file.indexPage(Math.floor(block / BLOCKS_PER_INDEX_PAGE))
+        if (!isPresent(page, slot)) continue
+        const absent = new Uint8Array(INDEX_ENTRY_BYTES)
+        await file.change({ first: block, last: block, entries: absent, runs: [] })
+        cleared = true
+      }
+      if (cleared) await file.flush()
     }
-    return ahead
   }
-
-  // ---- flushing ---------------------------------------------------------------------------------
 
   async #flush(): Promise<void> {
-    if (this.#abandoned) throw closedError(this.#file.path)
-    if (this.#file.failed) throw this.#file.failed
-    if (!this.#regions.beginFlush()) return
+    if (this.#abandoned) throw this.#closedError()
     await this.#order.writesEnded()
+    if (this.#broken) throw this.#broken
+    await Promise.all(this.#table.files().map(file => file.flush()))
+  }
+
+  // ---- files that go ----------------------------------------------------------------------------
+
+  async #mergeTurn(range: BlockRange): Promise<Turn> {
+    const turn = this.#order.enter(range, 'write')
+    if (turn.ready) await turn.ready
+    return turn
+  }
+
+  /** All that it had is durable in the file that it was merged with. */
+  async #removeMerged(file: LayerStore): Promise<void> {
+    await this.#folder.unlink(file.number)
     try {
-      await this.#file.sync()
+      await this.#folder.sync()
     } catch (error) {
-      this.#regions.abortFlush()
-      throw error
+      const message = `${this.#folder.path} could not be synced: restart this server`
+      this.#broken = new SwarmdiskError('disk-error', message, { cause: error })
+      throw this.#broken
     }
-    const clean = this.#regions.endFlush()
-    this.#dirty.remove(clean.map(page => ({ ...this.#name, page })))
-    await this.#file.measure()
+    file.leave()
+    // It may have gone meanwhile, with its layer.
+    if (this.#table.holds(file)) this.#table.remove(file)
+  }
+
+  /** Of layers that are gone. Reads of them that were called before end first. */
+  async #delete(files: readonly LayerStore[]): Promise<void> {
+    await this.#order.allEnded()
+    await this.#merges.released()
+    const left = files.filter(file => !file.gone)
+    try {
+      for (const file of left) await this.#folder.unlink(file.number)
+      await this.#folder.sync()
+      for (const file of left) file.leave()
+    } catch (error) {
+      if (!isSwarmdiskError(error)) throw error
+      // Found again, and deleted, when the shard is opened the next time.
+      this.#log.warn('files of layers that are gone could not be deleted', {
+        folder: this.#folder.path,
+        error: error.message,
+      })
+    } finally {
+      for (const file of left) await file.close()
+    }
+  }
+
+  async #closeFiles(): Promise<void> {
+    await this.#preparing
+    await Promise.all(this.#deleting)
+    await this.#order.allEnded()
+    for (const file of this.#table.files()) await file.close()
   }
 
   #check(): void {
-    if (this.#closed) throw closedError(this.#file.path)
+    if (this.#closed) throw this.#closedError()
   }
-}
 
-const EMPTY_PAGE = new Uint8Array(INDEX_PAGE_BYTES)
-
-function closedError(path: string): SwarmdiskError {
-  return new SwarmdiskError('aborted', `${path} was closed`)
-}
-
-function rangeOf(block: number, bytes: Uint8Array): BlockRange {
-  const count = bytes.length / BLOCK_BYTES
-  assert(Number.isInteger(count) && count > 0, 'whole blocks are read and written')
-  return { first: block, last: block + count - 1 }
+  #closedError(): SwarmdiskError {
+    return new SwarmdiskError('aborted', `${this.#folder.path} was closed`)
+  }
 }

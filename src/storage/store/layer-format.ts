@@ -124,6 +124,25 @@ export function encodeEntry(bytes: Uint8Array, slot: number, entry: IndexEntry):
   view.setUint32(slot * INDEX_ENTRY_BYTES + 4, checksum, true)
 }
 
+/** Whether something was written there, be it damaged: what is below is not seen. */
+export function isPresent(bytes: Uint8Array, slot: number): boolean {
+  const view = viewOf(bytes)
+  const at = slot * INDEX_ENTRY_BYTES
+  return view.getUint32(at, true) !== 0 || view.getUint32(at + 4, true) !== 0
+}
+
+/** Fills what is absent in a page with the entries of a lower one. */
+export function overlay(page: Uint8Array, lower: Uint8Array): void {
+  for (let slot = 0; slot < BLOCKS_PER_INDEX_PAGE; slot++) {
+    if (!isPresent(page, slot)) copyEntry(page, lower, slot)
+  }
+}
+
+export function copyEntry(to: Uint8Array, from: Uint8Array, slot: number): void {
+  const at = slot * INDEX_ENTRY_BYTES
+  to.set(from.subarray(at, at + INDEX_ENTRY_BYTES), at)
+}
+
 export function isEmptyPage(bytes: Uint8Array): boolean {
   return isZero(bytes)
 }

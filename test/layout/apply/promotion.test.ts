@@ -4,7 +4,7 @@ import test from 'tape'
 import { epoch, incarnation, shardIndex, volumeId, type PeerId } from '../../../src/base/brands.js'
 import type { ChangeOf } from '../../../src/layout/change.js'
 import type { Configuration } from '../../../src/layout/configuration.js'
-import { planReturn } from '../../../src/layout/planner.js'
+import { planReturn } from '../../../src/layout/placement/planner.js'
 import {
   backUp,
   clusterWithVolume,

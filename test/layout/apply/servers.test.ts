@@ -7,7 +7,7 @@ import type { Change } from '../../../src/layout/change.js'
 import type { Configuration, Replica } from '../../../src/layout/configuration.js'
 import { checkConfiguration } from '../../../src/layout/invariants.js'
 import { isRefusal } from '../../../src/layout/outcome.js'
-import { planVolume } from '../../../src/layout/planner.js'
+import { planVolume } from '../../../src/layout/placement/planner.js'
 import {
   backUp,
   clusterWithVolume,

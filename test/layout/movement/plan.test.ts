@@ -7,7 +7,7 @@ import type { Change } from '../../../src/layout/change.js'
 import type { Configuration } from '../../../src/layout/configuration.js'
 import { farBehind, heldBy, newcomers, stillNew } from '../../../src/layout/movement/newcomers.js'
 import { planMoves, type ShardsMoved } from '../../../src/layout/movement/plan.js'
-import { loadsOf, planReturn, planVolume } from '../../../src/layout/planner.js'
+import { loadsOf, planReturn, planVolume } from '../../../src/layout/placement/planner.js'
 import { isRefusal } from '../../../src/layout/outcome.js'
 import type { Connected } from '../../../src/layout/replicas.js'
 import {

@@ -50,6 +50,7 @@ export class AdminBench {
       propose: (change, manner) => this.#propose(change, manner),
       addManager: (manager, manner) => this.#propose({ kind: 'manager-added', manager }, manner),
       newerElsewhere: () => this.newerElsewhere,
+      snapshots: { create: () => Promise.reject(new Error('no snapshots here')) },
     })
   }
 

@@ -27,6 +27,11 @@ const PROMOTE: Change = {
   expected: epoch(5),
 }
 
+const SNAPSHOT: Change = {
+  ...{ kind: 'snapshots-created', sealed: epoch(5), at: '2026-01-01T00:00:00.000Z' },
+  snapshots: [],
+}
+
 test('decisions are voted on, facts are not', t => {
   const cases: Readonly<Record<ChangeKind, readonly [Change, boolean]>> = {
     'cluster-created': [CREATED, false],
@@ -46,6 +51,11 @@ test('decisions are voted on, facts are not', t => {
     'server-state': [{ kind: 'server-state', server: C, state: 'draining' }, true],
     'replicas-caught-up': [{ kind: 'replicas-caught-up', replicas: [] }, false],
     'replicas-suspended': [{ kind: 'replicas-suspended', replicas: [] }, true],
+    'volumes-sealed': [{ kind: 'volumes-sealed', snapshots: [] }, false],
+    'snapshots-created': [SNAPSHOT, false],
+    'seals-lifted': [{ kind: 'seals-lifted', volumes: [], reason: 'x' }, false],
+    'snapshot-deleted': [{ kind: 'snapshot-deleted', volume: volumeId(1), name: 's' }, true],
+    'volume-rolled-back': [{ kind: 'volume-rolled-back', volume: volumeId(1), name: 's' }, true],
   }
   for (const [kind, [change, voted]] of Object.entries(cases)) {
     t.equal(change.kind, kind)

@@ -1,4 +1,5 @@
 // Configurations, deltas and changes survive the trip into bytes and back; nothing else does.
+import { readFileSync } from 'node:fs'
 import test from 'tape'
 import {
   epoch,
@@ -20,6 +21,7 @@ import {
 import { SeededRandom } from '../../simulator/seeded-random.js'
 import { assertSurvivesDamage } from './damage.js'
 import { documentedKinds } from './documented-kinds.js'
+import { testConfiguration, testVolume } from '../../helpers/configurations.js'
 import * as samples from './samples.js'
 
 const ROUNDS = 60
@@ -84,23 +86,19 @@ test('damaged configurations, deltas and changes are refused as protocol errors'
   t.end()
 })
 
-test('a configuration of version 1, as older managers kept it: nobody is attached', t => {
-  const random = new SeededRandom(5)
-  const [volume] = [...Array(50).keys()].flatMap(() => {
-    return [...samples.configuration(random).volumes.values()]
-  })
-  const plain = { ...volume!, attachments: [] }
-  const configuration = {
-    ...samples.configuration(random),
-    ...{ volumes: new Map([[plain.id, plain]]), nextVolume: volumeId(7), deletedVolumes: [] },
+// Written by the releases that wrote them.
+const OLDER = new URL('../../fixtures/formats/configurations-1-2.json', import.meta.url)
+
+test('configurations as older managers kept them: one layer, no snapshots', t => {
+  const { version1, version2 } = JSON.parse(readFileSync(OLDER, 'utf8')) as Record<string, string>
+  const client = peerId('ab'.repeat(32))
+  const since = '2026-01-01T00:00:00.000Z'
+  const attachment = { client, host: 'h', mode: 'exclusive' as const, since }
+  for (const [hex, attachments] of [[version1, []] as const, [version2, [attachment]] as const]) {
+    const decoded = decodeConfiguration(Buffer.from(hex!, 'hex'))
+    const volumes = new Map([[volumeId(1), { ...testVolume(), attachments }]])
+    t.deepEqual(decoded, testConfiguration({ volumes, nextVolume: volumeId(7) }))
   }
-  const bytes = encodeConfiguration(configuration)
-  t.equal(bytes[0], 2)
-  // Behind the volume, one byte each: no attachments, the next volume, no deleted volumes.
-  t.deepEqual([...bytes.subarray(-3)], [0, 7, 0])
-  const old = Buffer.concat([bytes.subarray(0, -3), bytes.subarray(-2)])
-  old[0] = 1
-  t.deepEqual(decodeConfiguration(old), configuration)
   t.end()
 })
 

@@ -130,6 +130,7 @@ const access = {
     request: r => ({
       ...shardName(r),
       epoch: s.epoch(r),
+      layer: s.number(r, 2 ** 32),
       offset: s.byteOffset(r),
       length: byteCount(s.number(r, 1024 * 1024 + 1)),
     }),
@@ -287,6 +288,10 @@ const reports = {
     }),
     reply: null,
   } satisfies MessageSample<'suspend-proposal'>,
+  sealed: {
+    request: r => ({ shards: s.several(r, 4, () => ({ ...shardMessage(r), seal: s.epoch(r) })) }),
+    reply: null,
+  } satisfies MessageSample<'sealed'>,
   'client-report': {
     request: r => ({
       host: 'host',

@@ -10,8 +10,10 @@ import type {
   Replica,
   ServerRecord,
   ShardAllocation,
+  SnapshotRecord,
   VolumeRecord,
 } from '../../../src/layout/configuration.js'
+import type { LayerRecord } from '../../../src/layout/layers.js'
 import type { Delta } from '../../../src/layout/delta.js'
 import type { SeededRandom } from '../../simulator/seeded-random.js'
 
@@ -102,6 +104,19 @@ function attachment(random: SeededRandom, client: brands.PeerId): Attachment {
   return { client, host: host(random), mode: mode(random), since }
 }
 
+const DATE = '2026-01-01T00:00:00.000Z'
+
+function layer(random: SeededRandom): LayerRecord {
+  const id = (): number => 1 + number(random, 2 ** 32 - 1)
+  const covers = several(random, 3, () => ({ first: id(), last: id() }))
+  return { id: id(), parent: number(random, 2 ** 32), covers }
+}
+
+function snapshot(random: SeededRandom): SnapshotRecord {
+  const of = 1 + number(random, 2 ** 32 - 1)
+  return { name: name(random), layer: of, at: DATE, epoch: epoch(random) }
+}
+
 function volume(random: SeededRandom, peers: readonly brands.PeerId[]): VolumeRecord {
   return {
     id: volumeId(random),
@@ -110,9 +125,11 @@ function volume(random: SeededRandom, peers: readonly brands.PeerId[]): VolumeRe
     replicas: 1 + random.below(7),
     minInSync: 1 + random.below(7),
     created: epoch(random),
-    layers: several(random, 3, () => ({ id: number(random, 2 ** 32) })),
+    layers: several(random, 3, () => layer(random)),
     shards: several(random, 20, () => allocation(random, peers)),
     attachments: several(random, 3, () => attachment(random, random.pick(peers))),
+    snapshots: several(random, 3, () => snapshot(random)),
+    seal: random.chance(0.5) ? { epoch: epoch(random), name: name(random) } : null,
   }
 }
 
@@ -235,5 +252,23 @@ export function changes(random: SeededRandom): readonly Change[] {
       ...{ kind: 'shard-promoted', volume: volumeId(random), shard: shard(random) },
       ...{ server: random.pick(peers), expected: epoch(random) },
     },
+    {
+      kind: 'volumes-sealed',
+      snapshots: several(random, 3, () => ({ volume: volumeId(random), name: name(random) })),
+    },
+    {
+      ...{ kind: 'snapshots-created', sealed: epoch(random), at: DATE },
+      snapshots: several(random, 3, () => ({
+        ...{ volume: volumeId(random), name: name(random) },
+        shards: several(random, 9, () => epoch(random)),
+      })),
+    },
+    {
+      kind: 'seals-lifted',
+      volumes: several(random, 3, () => volumeId(random)),
+      reason: random.pick(['', 'no answer in time']),
+    },
+    { kind: 'snapshot-deleted', volume: volumeId(random), name: name(random) },
+    { kind: 'volume-rolled-back', volume: volumeId(random), name: name(random) },
   ]
 }

@@ -97,7 +97,7 @@ const SERVING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/shard-reader.ts',
-        find: 'if (state.undecided(span)) return context.park(call)',
+        find: 'if (isHead && state.undecided(span)) return context.park(call)',
         replace: '',
       },
     ],
@@ -198,12 +198,12 @@ const SERVING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/block-repair.ts',
-        find: "if (!(await decided(context, span))) return 'not-now'",
+        find: "if (isHead && !(await decided(context, span))) return 'not-now'",
         replace: '',
       },
       {
         file: 'storage/replica/block-repair.ts',
-        find: "if (guard.touched(block)) return 'repaired'",
+        find: "if (isHead && guard.touched(block)) return 'repaired'",
         replace: '',
       },
     ],
@@ -284,8 +284,8 @@ const CATCHING_UP: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/catch-up.ts',
-        find: 'if (ours?.epoch === this.#context.state.epoch && !this.#everything) continue',
-        replace: `if (ours?.epoch === this.#context.state.epoch && !this.#everything) continue
+        find: 'if (isNew && !this.#everything) continue',
+        replace: `if (isNew && !this.#everything) continue
       const other = decodeEntry(theirs, slot)
       if (ours && other && other.epoch <= ours.epoch) continue`,
       },
@@ -298,7 +298,7 @@ const CATCHING_UP: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replica/catch-up.ts',
-        find: 'const take = entry !== undefined && !guard.touched(span.block + i)',
+        find: 'const take = entry !== undefined && !guard?.touched(span.block + i)',
         replace: 'const take = entry !== undefined',
       },
     ],
@@ -514,7 +514,7 @@ const STORE: readonly Mutant[] = [
     breaks: 'What a store has flushed is on the disk.',
     edits: [
       {
-        file: 'storage/store/file-shard-store.ts',
+        file: 'storage/store/layer-store.ts',
         find: 'await this.#file.sync()',
         replace: 'await Promise.resolve()',
       },
@@ -526,7 +526,7 @@ const STORE: readonly Mutant[] = [
     breaks: 'After an unclean stop every block of a dirty region is decided by its checksum.',
     edits: [
       {
-        file: 'storage/store/recovery.ts',
+        file: 'storage/store/dirty/recovery.ts',
         find: 'if (decided === current) continue',
         replace: 'if (decided) continue',
       },
@@ -538,7 +538,7 @@ const STORE: readonly Mutant[] = [
     breaks: 'A region is in the dirty log before its first write.',
     edits: [
       {
-        file: 'storage/store/file-shard-store.ts',
+        file: 'storage/store/layer-store.ts',
         find: 'if (due.length === 0) {',
         replace: 'if (due.length >= 0) {',
       },

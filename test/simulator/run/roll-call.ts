@@ -1,6 +1,7 @@
 // While nothing is under way, every in-sync replica is asked for every block by itself: all must
 // hold what was acknowledged (I5), so their answers are judged like those of any read.
 import { byteCount, byteOffset } from '../../../src/base/brands.js'
+import { HEAD } from '../../../src/net/messages.js'
 import { wait } from '../../../src/base/clock.js'
 import { splitRange, type Piece } from '../../../src/layout/geometry.js'
 import type { VolumeRecord } from '../../../src/layout/configuration.js'
@@ -51,7 +52,8 @@ async function ask(call: RollCall, { volume, piece, server }: Question): Promise
   const sectors = { first: piece.offset / SECTOR_BYTES, count: length / SECTOR_BYTES }
   do {
     const { epoch } = cluster.configuration
-    const request = { volume: volume.id, shard, epoch, offset: shardOffset, length }
+    const place = { layer: HEAD, offset: shardOffset, length }
+    const request = { volume: volume.id, shard, epoch, ...place }
     const name = cluster.nameOf(server)
     const seen = noteRead(subject, `roll call of ${name}`, sectors)
     const reply = await client.peers.request(server, 'read', request, { deadline: DEADLINE_MS })

@@ -53,7 +53,8 @@ export async function differences(
         .map(replica => replica.server)
         .filter(server => !isDamaged(server, `${volume.id}/${shard}`))
         .map(server => stores.get(server)!)
-      found.push(...(await compareShard({ volume: volume.id, shard, stores: held })))
+      const { id, layers } = volume
+      found.push(...(await compareShard({ volume: id, shard, layers, stores: held })))
     }
   }
   return found.map(line => `I7: ${line}`)

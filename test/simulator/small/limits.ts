@@ -35,6 +35,14 @@ export const DIRTY_REGIONS_CHECKPOINT = 2
 export const DIRTY_REGIONS_MAX = 2 * DIRTY_REGIONS_CHECKPOINT
 export const DIRTY_LOG_BYTES = 32 * KiB
 export const FREE_SPACE_RESERVE_BYTES = 16 * BLOCK_BYTES
+export const MERGE_RESERVE_BYTES = FREE_SPACE_RESERVE_BYTES / 2
+export const MERGES_AT_ONCE = 1
+export const MERGE_BYTES_PER_SECOND = 64 * KiB
+export const MERGE_PIECE_BLOCKS = 2
+export const MERGE_PAGES_AT_ONCE = 2
+export const MERGE_REST_BLOCKS = 1
+export const MERGE_ROUNDS_MAX = 2
+export const MERGE_RETRY_MS = 2_000
 
 // ---- manager: whole configurations instead of deltas, segments that rotate
 export const CONFIGURATIONS_KEPT = 3

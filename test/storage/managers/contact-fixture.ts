@@ -70,6 +70,7 @@ export class ContactFixture {
       answered: reply => void this.answered.push(reply),
       report: () => Promise.resolve(report),
       proposals: () => [],
+      sealedShards: () => [],
     })
   }
 

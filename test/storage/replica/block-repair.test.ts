@@ -1,8 +1,9 @@
 // Repairing a corrupt block must not undo a write that the other replica does not have yet.
 import test from 'tape'
-import { epoch, shardIndex, volumeId, type PeerId } from '../../../src/base/brands.js'
+import { blockIndex, epoch, shardIndex, volumeId, type PeerId } from '../../../src/base/brands.js'
 import { silentLog } from '../../../src/base/log.js'
 import { BLOCK_BYTES, INDEX_ENTRY_BYTES } from '../../../src/base/limits.js'
+import { FIRST_LAYER } from '../../../src/layout/layers.js'
 import { repairBlocks, type Repair } from '../../../src/storage/replica/block-repair.js'
 import type { ReplicaContext } from '../../../src/storage/replica/replica-context.js'
 import { FetchGuards } from '../../../src/storage/replication/fetch-guards.js'
@@ -34,7 +35,7 @@ function damaged(open: { write: boolean }, answers: readonly Answer[] = ['copy']
   }
   const context = {
     name: NAME,
-    store: { adopt },
+    store: { adopt, layers: [FIRST_LAYER] },
     state: { epoch: epoch(3), inSyncOthers: () => others, undecided: () => open.write },
     guards: new FetchGuards(),
     host: {
@@ -46,10 +47,12 @@ function damaged(open: { write: boolean }, answers: readonly Answer[] = ['copy']
   return { clock, context, done }
 }
 
+const BAD = { block: blockIndex(7), layer: FIRST_LAYER.id }
+
 test('a copy is asked for when no write of the block is open here', async t => {
   const open = { write: true }
   const { clock, context, done } = damaged(open)
-  const repaired = repairBlocks(context, [7])
+  const repaired = repairBlocks(context, [BAD])
   await clock.advance(500)
   t.deepEqual(done, [], 'the other one may not have that write')
   open.write = false
@@ -59,7 +62,7 @@ test('a copy is asked for when no write of the block is open here', async t => {
 
 test('a write that stays open is not undone: later', async t => {
   const { clock, context, done } = damaged({ write: true })
-  t.equal(await clock.settle('the repair', repairBlocks(context, [7])), 'not-now')
+  t.equal(await clock.settle('the repair', repairBlocks(context, [BAD])), 'not-now')
   t.deepEqual(done, [])
 })
 
@@ -76,7 +79,7 @@ test('only when all others have been heard is there no good copy', async t => {
   ]
   for (const [answers, expected] of cases) {
     const { clock, context } = damaged({ write: false }, answers)
-    const repair = await clock.settle('the repair', repairBlocks(context, [7]))
+    const repair = await clock.settle('the repair', repairBlocks(context, [BAD]))
     t.equal(repair, expected, `others: ${answers.join(', ') || 'none'}`)
   }
 })

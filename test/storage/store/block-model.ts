@@ -80,7 +80,8 @@ export function fill(values: readonly number[]): Uint8Array {
 export async function contents(shard: ShardStore, block: number, count: number): Promise<number[]> {
   const into = new Uint8Array(count * BLOCK_BYTES)
   const { corrupt } = await shard.read(blockIndex(block), into)
-  if (corrupt.length > 0) throw new Error(`blocks ${corrupt.join()} are corrupt`)
+  if (corrupt.length > 0)
+    throw new Error(`blocks ${corrupt.map(({ block: bad }) => bad).join()} are corrupt`)
   return Array.from({ length: count }, (_, i) => {
     const bytes = into.subarray(i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES)
     const value = bytes[0]!

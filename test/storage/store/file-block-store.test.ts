@@ -9,7 +9,8 @@ import { BLOCK_BYTES } from '../../../src/base/limits.js'
 import { silentLog } from '../../../src/base/log.js'
 import type { Disk } from '../../../src/disk/disk.js'
 import { NodeDisk } from '../../../src/disk/node-disk.js'
-import type { IndexEntry, ShardStore } from '../../../src/storage/shard-store.js'
+import { FIRST_LAYER } from '../../../src/layout/layers.js'
+import type { CorruptBlock, IndexEntry, ShardStore } from '../../../src/storage/shard-store.js'
 import { FileBlockStore } from '../../../src/storage/store/file-block-store.js'
 import { decodeEntry } from '../../../src/storage/store/layer-format.js'
 import { SeededRandom } from '../../simulator/seeded-random.js'
@@ -17,7 +18,10 @@ import { NO_LATENCY, SimulatedDisk } from '../../simulator/simulated-disk.js'
 import { VirtualClock } from '../../simulator/virtual-clock.js'
 import { contents, fill } from './block-model.js'
 
+/** Nothing here waits for it, but where a test has its own. */
+const clock = new VirtualClock()
 const NAME = { volume: 1, shard: 0 }
+const LAYERS = [FIRST_LAYER]
 const LAYER = 'data/1/0/layer-1'
 const at = blockIndex
 
@@ -30,8 +34,8 @@ async function open(
   disk: Disk,
   options: Partial<Parameters<typeof FileBlockStore.open>[0]> = {},
 ): Promise<{ store: FileBlockStore; shard: ShardStore }> {
-  const store = await FileBlockStore.open({ disk, log: silentLog, ...options })
-  return { store, shard: await store.openShard(NAME) }
+  const store = await FileBlockStore.open({ clock, disk, log: silentLog, ...options })
+  return { store, shard: await store.openShard(NAME, LAYERS) }
 }
 
 async function rejects(t: Test, promise: Promise<unknown>, code: ErrorCode): Promise<void> {
@@ -42,8 +46,12 @@ async function rejects(t: Test, promise: Promise<unknown>, code: ErrorCode): Pro
   t.ok(isSwarmdiskError(error, code), `${code}: ${String(error)}`)
 }
 
+function corrupt(...blocks: readonly number[]): CorruptBlock[] {
+  return blocks.map(block => ({ block: at(block), layer: 1 }))
+}
+
 async function entries(shard: ShardStore, page: number): Promise<(IndexEntry | null)[]> {
-  const bytes = await shard.indexPage(page)
+  const bytes = await shard.indexPage(1, page)
   return Array.from({ length: 512 }, (_, slot) => decodeEntry(bytes, slot))
 }
 
@@ -51,23 +59,23 @@ test('blocks are written, read and found again', async t => {
   const disk = newDisk()
   const { store, shard } = await open(disk)
   t.deepEqual(await contents(shard, 5000, 3), [0, 0, 0], 'a new shard reads as zeroes')
-  t.equal(shard.pageCount(), 0)
+  t.equal(shard.pageCount(1), 0)
   await shard.write(at(510), fill([1, 2, 3, 0, 5]), epoch(9))
   await shard.write(at(1022), fill([6, 7, 8, 9]), epoch(10))
   t.deepEqual(await contents(shard, 509, 7), [0, 1, 2, 3, 0, 5, 0], 'over index pages')
   t.deepEqual(await contents(shard, 1021, 6), [0, 6, 7, 8, 9, 0], 'over extents')
-  t.equal(shard.pageCount(), 3)
+  t.equal(shard.pageCount(1), 3)
   const page = await entries(shard, 1)
   t.deepEqual(
     page.slice(0, 4).map(entry => `${entry?.state} ${entry?.epoch}`),
     ['data 9', 'zeroes 9', 'data 9', 'absent 0'],
   )
-  t.equal(await store.openShard(NAME), shard, 'the same object while it is open')
+  t.equal(await store.openShard(NAME, LAYERS), shard, 'the same object while it is open')
   await store.close()
   const again = await open(disk)
   t.deepEqual(await contents(again.shard, 509, 7), [0, 1, 2, 3, 0, 5, 0])
   t.deepEqual(await contents(again.shard, 1021, 6), [0, 6, 7, 8, 9, 0])
-  t.equal(again.shard.pageCount(), 3)
+  t.equal(again.shard.pageCount(1), 3)
   await again.store.close()
 })
 
@@ -115,7 +123,7 @@ test('a flipped bit is reported, in data and in every state of an entry', async 
   disk.bitFlip(LAYER, dataOffset + 4096 + 17)
   const again = await open(disk)
   const into = new Uint8Array(4 * BLOCK_BYTES).fill(9)
-  t.deepEqual((await again.shard.read(at(0), into)).corrupt, [1])
+  t.deepEqual((await again.shard.read(at(0), into)).corrupt, corrupt(1))
   t.ok(
     into.subarray(BLOCK_BYTES, 2 * BLOCK_BYTES).every(byte => byte === 0),
     'and not shown',
@@ -127,7 +135,7 @@ test('a flipped bit is reported, in data and in every state of an entry', async 
   for (const slot of [0, 2, 5]) disk.bitFlip(LAYER, 4096 + slot * 8)
   const third = await open(disk)
   const all = new Uint8Array(6 * BLOCK_BYTES)
-  t.deepEqual((await third.shard.read(at(0), all)).corrupt, [0, 2, 5])
+  t.deepEqual((await third.shard.read(at(0), all)).corrupt, corrupt(0, 2, 5))
 })
 
 test('adopt takes over entries as they are', async t => {
@@ -136,23 +144,28 @@ test('adopt takes over entries as they are', async t => {
   await source.write(at(0), fill([1, 0, 3]), epoch(4))
   await target.write(at(0), fill([9, 9, 9, 9]), epoch(2))
   const page = await entries(source, 0)
-  await target.adopt(at(0), page.slice(0, 4) as IndexEntry[], fill([1, 3]))
+  await target.adopt(1, at(0), { entries: page.slice(0, 4) as IndexEntry[], payload: fill([1, 3]) })
   t.deepEqual(await contents(target, 0, 4), [1, 0, 3, 0])
-  t.deepEqual(await target.summaries(0, 10), await source.summaries(0, 10), 'equal summaries')
-  t.equal((await source.summaries(0, 10)).length, 1)
+  t.deepEqual(
+    await target.summaries(1, { first: 0, count: 10 }),
+    await source.summaries(1, { first: 0, count: 10 }),
+    'equal summaries',
+  )
+  t.equal((await source.summaries(1, { first: 0, count: 10 })).length, 1)
   await target.write(at(1), fill([0]), epoch(5))
   t.notDeepEqual(
-    await target.summaries(0, 1),
-    await source.summaries(0, 1),
+    await target.summaries(1, { first: 0, count: 1 }),
+    await source.summaries(1, { first: 0, count: 1 }),
     'another epoch differs',
   )
-  await rejects(t, target.adopt(at(0), page.slice(0, 1) as IndexEntry[], fill([2])), 'corrupt')
+  const wrong = { entries: page.slice(0, 1) as IndexEntry[], payload: fill([2]) }
+  await rejects(t, target.adopt(1, at(0), wrong), 'corrupt')
   t.deepEqual(await contents(target, 0, 1), [1], 'nothing of a wrong copy is kept')
   const absent: IndexEntry = { state: 'absent', epoch: epoch(0), checksum: 0 }
   await target.write(at(5000), fill([1]), epoch(5))
-  t.equal(target.pageCount(), 10)
-  await target.adopt(at(5000), [absent], new Uint8Array(0))
-  t.equal(target.pageCount(), 1, 'pages without entries at the end do not count')
+  t.equal(target.pageCount(1), 10)
+  await target.adopt(1, at(5000), { entries: [absent], payload: new Uint8Array(0) })
+  t.equal(target.pageCount(1), 1, 'pages without entries at the end do not count')
 })
 
 test('overlapping calls take effect in their order, others side by side', async t => {
@@ -188,7 +201,7 @@ test('first writes share syncs of the log, and a sequential writer needs few', a
   const clock = new VirtualClock()
   const disk = new SimulatedDisk({ clock, random: new SeededRandom(5) })
   const { shard, store } = await clock.settle('opening', open(disk))
-  const other = await clock.settle('opening', store.openShard({ volume: 2, shard: 5 }))
+  const other = await clock.settle('opening', store.openShard({ volume: 2, shard: 5 }, LAYERS))
   let syncs = 0
   disk.observe = (operation, path) => {
     if (operation === 'sync' && path === 'data/dirty.log') syncs++
@@ -296,7 +309,7 @@ test('stored, dropShard, setAside', async t => {
     { volume: 1, shard: 9 },
     { volume: 12, shard: 3 },
   ]) {
-    const other = await store.openShard(name)
+    const other = await store.openShard(name, LAYERS)
     await other.write(at(0), fill([name.shard]), epoch(1))
   }
   await shard.write(at(0), fill([1]), epoch(1))
@@ -309,12 +322,12 @@ test('stored, dropShard, setAside', async t => {
   await store.dropShard({ volume: 99, shard: 3 })
   t.deepEqual(await store.stored(), [{ volume: 1, shard: 9 }])
   t.deepEqual(await disk.list('unexplained/12-3-1'), ['layer-1'])
-  const fresh = await store.openShard({ volume: 12, shard: 3 })
+  const fresh = await store.openShard({ volume: 12, shard: 3 }, LAYERS)
   t.deepEqual(await contents(fresh, 0, 1), [0], 'a shard of that name starts afresh')
   await store.setAside({ volume: 12, shard: 3 })
   t.deepEqual(await disk.list('unexplained'), ['12-3-1', '12-3-2'], 'nothing is replaced')
   const dropped = disk.crash()
-  const again = await FileBlockStore.open({ disk: dropped, log: silentLog })
+  const again = await FileBlockStore.open({ clock, disk: dropped, log: silentLog })
   t.deepEqual(await again.stored(), [{ volume: 1, shard: 9 }], 'durably')
   await again.close()
   t.deepEqual(await dropped.list('data'), ['1', 'dirty.log'], 'empty folders are gone')
@@ -330,7 +343,7 @@ test('dropping a shard with calls and flushes in flight', async t => {
     shard.write(at(1), fill([3]), epoch(1)),
     shard.flush(),
     contents(shard, 0, 2),
-    shard.indexPage(0),
+    shard.indexPage(1, 0),
   ]
   const settled = Promise.allSettled(calls)
   await clock.settle('dropping', store.dropShard(NAME))
@@ -357,26 +370,26 @@ test('files that are not what they should be are refused with a sentence', async
   await (await open(disk)).store.close()
   await disk.makeFolder('data/1/4')
   await disk.rename(LAYER, 'data/1/4/layer-1')
-  const moved = await FileBlockStore.open({ disk, log: silentLog })
-  await rejects(t, moved.openShard({ volume: 1, shard: 4 }), 'corrupt')
+  const moved = await FileBlockStore.open({ clock, disk, log: silentLog })
+  await rejects(t, moved.openShard({ volume: 1, shard: 4 }, LAYERS), 'corrupt')
   await disk.rename('data/1/4/layer-1', 'data/1/4/layer-2')
-  await rejects(t, moved.openShard({ volume: 1, shard: 4 }), 'data-directory')
+  await rejects(t, moved.openShard({ volume: 1, shard: 4 }, LAYERS), 'corrupt')
   await moved.close()
   disk.bitFlip('data/dirty.log', 13)
-  await rejects(t, FileBlockStore.open({ disk, log: silentLog }), 'corrupt')
+  await rejects(t, FileBlockStore.open({ clock, disk, log: silentLog }), 'corrupt')
 })
 
 test('one damaged shard does not keep the others from being recovered', async t => {
   const disk = newDisk()
   const { store, shard } = await open(disk)
-  const good = await store.openShard({ volume: 1, shard: 1 })
+  const good = await store.openShard({ volume: 1, shard: 1 }, LAYERS)
   await shard.write(at(0), fill([1]), epoch(1))
   await good.write(at(0), fill([2]), epoch(1))
   const next = disk.restart()
   next.bitFlip(LAYER, 33)
-  const again = await FileBlockStore.open({ disk: next, log: silentLog })
-  await rejects(t, again.openShard(NAME), 'corrupt')
-  t.deepEqual(await contents(await again.openShard({ volume: 1, shard: 1 }), 0, 1), [2])
+  const again = await FileBlockStore.open({ clock, disk: next, log: silentLog })
+  await rejects(t, again.openShard(NAME, LAYERS), 'corrupt')
+  t.deepEqual(await contents(await again.openShard({ volume: 1, shard: 1 }, LAYERS), 0, 1), [2])
   await again.close()
   next.bitFlip(LAYER, 33)
   const healed = await open(next)

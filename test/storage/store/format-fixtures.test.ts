@@ -6,9 +6,11 @@ import { fileURLToPath } from 'node:url'
 import test from 'tape'
 import { clusterId } from '../../../src/base/brands.js'
 import { isSwarmdiskError } from '../../../src/base/errors.js'
+import { systemClock } from '../../../src/base/clock.js'
 import { silentLog, type LogFields } from '../../../src/base/log.js'
 import { readDurableFile } from '../../../src/disk/durable-file.js'
 import { NodeDisk } from '../../../src/disk/node-disk.js'
+import { FIRST_LAYER } from '../../../src/layout/layers.js'
 import { FileBlockStore } from '../../../src/storage/store/file-block-store.js'
 import { decodeEntry } from '../../../src/storage/store/layer-format.js'
 import { contents } from './block-model.js'
@@ -28,28 +30,33 @@ test('format 1: a store as a killed server left it', async t => {
     const info = (_message: string, fields: LogFields = {}): void =>
       void recovered.push(Object.values(fields).join())
     const log = { ...silentLog, info }
-    const store = await FileBlockStore.open({ disk, log, cluster: CLUSTER })
+    const store = await FileBlockStore.open({ clock: systemClock, disk, log, cluster: CLUSTER })
     t.deepEqual(recovered.sort(), ['3,5,1,0', '3,6,1,0'], 'volume, shard, regions, decided')
     t.deepEqual(await store.stored(), [
       { volume: 3, shard: 5 },
       { volume: 3, shard: 6 },
     ])
-    const first = await store.openShard({ volume: 3, shard: 5 })
+    const first = await store.openShard({ volume: 3, shard: 5 }, [FIRST_LAYER])
     t.deepEqual(await contents(first, 0, 4), [0x33, 0, 0x22, 0])
-    const page = await first.indexPage(0)
+    const page = await first.indexPage(1, 0)
     const entries = [0, 1, 2, 3].map(slot => decodeEntry(page, slot))
     t.deepEqual(
       entries.map(entry => `${entry?.state} ${entry?.epoch}`),
       ['data 8', 'zeroes 7', 'data 8', 'absent 0'],
     )
-    const second = await store.openShard({ volume: 3, shard: 6 })
+    const second = await store.openShard({ volume: 3, shard: 6 }, [FIRST_LAYER])
     t.deepEqual(await contents(second, 0, 1), [0x44])
     await store.close()
 
-    const stranger = { disk, log: silentLog, cluster: clusterId('f'.repeat(32)) }
+    const stranger = {
+      clock: systemClock,
+      disk,
+      log: silentLog,
+      cluster: clusterId('f'.repeat(32)),
+    }
     const other = await FileBlockStore.open(stranger)
     const error: unknown = await other
-      .openShard({ volume: 3, shard: 5 })
+      .openShard({ volume: 3, shard: 5 }, [FIRST_LAYER])
       .catch((reason: unknown) => reason)
     t.ok(isSwarmdiskError(error, 'wrong-cluster'))
     await other.close()

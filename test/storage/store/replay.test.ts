@@ -3,6 +3,7 @@
 // small workloads at every moment, then random ones of concurrent workloads.
 import test from 'tape'
 import { silentLog } from '../../../src/base/log.js'
+import { FIRST_LAYER } from '../../../src/layout/layers.js'
 import { FileBlockStore } from '../../../src/storage/store/file-block-store.js'
 import type { ShardStore } from '../../../src/storage/shard-store.js'
 import { everyOutcome } from '../../simulator/outcomes.js'
@@ -11,6 +12,8 @@ import { NO_LATENCY, SimulatedDisk } from '../../simulator/simulated-disk.js'
 import { VirtualClock } from '../../simulator/virtual-clock.js'
 import { BlockModel, checkAllowed, type Allowed } from './block-model.js'
 
+/** Nothing here waits for it, but where a test has its own. */
+const clock = new VirtualClock()
 const NAME = { volume: 7, shard: 3 }
 // More of them: REPLAY_SEEDS=3000 npx tsx test/storage/store/replay.test.ts
 const SEEDS = Number(process.env['REPLAY_SEEDS'] ?? 60)
@@ -21,8 +24,8 @@ function newDisk(seed = 1): SimulatedDisk {
 }
 
 async function open(disk: SimulatedDisk): Promise<{ store: FileBlockStore; shard: ShardStore }> {
-  const store = await FileBlockStore.open({ disk, log: silentLog })
-  return { store, shard: await store.openShard(NAME) }
+  const store = await FileBlockStore.open({ clock, disk, log: silentLog })
+  return { store, shard: await store.openShard(NAME, [FIRST_LAYER]) }
 }
 
 type Step = readonly [block: number, ...values: number[]] | 'flush'

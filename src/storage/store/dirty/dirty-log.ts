@@ -4,13 +4,13 @@
 //
 // That a region became clean is appended with the next records and never synced by itself: if the
 // note is lost, a durable region is looked at once more, and found in order.
-import { assert } from '../../base/assert.js'
-import { SwarmdiskError } from '../../base/errors.js'
-import { DURABLE_FILE_BYTES_MAX } from '../../base/limits.js'
-import type { Log } from '../../base/log.js'
-import type { Disk, DiskFile } from '../../disk/disk.js'
-import { readWhole, writeReplacing } from '../../disk/durable-file.js'
-import { Coalesced } from './coalesced.js'
+import { assert } from '../../../base/assert.js'
+import { SwarmdiskError } from '../../../base/errors.js'
+import { DURABLE_FILE_BYTES_MAX } from '../../../base/limits.js'
+import type { Log } from '../../../base/log.js'
+import type { Disk, DiskFile } from '../../../disk/disk.js'
+import { readWhole, writeReplacing } from '../../../disk/durable-file.js'
+import { Coalesced } from '../coalesced.js'
 import {
   decodeLog,
   encodeLogHeader,
@@ -19,7 +19,7 @@ import {
   type LogRecord,
   type RegionName,
 } from './dirty-log-format.js'
-import type { LayerName } from './layer-format.js'
+import type { LayerName } from '../layer-format.js'
 
 type DirtyRecord = Extract<LogRecord, { kind: 'dirty' }>
 
@@ -89,6 +89,14 @@ export class DirtyLog {
   /** A layer is deleted: nothing of it will be looked at any more. */
   removeLayer(name: LayerName): void {
     const mine = this.regions().filter(({ region }) => sameLayer(region, name))
+    this.remove(mine.map(({ region }) => region))
+  }
+
+  /** The same for all layers of a shard. */
+  removeShard({ volume, shard }: Omit<LayerName, 'layer'>): void {
+    const mine = this.regions().filter(
+      ({ region }) => region.volume === volume && region.shard === shard,
+    )
     this.remove(mine.map(({ region }) => region))
   }
 

@@ -7,10 +7,10 @@
 // after the page was logged. So a write into `flushing` waits for that flush (were it to go on,
 // nobody could tell after a crash whether the undo entry still counts), and a write into `stale`
 // has the region logged again, with a page that keeps the old undo entries of `touched` blocks.
-import { assert } from '../../base/assert.js'
-import { INDEX_ENTRY_BYTES } from '../../base/limits.js'
-import { BlockSet } from './block-set.js'
-import type { Span } from './layer-format.js'
+import { assert } from '../../../base/assert.js'
+import { INDEX_ENTRY_BYTES } from '../../../base/limits.js'
+import { BlockSet } from '../block-set.js'
+import type { Span } from '../layer-format.js'
 
 export class DirtyRegion {
   readonly page: number

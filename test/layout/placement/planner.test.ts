@@ -1,11 +1,11 @@
 import test from 'tape'
-import { incarnation, shardIndex, type PeerId } from '../../src/base/brands.js'
-import type { Change } from '../../src/layout/change.js'
-import { explainUnavailable } from '../../src/layout/condition.js'
-import type { Configuration, Replica } from '../../src/layout/configuration.js'
-import { isRefusal } from '../../src/layout/outcome.js'
-import { planReturn, planVolume } from '../../src/layout/planner.js'
-import type { Connected } from '../../src/layout/replicas.js'
+import { incarnation, shardIndex, type PeerId } from '../../../src/base/brands.js'
+import type { Change } from '../../../src/layout/change.js'
+import { explainUnavailable } from '../../../src/layout/condition.js'
+import type { Configuration, Replica } from '../../../src/layout/configuration.js'
+import { isRefusal } from '../../../src/layout/outcome.js'
+import { planReturn, planVolume } from '../../../src/layout/placement/planner.js'
+import type { Connected } from '../../../src/layout/replicas.js'
 import {
   backUp,
   cluster,
@@ -19,7 +19,7 @@ import {
   serverId,
   shardOf,
   VOLUME,
-} from './clusters.js'
+} from '../clusters.js'
 
 const start = clusterWithVolume()
 const [A, B, C] = shardOf(start).replicas.map(replica => replica.server) as [PeerId, PeerId, PeerId]

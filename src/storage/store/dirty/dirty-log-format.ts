@@ -2,8 +2,8 @@
 // number and its place in the order. Reading ends at the first record that does not fit: a tail
 // that a crash tore off is cut, and nothing behind it can have been synced.
 import { crc32 } from 'node:zlib'
-import { SwarmdiskError } from '../../base/errors.js'
-import { INDEX_PAGE_BYTES, type LayerName } from './layer-format.js'
+import { SwarmdiskError } from '../../../base/errors.js'
+import { INDEX_PAGE_BYTES, type LayerName } from '../layer-format.js'
 
 export const DIRTY_LOG_VERSION = 1
 export const LOG_HEADER_BYTES = 32

@@ -1,13 +1,13 @@
 // The life of a dirty region, and that its undo page is right for every block at every moment.
 import test from 'tape'
-import { epoch } from '../../../src/base/brands.js'
-import { DirtyRegions } from '../../../src/storage/store/dirty-regions-state.js'
+import { epoch } from '../../../../src/base/brands.js'
+import { DirtyRegions } from '../../../../src/storage/store/dirty/dirty-regions-state.js'
 import {
   decodeEntry,
   encodeEntry,
   INDEX_PAGE_BYTES,
   type Span,
-} from '../../../src/storage/store/layer-format.js'
+} from '../../../../src/storage/store/layer-format.js'
 
 const span = (first: number, last = first): Span => ({ page: 4, first, last, at: 0 })
 

@@ -1,19 +1,19 @@
 // The log of dirty regions: what a crash may leave of it, and that it stays small.
 import test from 'tape'
-import { SwarmdiskError, isSwarmdiskError } from '../../../src/base/errors.js'
-import { silentLog } from '../../../src/base/log.js'
-import { DIRTY_LOG_PATH, DirtyLog } from '../../../src/storage/store/dirty-log.js'
+import { SwarmdiskError, isSwarmdiskError } from '../../../../src/base/errors.js'
+import { silentLog } from '../../../../src/base/log.js'
+import { DIRTY_LOG_PATH, DirtyLog } from '../../../../src/storage/store/dirty/dirty-log.js'
 import {
   decodeLog,
   encodeLogHeader,
   encodeRecords,
   type LogRecord,
   type RegionName,
-} from '../../../src/storage/store/dirty-log-format.js'
-import { everyOutcome } from '../../simulator/outcomes.js'
-import { SeededRandom } from '../../simulator/seeded-random.js'
-import { NO_LATENCY, SimulatedDisk } from '../../simulator/simulated-disk.js'
-import { VirtualClock } from '../../simulator/virtual-clock.js'
+} from '../../../../src/storage/store/dirty/dirty-log-format.js'
+import { everyOutcome } from '../../../simulator/outcomes.js'
+import { SeededRandom } from '../../../simulator/seeded-random.js'
+import { NO_LATENCY, SimulatedDisk } from '../../../simulator/simulated-disk.js'
+import { VirtualClock } from '../../../simulator/virtual-clock.js'
 
 const region = (page: number): RegionName => ({ volume: 1, shard: 2, layer: 1, page })
 const undo = (value: number): Uint8Array => new Uint8Array(4096).fill(value)

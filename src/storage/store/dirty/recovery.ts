@@ -2,11 +2,11 @@
 // §5), so that it is one of the writes since the last flush or the one before. Index and data of a
 // write may have reached the disk in any order, each or neither.
 import { crc32 } from 'node:zlib'
-import { epoch } from '../../base/brands.js'
-import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE } from '../../base/limits.js'
-import type { IndexEntry } from '../shard-store.js'
-import type { LayerFile } from './layer-file.js'
-import { decodeEntry, encodeEntry } from './layer-format.js'
+import { epoch } from '../../../base/brands.js'
+import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE } from '../../../base/limits.js'
+import type { IndexEntry } from '../../shard-store.js'
+import type { LayerFile } from '../layer-file.js'
+import { decodeEntry, encodeEntry } from '../layer-format.js'
 
 /**
  * The three things that a crash leaves of a block; an entry is null if nobody wrote such a thing.

@@ -1,15 +1,15 @@
 // What the manager proposes: pure plans from a configuration and what is connected. A plan is a
 // change for `apply`, which checks it once more; nothing here decides.
-import { assert } from '../base/assert.js'
-import { byteCount, generation, shardIndex, type PeerId } from '../base/brands.js'
-import { REALLOCATIONS_PER_CHANGE, REPLICAS_ON_THE_WAY } from '../base/limits.js'
-import { volumeProblem } from './apply/volumes.js'
-import type { ChangeOf, ShardReallocation } from './change.js'
-import type { Configuration, Replica, ShardAllocation, VolumeRecord } from './configuration.js'
-import { equal } from './equal.js'
-import { shardCountFor } from './geometry.js'
-import type { Refusal } from './outcome.js'
-import { placeVolume, type Load } from './placement/place.js'
+import { assert } from '../../base/assert.js'
+import { byteCount, generation, shardIndex, type PeerId } from '../../base/brands.js'
+import { REALLOCATIONS_PER_CHANGE, REPLICAS_ON_THE_WAY } from '../../base/limits.js'
+import { volumeProblem } from '../apply/volumes.js'
+import type { ChangeOf, ShardReallocation } from '../change.js'
+import type { Configuration, Replica, ShardAllocation, VolumeRecord } from '../configuration.js'
+import { equal } from '../equal.js'
+import { shardCountFor } from '../geometry.js'
+import type { Refusal } from '../outcome.js'
+import { placeVolume, type Load } from './place.js'
 import {
   inSyncOf,
   isConnected,
@@ -19,7 +19,7 @@ import {
   keepsMemory,
   type Connected,
   type Observed,
-} from './replicas.js'
+} from '../replicas.js'
 
 export type VolumeCreated = ChangeOf<'volume-created'>
 export type ShardsReallocated = ChangeOf<'shards-reallocated'>

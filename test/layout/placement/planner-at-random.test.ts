@@ -2,14 +2,14 @@
 // plans and copies catch up: nothing acknowledged is given up, the sentences for what waits are
 // true, and when everybody is back everything becomes in-sync again.
 import test from 'tape'
-import { shardIndex, type PeerId } from '../../src/base/brands.js'
-import { conditionOf, type ShardCondition } from '../../src/layout/condition.js'
-import type { Configuration, Replica } from '../../src/layout/configuration.js'
-import { planReturn } from '../../src/layout/planner.js'
-import { inSyncOf, isDown, type Connected, type Observed } from '../../src/layout/replicas.js'
-import { SeededRandom } from '../simulator/seeded-random.js'
-import { backUp, clusterWithVolume, downOf, must, restart, shardOf, VOLUME } from './clusters.js'
-import { liveIn, RandomCluster } from './random-cluster.js'
+import { shardIndex, type PeerId } from '../../../src/base/brands.js'
+import { conditionOf, type ShardCondition } from '../../../src/layout/condition.js'
+import type { Configuration, Replica } from '../../../src/layout/configuration.js'
+import { planReturn } from '../../../src/layout/placement/planner.js'
+import { inSyncOf, isDown, type Connected, type Observed } from '../../../src/layout/replicas.js'
+import { SeededRandom } from '../../simulator/seeded-random.js'
+import { backUp, clusterWithVolume, downOf, must, restart, shardOf, VOLUME } from '../clusters.js'
+import { liveIn, RandomCluster } from '../random-cluster.js'
 
 function conditions(configuration: Configuration, connected: Connected): readonly ShardCondition[] {
   const observed = { configuration, connected }

@@ -1,8 +1,8 @@
 // The checksum rule of design §5, as a table: what the index says, what it said, what the data is.
 import test from 'tape'
-import { epoch } from '../../../src/base/brands.js'
-import type { IndexEntry } from '../../../src/storage/shard-store.js'
-import { decideBlock } from '../../../src/storage/store/recovery.js'
+import { epoch } from '../../../../src/base/brands.js'
+import type { IndexEntry } from '../../../../src/storage/shard-store.js'
+import { decideBlock } from '../../../../src/storage/store/dirty/recovery.js'
 
 const OF: Readonly<Record<string, number>> = { old: 11, middle: 22, new: 33 }
 

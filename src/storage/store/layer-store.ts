@@ -1,0 +1,267 @@
+// The blocks of one layer file: checksums, and what is durable when. A write goes: region in the
+// dirty log → data → index page → answer; nothing of it is synced before a flush. Who calls sees to
+// it that overlapping calls do not run at the same time (FileShardStore, which gives them turns).
+// Bytes: docs/on-disk-format.md.
+import type { BlockIndex } from '../../base/brands.js'
+import { BLOCK_BYTES, INDEX_ENTRY_BYTES } from '../../base/limits.js'
+import type { IndexEntry } from '../shard-store.js'
+import { absentRuns, dataRuns, rangeOf, verify, type Change } from './block-runs.js'
+import { Coalesced } from './coalesced.js'
+import type { DirtyLog } from './dirty/dirty-log.js'
+import { DirtyRegions, type DirtyRegion } from './dirty/dirty-regions-state.js'
+import type { IndexPage } from './index-cache.js'
+import type { BlockRun, LayerFile } from './layer-file.js'
+import {
+  decodeEntry,
+  INDEX_PAGE_BYTES,
+  isEmptyPage,
+  spansOf,
+  type LayerName,
+  type Span,
+} from './layer-format.js'
+
+export interface LayerStoreLimits {
+  readonly dirtyRegionsMax: number
+  readonly logAheadRegions: number
+}
+
+export interface LayerStoreOptions {
+  readonly name: LayerName
+  readonly file: LayerFile
+  readonly dirty: DirtyLog
+  readonly limits: LayerStoreLimits
+  /** Regions were added to the log: the store may want to flush. */
+  readonly logged: () => void
+}
+
+/** Changes of a file that began between two flushes. */
+interface Changes {
+  active: number
+  /** Called when the last one has ended. */
+  ended: (() => void) | null
+}
+
+export class LayerStore {
+  readonly #name: LayerName
+  readonly #file: LayerFile
+  readonly #dirty: DirtyLog
+  readonly #limits: LayerStoreLimits
+  readonly #logged: () => void
+  /** Those that the next flush covers. */
+  #changes: Changes = { active: 0, ended: null }
+  readonly #regions = new DirtyRegions()
+  readonly #flushes = new Coalesced(() => this.#flush())
+  #gone = false
+
+  constructor(options: LayerStoreOptions) {
+    this.#name = options.name
+    this.#file = options.file
+    this.#dirty = options.dirty
+    this.#limits = options.limits
+    this.#logged = options.logged
+  }
+
+  get number(): number {
+    return this.#name.layer
+  }
+
+  /** Its file is deleted; calls that were made before pass it over. */
+  get gone(): boolean {
+    return this.#gone
+  }
+
+  get pageCount(): number {
+    return this.#file.pageCount
+  }
+
+  get used(): number {
+    return this.#file.allocated
+  }
+
+  /**
+   * Fills what is stored here, and zeroes what is corrupt. Returns the runs that are absent, parts
+   * of the buffer that were left alone.
+   */
+  async read(run: BlockRun, corrupt: (block: BlockIndex) => void): Promise<readonly BlockRun[]> {
+    const { block, bytes } = run
+    const pages: IndexPage[] = []
+    try {
+      const entries: (IndexEntry | null)[] = []
+      for (const span of spansOf(rangeOf(block, bytes))) {
+        const page = await this.#file.pin(span.page)
+        pages.push(page)
+        for (let slot = span.first; slot <= span.last; slot++) {
+          entries.push(decodeEntry(page.bytes, slot))
+        }
+      }
+      for (const part of dataRuns(entries, block, bytes)) await this.#file.read(part)
+      verify(entries, run).forEach(corrupt)
+      return absentRuns(entries, run)
+    } finally {
+      for (const page of pages) this.#file.unpin(page)
+    }
+  }
+
+  /** What is on the disk there, whatever the index says. */
+  readRaw(run: BlockRun): Promise<void> {
+    return this.#file.read(run)
+  }
+
+  /** A copy of the entries of one index page. */
+  async indexPage(number: number): Promise<Uint8Array> {
+    if (number >= this.#file.pageCount) return new Uint8Array(INDEX_PAGE_BYTES)
+    const page = await this.#file.pin(number, 'once')
+    const bytes = page.bytes.slice()
+    this.#file.unpin(page)
+    return bytes
+  }
+
+  /** What was changed by calls that have ended is durable. */
+  flush(): Promise<void> {
+    return this.#flushes.request()
+  }
+
+  /** The file has no name any more. */
+  leave(): void {
+    this.#gone = true
+    this.#dirty.removeLayer(this.#name)
+  }
+
+  /** Makes nothing durable. No calls but flushes may be under way. */
+  async close(): Promise<void> {
+    // Its failure is told to those who asked for it.
+    await this.#flushes.running?.catch(() => undefined)
+    await this.#file.close()
+  }
+
+  // ---- writing ----------------------------------------------------------------------------------
+
+  async change(change: Change): Promise<void> {
+    this.#checkFile()
+    const spans = spansOf(change)
+    const { regions, flushing } = this.#regions.enter(spans)
+    const changes = this.#changes
+    changes.active++
+    const crowded = this.#dirty.size >= this.#limits.dirtyRegionsMax
+    const flush = flushing || crowded ? this.#flushes.running : null
+    const pages: IndexPage[] = []
+    try {
+      // Its failure is told to those who asked for it; what it means for us is checked next.
+      if (flush) await flush.catch(() => undefined)
+      this.#checkFile()
+      for (const span of spans) pages.push(await this.#file.pin(span.page))
+      await this.#logAndTouch(spans, { regions, pages })
+      for (const run of change.runs) await this.#file.write(run)
+      spans.forEach((span, i) => this.#setEntries(pages[i]!, span, change.entries))
+      for (const page of pages) await page.writer.request()
+      if (pages.some(page => isEmptyPage(page.bytes))) await this.#file.countPages()
+    } finally {
+      for (const page of pages) this.#file.unpin(page)
+      this.#regions.leave(regions)
+      changes.active--
+      if (changes.active === 0) changes.ended?.()
+    }
+  }
+
+  #setEntries(page: IndexPage, span: Span, entries: Uint8Array): void {
+    const from = span.at * INDEX_ENTRY_BYTES
+    const next = entries.subarray(from, from + (span.last - span.first + 1) * INDEX_ENTRY_BYTES)
+    let grown = isEmptyPage(page.bytes) ? INDEX_PAGE_BYTES : 0
+    for (let slot = span.first; slot <= span.last; slot++) {
+      const isData = decodeEntry(next, slot - span.first)?.state === 'data'
+      if (isData && decodeEntry(page.bytes, slot)?.state !== 'data') grown += BLOCK_BYTES
+    }
+    this.#file.grow(grown)
+    page.bytes.set(next, span.first * INDEX_ENTRY_BYTES)
+    this.#file.changed(page)
+  }
+
+  /**
+   * Marks the blocks as touched when their regions are, durably, in the log with valid undo
+   * entries.
+   */
+  async #logAndTouch(
+    spans: readonly Span[],
+    using: { readonly regions: readonly DirtyRegion[]; readonly pages: readonly IndexPage[] },
+  ): Promise<void> {
+    const { regions, pages } = using
+    for (;;) {
+      const busy = regions.find(region => region.logging !== null)
+      if (busy) {
+        // If it failed we try by ourselves, and report our own failure.
+        await busy.logging?.catch(() => undefined)
+        continue
+      }
+      const due = spans.flatMap((span, i) => {
+        const region = regions[i]!
+        return region.mustLog(span) ? [{ region, bytes: pages[i]!.bytes }] : []
+      })
+      if (due.length === 0) {
+        spans.forEach((span, i) => regions[i]!.touched.addRange(span))
+        return
+      }
+      await this.#log([...due, ...this.#ahead(due.at(-1)!.region.page)])
+    }
+  }
+
+  async #log(
+    due: readonly { readonly region: DirtyRegion; readonly bytes: Uint8Array }[],
+  ): Promise<void> {
+    const records = due.map(({ region, bytes }) => {
+      const undo = region.takeUndo(bytes)
+      if (isEmptyPage(undo)) region.undo = null
+      return { region: { ...this.#name, page: region.page }, undo: region.undo }
+    })
+    const logging = this.#dirty.add(records)
+    for (const { region } of due) region.logging = logging
+    try {
+      await logging
+      for (const { region } of due) region.logged = true
+    } finally {
+      for (const { region } of due) region.logging = null
+    }
+    this.#logged()
+  }
+
+  /**
+   * A writer that comes from the region before will go on to the next ones: they are logged in the
+   * same sync, as far as their pages are known without reading.
+   */
+  #ahead(page: number): { region: DirtyRegion; bytes: Uint8Array }[] {
+    if (!this.#regions.find(page - 1)?.logged) return []
+    const ahead: { region: DirtyRegion; bytes: Uint8Array }[] = []
+    for (let next = page + 1; next < page + this.#limits.logAheadRegions; next++) {
+      const bytes = this.#file.known(next)
+      if (bytes === undefined || this.#regions.find(next)) break
+      ahead.push({ region: this.#regions.add(next), bytes: bytes ?? EMPTY_PAGE })
+    }
+    return ahead
+  }
+
+  // ---- flushing ---------------------------------------------------------------------------------
+
+  async #flush(): Promise<void> {
+    // What counted of it is durable in another file, or nobody wants it.
+    if (this.#gone) return
+    this.#checkFile()
+    if (!this.#regions.beginFlush()) return
+    const covered = this.#changes
+    this.#changes = { active: 0, ended: null }
+    if (covered.active > 0) await new Promise<void>(resolve => (covered.ended = resolve))
+    try {
+      await this.#file.sync()
+    } catch (error) {
+      this.#regions.abortFlush()
+      throw error
+    }
+    const clean = this.#regions.endFlush()
+    this.#dirty.remove(clean.map(page => ({ ...this.#name, page })))
+    await this.#file.measure()
+  }
+
+  #checkFile(): void {
+    if (this.#file.failed) throw this.#file.failed
+  }
+}
+
+const EMPTY_PAGE = new Uint8Array(INDEX_PAGE_BYTES)
