@@ -9,7 +9,7 @@ import { heldBy } from '../../src/layout/movement/newcomers.js'
 import type { AdminCommand } from '../../src/net/admin.js'
 import { Histories } from './check/histories.js'
 import { VolumeModel } from './check/volume-model.js'
-import { differences } from './run/run-seed.js'
+import { differences } from './check/holdings.js'
 import { content, Values, Workload } from './run/workload.js'
 import type { Client, SimulatedCluster } from './simulated-cluster.js'
 

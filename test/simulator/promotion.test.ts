@@ -7,7 +7,7 @@ import { wait } from '../../src/base/clock.js'
 import { BLOCK_BYTES } from '../../src/base/limits.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'
 import type { AdminResult, EpochResult } from '../../src/net/admin.js'
-import { differences } from './run/run-seed.js'
+import { differences } from './check/holdings.js'
 import { content } from './run/workload.js'
 import { SimulatedCluster, type Client } from './simulated-cluster.js'
 

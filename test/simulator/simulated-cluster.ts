@@ -4,7 +4,7 @@
 // Nothing here lets time pass: whoever calls awaits within a story that the clock is driven for,
 //   await cluster.run('b starts', cluster.startServer('b'))
 import { byteCount, incarnation, peerId, type PeerId } from '../../src/base/brands.js'
-import { wait } from '../../src/base/clock.js'
+import { wait, type Clock } from '../../src/base/clock.js'
 import { isSwarmdiskError } from '../../src/base/errors.js'
 import type { Configuration, ShardAllocation } from '../../src/layout/configuration.js'
 import { LOST } from '../../src/net/peers.js'
@@ -20,6 +20,7 @@ import { FileBlockStore } from '../../src/storage/store/file-block-store.js'
 import { ConfigurationBook } from './check/configuration-book.js'
 import { Fencing } from './check/fencing.js'
 import { MortalClock } from './mortal-clock.js'
+import { PausableClock } from './pausable-clock.js'
 import { streamOf, type SeededRandom } from './seeded-random.js'
 import { DISKS, FAST_DISK, SimulatedDisk, type Latency } from './simulated-disk.js'
 import { SimulatedSwarm, type SimulatedNetwork } from './simulated-network.js'
@@ -55,12 +56,18 @@ interface Host {
   readonly id: PeerId
   readonly name: string
   readonly kind: Kind
+  readonly clock: PausableClock
+  readonly latency: Latency
   disk: SimulatedDisk
   starts: number
+  /** Of the newest configuration that its process has taken up; of a server or a client. */
+  epoch: number
 }
 
 export interface Client {
   readonly name: string
+  /** Of its process. */
+  readonly clock: Clock
   readonly driver: ClusterVolumeDriver
   readonly peers: WatchedPeers
   readonly id: PeerId
@@ -193,6 +200,11 @@ export class SimulatedCluster {
     return this.#named('storage')
   }
 
+  /** Of all processes that there are or have been. */
+  get processNames(): readonly string[] {
+    return [...this.#hosts.keys()]
+  }
+
   isUp(name: string): boolean {
     return this.#managers.has(name) || this.#servers.has(name)
   }
@@ -319,6 +331,37 @@ export class SimulatedCluster {
     }
   }
 
+  /** Its machine gets an empty disk; the process does not run. */
+  wipe(name: string): void {
+    const host = this.#known(name)
+    this.trace.say(name, 'is wiped')
+    const { clock, latency } = host
+    host.disk = new SimulatedDisk({ clock, random: this.#disks, latency })
+  }
+
+  // ---- processes that stand still -------------------------------------------------------------
+
+  /** As by SIGSTOP: nothing of its process happens, and what others send to it waits. */
+  freeze(name: string): void {
+    this.trace.say(name, 'stands still')
+    this.#known(name).clock.freeze()
+  }
+
+  /** As by SIGCONT: it finds all that is due, its timers first or what others have sent. */
+  thaw(name: string): void {
+    const { clock } = this.#known(name)
+    if (!clock.frozen) return
+    this.trace.say(name, 'goes on')
+    const deliver = (): void => this.swarm.resume()
+    if (this.#random.chance(0.5)) return clock.thaw(deliver)
+    clock.thaw()
+    deliver()
+  }
+
+  isFrozen(name: string): boolean {
+    return this.#known(name).clock.frozen
+  }
+
   // ---- clients --------------------------------------------------------------------------------
 
   /** A client that writes alone, unless it shares. */
@@ -338,7 +381,7 @@ export class SimulatedCluster {
     await this.until('the client has a configuration', () => watch.current() !== null)
     let alive = true
     return {
-      ...{ name, driver, peers, id },
+      ...{ name, clock, driver, peers, id },
       get alive() {
         return alive
       },
@@ -352,6 +395,7 @@ export class SimulatedCluster {
         alive = false
         this.swarm.crash(id, { silent: this.#random.chance(0.5) })
         clock.die()
+        host.clock.thaw()
       },
     }
   }
@@ -394,6 +438,12 @@ export class SimulatedCluster {
   /** The number of starts of this process so far: its incarnation. */
   incarnationOf(id: PeerId): number {
     return this.#hostOf(id).starts
+  }
+
+  /** Every storage server that is up has heard of the newest configuration. */
+  get allKnow(): boolean {
+    const { epoch } = this.configuration
+    return [...this.#servers.keys()].every(name => this.#known(name).epoch === epoch)
   }
 
   /** Every replica of every shard is in-sync, in its server's newest incarnation. */
@@ -460,8 +510,9 @@ export class SimulatedCluster {
     // Identities in the order of their making, so that a seed gives the same ones again.
     const id = peerId((this.#hosts.size + 1).toString(16).padStart(64, '0'))
     const latency = kind === 'storage' ? this.#disks.pick(this.#kinds) : FAST_DISK
-    const disk = new SimulatedDisk({ clock: this.clock, random: this.#disks, latency })
-    const host = { id, name, kind, disk, starts: 0 }
+    const clock = new PausableClock(this.clock)
+    const disk = new SimulatedDisk({ clock, random: this.#disks, latency })
+    const host = { id, name, kind, clock, latency, disk, starts: 0, epoch: 0 }
     this.#hosts.set(name, host)
     this.#names.set(id, name)
     return host
@@ -469,10 +520,10 @@ export class SimulatedCluster {
 
   #process(host: Host, roles: readonly Role[]): Process {
     host.starts++
-    const clock = new MortalClock(this.clock)
+    const clock = new MortalClock(host.clock)
     const server = !roles.includes('client')
     const addresses = server ? [{ host: host.name, port: 1 }] : []
-    const network = this.swarm.network(host.id, { addresses, server })
+    const network = this.swarm.network(host.id, { addresses, server, clock: host.clock })
     const table = new PeerTable({
       ...{ network, clock, random: this.#random, log: this.trace.log(host.name) },
       self: { roles, name: host.name, incarnation: incarnation(host.starts) },
@@ -501,12 +552,17 @@ export class SimulatedCluster {
 
   #noteAll(host: Host, watch: ConfigurationWatch): void {
     const who = `${host.name}.${host.starts}`
-    watch.subscribe(configuration => this.book.note(who, configuration))
+    host.epoch = 0
+    watch.subscribe(configuration => {
+      host.epoch = configuration.epoch
+      this.book.note(who, configuration)
+    })
   }
 
   #end(host: Host, process: Process, death: Death): void {
     if (death !== 'stop') this.swarm.crash(host.id, { silent: death === 'silent power' })
     process.clock.die()
+    host.clock.thaw()
     const power = death === 'power' || death === 'silent power'
     host.disk = power ? host.disk.crash() : host.disk.restart()
   }

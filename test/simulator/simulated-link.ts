@@ -22,6 +22,8 @@ export interface Wire {
   readonly traits: LinkTraits
   /** False while frames cannot pass; looked at whenever one is due. */
   passes(from: PeerId, to: PeerId): boolean
+  /** Now, or when the process of this peer goes on. */
+  tell(peer: PeerId, what: () => void): void
 }
 
 /** Now and then a receiver looks only after this time, and finds what has come meanwhile. */
@@ -107,7 +109,7 @@ class Direction {
     this.#deliver(next.parcel)
     if (this.#full && this.#bytes <= traits.window / 2) {
       this.#full = false
-      this.#drained()
+      this.#wire.tell(this.#from, this.#drained)
     }
     return true
   }
@@ -117,6 +119,7 @@ export class SimulatedLink implements Link {
   readonly remote: PeerId
   readonly kind: LinkKind
   readonly initiator: boolean
+  readonly #self: PeerId
   #events: LinkEvents | null = null
   #out: Direction | null = null
   /** `broken`: nothing passes any more, but this end does not know it yet. */
@@ -124,11 +127,13 @@ export class SimulatedLink implements Link {
   readonly #wire: Wire
 
   constructor(options: {
+    readonly self: PeerId
     readonly remote: PeerId
     readonly kind: LinkKind
     readonly initiator: boolean
     readonly wire: Wire
   }) {
+    this.#self = options.self
     this.remote = options.remote
     this.kind = options.kind
     this.initiator = options.initiator
@@ -141,8 +146,8 @@ export class SimulatedLink implements Link {
     peers: { readonly from: PeerId; readonly to: PeerId },
   ): readonly [SimulatedLink, SimulatedLink] {
     const { from, to } = peers
-    const near = new SimulatedLink({ remote: to, kind, initiator: true, wire })
-    const far = new SimulatedLink({ remote: from, kind, initiator: false, wire })
+    const near = new SimulatedLink({ self: from, remote: to, kind, initiator: true, wire })
+    const far = new SimulatedLink({ self: to, remote: from, kind, initiator: false, wire })
     near.#connect(far, { from, to })
     far.#connect(near, { from: to, to: from })
     return [near, far]
@@ -169,14 +174,14 @@ export class SimulatedLink implements Link {
     // A closed socket sometimes still delivers what was under way, and sometimes does not.
     if (this.#wire.random.chance(0.5)) this.#out!.cut()
     this.#out!.send('closed')
-    this.#wire.clock.after(0, () => this.#end())
+    this.#endLater(0)
   }
 
   /** The connection breaks: what is under way is lost, this end learns of it after `delay`. */
   break(delay: number): void {
     if (this.#state === 'open') this.#state = 'broken'
     this.#out!.cut()
-    this.#wire.clock.after(delay, () => this.#end())
+    this.#endLater(delay)
   }
 
   /**
@@ -210,6 +215,10 @@ export class SimulatedLink implements Link {
       this.#out!.cut()
       this.#end()
     } else if (this.#state === 'open') this.#events?.frame(parcel.frame)
+  }
+
+  #endLater(delay: number): void {
+    this.#wire.clock.after(delay, () => this.#wire.tell(this.#self, () => this.#end()))
   }
 
   #end(): void {

@@ -8,6 +8,7 @@ import type { PeerId } from '../../src/base/brands.js'
 import { wait, type Clock } from '../../src/base/clock.js'
 import type { Address } from '../../src/layout/configuration.js'
 import type { Link, LinkKind, Network, NetworkEvents } from '../../src/net/link.js'
+import { PausableClock } from './pausable-clock.js'
 import type { SeededRandom } from './seeded-random.js'
 import { SimulatedLink, type LinkTraits, type Wire } from './simulated-link.js'
 
@@ -22,6 +23,8 @@ export interface SimulatedNetworkOptions {
   readonly addresses?: readonly Address[]
   /** Servers find everybody; two that are not servers never meet by themselves. Default: true. */
   readonly server?: boolean
+  /** Of its host: while that is frozen, nothing reaches this peer. Default: it never is. */
+  readonly clock?: PausableClock
 }
 
 /** How long a connection attempt into a cut wire takes to fail. */
@@ -57,7 +60,12 @@ export class SimulatedSwarm {
       clock: options.clock,
       random: options.random,
       traits: { ...defaults, ...options.traits },
-      passes: (from, to) => !this.#cuts.has(`${from} ${to}`),
+      passes: (from, to) => !this.#cuts.has(`${from} ${to}`) && !this.#isFrozen(to),
+      tell: (peer, what) => {
+        const network = this.#networks.get(peer)
+        if (network) network.clock.tell(what)
+        else what()
+      },
     }
   }
 
@@ -83,7 +91,7 @@ export class SimulatedSwarm {
   /** Mends the wire from `from` to `to`. */
   mend(from: PeerId, to: PeerId): void {
     this.#cuts.delete(`${from} ${to}`)
-    this.#resume()
+    this.resume()
   }
 
   /** Mends all wires between two peers, or all there are. */
@@ -93,10 +101,11 @@ export class SimulatedSwarm {
       this.#cuts.delete(`${a} ${b}`)
       this.#cuts.delete(`${b} ${a}`)
     }
-    this.#resume()
+    this.resume()
   }
 
-  #resume(): void {
+  /** Something can pass that was held back. */
+  resume(): void {
     for (const { ends } of this.#connections) for (const end of ends) end.resume()
   }
 
@@ -134,6 +143,10 @@ export class SimulatedSwarm {
     )
   }
 
+  #isFrozen(peer: PeerId): boolean {
+    return this.#networks.get(peer)?.clock.frozen ?? false
+  }
+
   started(): readonly SimulatedNetwork[] {
     return [...this.#networks.values()]
   }
@@ -157,7 +170,7 @@ export class SimulatedSwarm {
     kind: LinkKind,
     find: (network: SimulatedNetwork) => boolean,
   ): Promise<Link | null> {
-    await wait(this.#wire.clock, 2 * this.delay())
+    await wait(from.clock, 2 * this.delay())
     const target = this.started().find(network => network !== from && find(network))
     if (!this.allowed[kind] || !target || !from.running) return null
     const [there, back] = [
@@ -165,7 +178,7 @@ export class SimulatedSwarm {
       this.#wire.passes(target.self, from.self),
     ]
     if (!there || !back) {
-      await wait(this.#wire.clock, DIAL_TIMEOUT_MS)
+      await wait(from.clock, DIAL_TIMEOUT_MS)
       return null
     }
     const ends = SimulatedLink.pair(this.#wire, kind, { from: from.self, to: target.self })
@@ -179,6 +192,7 @@ export class SimulatedSwarm {
 export class SimulatedNetwork implements Network {
   readonly self: PeerId
   readonly addresses: readonly Address[]
+  readonly clock: PausableClock
   readonly #swarm: SimulatedSwarm
   readonly #server: boolean
   readonly #links = new Set<SimulatedLink>()
@@ -190,6 +204,7 @@ export class SimulatedNetwork implements Network {
     this.self = self
     this.addresses = options.addresses ?? []
     this.#server = options.server ?? true
+    this.clock = options.clock ?? new PausableClock(swarm.wire.clock)
   }
 
   get running(): boolean {
@@ -252,6 +267,6 @@ export class SimulatedNetwork implements Network {
         }
       }
     }
-    this.#swarm.wire.clock.after(DISCOVERY_MS, () => this.#discover())
+    this.clock.after(DISCOVERY_MS, () => this.#discover())
   }
 }

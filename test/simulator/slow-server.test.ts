@@ -4,7 +4,7 @@ import test from 'tape'
 import { byteOffset } from '../../src/base/brands.js'
 import { BLOCK_BYTES, HEDGE_DELAY_MAX_MS } from '../../src/base/limits.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'
-import { differences } from './run/run-seed.js'
+import { differences } from './check/holdings.js'
 import { content } from './run/workload.js'
 import { SimulatedCluster } from './simulated-cluster.js'
 
@@ -66,13 +66,6 @@ interface Story {
   readonly lasts: number
 }
 
-/** Frames to and from it wait, and go on afterwards: nobody can tell it from a stopped process. */
-function stand(cluster: SimulatedCluster, name: string): void {
-  for (const other of [...cluster.managerNames, ...cluster.serverNames]) {
-    if (other !== name) cluster.swarm.partition(cluster.idOf(name), cluster.idOf(other))
-  }
-}
-
 const STORIES: readonly Story[] = [
   {
     title: 'a disk becomes slow',
@@ -85,15 +78,15 @@ const STORIES: readonly Story[] = [
   {
     title: 'a process stands still, for less than its lease',
     seed: 12,
-    begin: stand,
-    end: cluster => cluster.swarm.heal(),
+    begin: (cluster, name) => cluster.freeze(name),
+    end: (cluster, name) => cluster.thaw(name),
     lasts: 2_500,
   },
   {
     title: 'a process stands still until it is declared down',
     seed: 13,
-    begin: stand,
-    end: cluster => cluster.swarm.heal(),
+    begin: (cluster, name) => cluster.freeze(name),
+    end: (cluster, name) => cluster.thaw(name),
     lasts: 10_000,
   },
 ]
@@ -114,7 +107,6 @@ for (const { title, seed, begin, end, lasts } of STORIES) {
       await cluster.until('reads have been measured', () => clock.now() >= calm)
       const before = clock.now()
       begin(cluster, 'b')
-      if (begin === stand) cluster.swarm.partition(cluster.idOf('b'), client.id)
       await cluster.until('it was slow for a while', () => clock.now() >= before + lasts)
       const rest = clock.now()
       end(cluster, 'b')

@@ -11,7 +11,7 @@ import {
   PATIENCE_INTERVAL_MS,
   PATIENCE_UNREACHABLE_MS,
 } from '../../src/base/limits.js'
-import { differences } from './run/run-seed.js'
+import { differences } from './check/holdings.js'
 import { content } from './run/workload.js'
 import { SimulatedCluster, type Client } from './simulated-cluster.js'
 

@@ -3,18 +3,17 @@
 // next act.
 import { exhaustive } from '../../../src/base/assert.js'
 import { wait } from '../../../src/base/clock.js'
-import { byteCount, byteOffset, type PeerId } from '../../../src/base/brands.js'
-import { SwarmdiskError } from '../../../src/base/errors.js'
-import { BLOCK_BYTES } from '../../../src/base/limits.js'
-import type { ShardAllocation, VolumeRecord } from '../../../src/layout/configuration.js'
-import { splitRange } from '../../../src/layout/geometry.js'
-import { blockOffset } from '../../../src/storage/store/layer-format.js'
-import { SECTOR_BYTES, SECTORS_PER_BLOCK } from '../check/volume-model.js'
+import type { PeerId } from '../../../src/base/brands.js'
+import type { ShardAllocation } from '../../../src/layout/configuration.js'
 import type { SeededRandom } from '../seeded-random.js'
-import type { Client, Death, SimulatedCluster } from '../simulated-cluster.js'
+import type { Client, SimulatedCluster } from '../simulated-cluster.js'
 import { drawAct } from './acts.js'
 import { Caution } from './caution.js'
+import { DiskFaults } from './disk-faults.js'
+import { shuffled, type FaultContext } from './fault-context.js'
+import { MembershipFaults } from './membership-faults.js'
 import { Moments } from './moments.js'
+import { ProcessFaults } from './process-faults.js'
 import type { Mode } from './shape.js'
 import type { Duration, Player, Step } from './steps.js'
 
@@ -30,7 +29,6 @@ export interface FaultsOptions {
   readonly work: (what: 'all' | 'flushes') => void
 }
 
-const DEATHS: readonly Death[] = ['kill', 'kill', 'power', 'power', 'silent power', 'stop']
 /** Virtual milliseconds. */
 const DURATIONS: Readonly<Record<Duration, readonly number[]>> = {
   none: [0],
@@ -44,36 +42,41 @@ const DURATIONS: Readonly<Record<Duration, readonly number[]>> = {
 const MOMENT_LIMIT_MS = 300
 /** The same, where something takes its time: servers return, managers elect, patience ends. */
 const PATIENCE_MS = 8_000
-const PLENTY = 2 ** 40
 
 type Cast = ReadonlyMap<Player, PeerId>
 
 export class Faults {
   readonly counts = new Map<string, number>()
   readonly moments: Moments
+  readonly membership: MembershipFaults
   readonly #caution: Caution
+  readonly #disks: DiskFaults
+  readonly #processes: ProcessFaults
   readonly #o: FaultsOptions
   readonly #random: SeededRandom
-  /** The only server whose bits flip. */
-  readonly #rotten: string
-  readonly #flipped = new Set<string>()
-  readonly #restarting = new Set<Promise<void>>()
-  #full: string | null = null
   #over = false
 
   constructor(options: FaultsOptions) {
-    const { cluster } = options
+    const { cluster, mode, sectors, clients, memoryMayBeLost } = options
     this.#o = options
     this.#random = cluster.stream('faults')
-    this.#rotten = this.#random.pick(cluster.serverNames)
+    this.#caution = new Caution(cluster, mode)
+    const context: FaultContext = {
+      ...{ cluster, mode, random: this.#random, caution: this.#caution },
+      note: what => this.#note(what),
+    }
+    this.#disks = new DiskFaults(context, sectors)
+    this.#processes = new ProcessFaults({ ...context, disks: this.#disks, memoryMayBeLost })
+    this.membership = new MembershipFaults(context, clients)
     this.moments = new Moments(cluster.clock)
-    this.#caution = new Caution(cluster, options.mode)
     cluster.observe(seen => this.moments.see(seen))
   }
 
   async act(): Promise<void> {
     const cast = this.#cast()
-    if (this.#o.mode === 'rotten') for (let i = this.#random.below(4); i > 0; i--) this.#flip()
+    if (this.#o.mode === 'rotten') {
+      for (let i = this.#random.below(4); i > 0; i--) this.#disks.flip()
+    }
     const council = this.#o.cluster.managerNames.length > 1
     for (const step of drawAct(this.#random, { mode: this.#o.mode, council })) {
       if (this.#over) return
@@ -87,29 +90,16 @@ export class Faults {
     this.#over = true
     cluster.swarm.heal()
     cluster.swarm.allowed.direct = true
-    this.#empty()
-    await Promise.all(this.#restarting)
-    for (const name of [...cluster.managerNames, ...cluster.serverNames]) {
-      if (!cluster.isUp(name)) await this.#start(name)
-    }
+    this.#disks.empty()
+    await this.#processes.heal()
   }
 
-  /** Nobody may have read a flipped bit yet: its replica is corrupt until somebody does. */
   isDamaged(server: PeerId, shard: string): boolean {
-    return server === this.#o.cluster.idOf(this.#rotten) && this.#flipped.has(shard)
+    return this.#disks.isDamaged(server, shard)
   }
 
-  /** All servers at once; they come back one after the other, this one first. */
-  async powerCut(first: string | null = null): Promise<void> {
-    const { cluster } = this.#o
-    this.#note('power cut')
-    this.#o.memoryMayBeLost()
-    const up = cluster.serverNames.filter(name => cluster.isUp(name))
-    await Promise.all(up.map(name => cluster.endServer(name, 'power')))
-    const spacing = this.#random.pick([0, 2, 100, 400, 1_200])
-    const order = shuffled(this.#random, cluster.serverNames)
-    if (first !== null) order.unshift(...order.splice(order.indexOf(first), 1))
-    order.forEach((name, i) => this.#restart(name, i * spacing))
+  powerCut(first: string | null = null): Promise<void> {
+    return this.#processes.powerCut(first)
   }
 
   // ---- who plays ------------------------------------------------------------------------------
@@ -134,7 +124,7 @@ export class Faults {
     const { cluster, mode } = this.#o
     const shards = cluster.shards()
     if (mode !== 'rotten' || this.#random.chance(0.7)) return shards
-    const rotten = cluster.idOf(this.#rotten)
+    const rotten = cluster.idOf(this.#disks.rotten)
     const led = shards.filter(({ replicas }) => replicas[0]?.server === rotten)
     return led.length > 0 ? led : shards
   }
@@ -170,24 +160,34 @@ export class Faults {
         return wait(cluster.clock, this.#draw(step.for))
       case 'kill':
         return this.#kill(cast.get(step.player), step.back)
+      case 'wipe':
+        return this.#of(step, cast, name => this.#processes.wipe(name, this.#draw(step.back)))
+      case 'freeze':
+        return this.#of(step, cast, name => this.#processes.freeze(name, this.#draw(step.for)))
       case 'break':
         return this.#break(...step.between.map(player => cast.get(player)))
       case 'power cut': {
         const first = step.first && cast.get(step.first)
-        return mode === 'exclusive'
-          ? this.powerCut(first ? cluster.nameOf(first) : null)
-          : undefined
+        return this.powerCut(first ? cluster.nameOf(first) : null)
       }
       case 'direct links':
         this.#note('direct links switched')
         cluster.swarm.allowed.direct = !cluster.swarm.allowed.direct
         return this.#break(cast.get('P'), cast.get('C'))
       case 'disk':
-        return this.#full === null ? this.#fill(cast) : this.#empty()
+        return this.#fillOrEmpty(cast)
       case 'refuse':
-        return this.#refuse(cast.get(step.player), this.#draw(step.for))
+        return this.#of(step, cast, name => this.#disks.refuse(name, this.#draw(step.for)))
+      case 'slow':
+        return this.#of(step, cast, name => this.#disks.slow(name, this.#draw(step.for)))
       case 'rot':
-        return mode === 'rotten' ? this.#rot() : undefined
+        return mode === 'rotten' ? this.#disks.rot() : undefined
+      case 'join':
+        return this.membership.join()
+      case 'drain':
+        return this.#of(step, cast, name => this.membership.drain(name))
+      case 'undrain':
+        return this.membership.undrain()
       case 'work':
         return this.#o.work(step.what)
       default:
@@ -206,6 +206,16 @@ export class Faults {
     await this.moments.next([sight], count, patient ? PATIENCE_MS : MOMENT_LIMIT_MS)
   }
 
+  /** Unless there is nobody in this part. */
+  #of(
+    { player }: { readonly player: Player },
+    cast: Cast,
+    strike: (name: string) => void | Promise<void>,
+  ): void | Promise<void> {
+    const id = cast.get(player)
+    if (id !== undefined) return strike(this.#o.cluster.nameOf(id))
+  }
+
   #break(a?: PeerId, b?: PeerId): void {
     if (!a || !b || a === b || !this.#caution.mayBreak(a, b)) return
     this.#note('link broken')
@@ -213,28 +223,13 @@ export class Faults {
     this.#o.cluster.swarm.break(a, b)
   }
 
-  async #kill(player: PeerId | undefined, back: Duration): Promise<void> {
-    const { clients, clientDies } = this.#o
+  #kill(player: PeerId | undefined, back: Duration): void | Promise<void> {
+    const { cluster, clients, clientDies } = this.#o
     if (player === undefined) return
     const client = clients().find(({ id }) => id === player)
-    if (!client) return this.#killServer(this.#o.cluster.nameOf(player), back)
+    if (!client) return this.#processes.kill(cluster.nameOf(player), this.#draw(back))
     this.#note('client dies')
     clientDies(client)
-  }
-
-  async #killServer(name: string, back: Duration): Promise<void> {
-    const { cluster, mode } = this.#o
-    const known = [...cluster.managerNames, ...cluster.serverNames].includes(name)
-    if (!known || !cluster.isUp(name) || !this.#caution.mayDie(name)) return
-    // A full disk has no room for what a clean stop writes: it fails, and the process is killed.
-    const drawn = this.#random.pick(DEATHS)
-    const death = drawn === 'stop' && name === this.#full ? 'kill' : drawn
-    const manager = cluster.managerNames.includes(name)
-    this.#note(`${manager ? 'manager' : 'server'} ${death}`)
-    if (mode === 'exclusive' && !manager) this.#o.memoryMayBeLost()
-    if (manager) await cluster.endManager(name, death)
-    else await cluster.endServer(name, death)
-    this.#restart(name, this.#draw(back))
   }
 
   #cutForAWhile(from: PeerId | undefined, to: PeerId | undefined, time: Duration): void {
@@ -253,100 +248,9 @@ export class Faults {
     })
   }
 
-  /** Its blocks, and nothing else; and this process alone: the next one may write again. */
-  #refuse(player: PeerId | undefined, duration: number): void {
-    const { cluster } = this.#o
-    if (player === undefined) return
-    const name = cluster.nameOf(player)
-    // One that is starting may not get up at all.
-    if (!cluster.isServing(name) || !this.#caution.mayRefuse) return
-    this.#note('disk refuses')
-    const disk = cluster.diskOf(name)
-    disk.fail = (operation, path) => {
-      if (operation !== 'write' || !path.includes('/layer-')) return null
-      return new SwarmdiskError('disk-error', `cannot write ${path}`)
-    }
-    this.#caution.refuses(player, duration)
-    cluster.clock.after(duration, () => (disk.fail = null))
-  }
-
-  #fill(cast: Cast): void {
-    const { cluster } = this.#o
-    const name = cluster.nameOf(this.#random.pick([...cast.values()].slice(0, 2)))
-    if (!cluster.isServing(name) || !this.#caution.mayRefuse) return
-    this.#note('disk full')
-    const disk = cluster.diskOf(name)
-    disk.setCapacity(disk.used() + this.#random.below(24) * BLOCK_BYTES)
-    this.#caution.refuses(cluster.idOf(name), Infinity)
-    this.#full = name
-  }
-
-  #empty(): void {
-    if (this.#full === null) return
-    const { cluster } = this.#o
-    cluster.diskOf(this.#full).setCapacity(PLENTY)
-    this.#caution.refusesNoMore(cluster.idOf(this.#full))
-    this.#full = null
-  }
-
-  #flip(): void {
-    const { cluster, sectors } = this.#o
-    const volume = this.#random.pick([...cluster.configuration.volumes.values()])
-    const sector = this.#random.pick(sectors(volume.id))
-    if (sector !== undefined) this.#flipSector(volume, sector)
-  }
-
-  /** One sector of about every other block that is used. */
-  #rot(): void {
-    const { cluster, sectors } = this.#o
-    for (const volume of cluster.configuration.volumes.values()) {
-      const firsts = sectors(volume.id).filter(sector => sector % SECTORS_PER_BLOCK === 0)
-      for (const first of firsts) {
-        if (this.#random.chance(0.5)) continue
-        this.#flipSector(volume, first + this.#random.below(SECTORS_PER_BLOCK))
-      }
-    }
-  }
-
-  #flipSector(volume: VolumeRecord, sector: number): void {
-    const { cluster } = this.#o
-    const range = { offset: byteOffset(sector * SECTOR_BYTES), length: byteCount(SECTOR_BYTES) }
-    const [piece] = splitRange(range, volume.shards.length)
-    const block = Math.floor(piece!.shardOffset / BLOCK_BYTES)
-    const path = `data/${volume.id}/${piece!.shard}/layer-1`
-    const at = blockOffset(block) + (piece!.shardOffset % BLOCK_BYTES)
-    const disk = cluster.diskOf(this.#rotten)
-    if (!disk.hasData(path, at)) return
-    this.#note('bit flipped')
-    disk.bitFlip(path, at)
-    this.#flipped.add(`${volume.id}/${piece!.shard}`)
-  }
-
-  #restart(name: string, delay: number): void {
-    // Healing does not wait for the late ones; but what begins after it takes its time.
-    const hurries = !this.#over
-    const restarting = this.#restartLater(name, delay, hurries).finally(() => {
-      this.#restarting.delete(restarting)
-    })
-    this.#restarting.add(restarting)
-  }
-
-  async #restartLater(name: string, delay: number, hurries: boolean): Promise<void> {
-    const { cluster } = this.#o
-    const { clock } = cluster
-    const end = clock.now() + delay
-    while (clock.now() < end && !(hurries && this.#over)) {
-      await wait(clock, Math.min(end - clock.now(), 100))
-    }
-    if (!cluster.isUp(name)) await this.#start(name)
-  }
-
-  /** Without any room a server does not start: people make some. */
-  async #start(name: string): Promise<void> {
-    const { cluster } = this.#o
-    if (name === this.#full) this.#empty()
-    if (cluster.managerNames.includes(name)) await cluster.startManager(name)
-    else await cluster.startServer(name)
+  #fillOrEmpty(cast: Cast): void {
+    if (this.#disks.full !== null) return this.#disks.empty()
+    this.#disks.fill(this.#o.cluster.nameOf(this.#random.pick([...cast.values()].slice(0, 2))))
   }
 
   #draw(duration: Duration): number {
@@ -356,9 +260,4 @@ export class Faults {
   #note(what: string): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1)
   }
-}
-
-function shuffled<T>(random: SeededRandom, items: readonly T[]): T[] {
-  const rest = [...items]
-  return items.map(() => rest.splice(random.below(rest.length), 1)[0]!)
 }

@@ -45,7 +45,13 @@ interface Question {
   readonly server: VolumeRecord['shards'][number]['replicas'][number]['server']
 }
 
-async function ask(call: RollCall, { volume, piece, server }: Question): Promise<string[]> {
+function holds(cluster: SimulatedCluster, { volume, piece, server }: Question): boolean {
+  const allocation = cluster.configuration.volumes.get(volume.id)?.shards[piece.shard]
+  return allocation?.replicas.some(replica => replica.server === server) ?? false
+}
+
+async function ask(call: RollCall, question: Question): Promise<string[]> {
+  const { volume, piece, server } = question
   const { cluster, client, subject, patience } = call
   const { shard, shardOffset, length } = piece
   const until = cluster.clock.now() + patience
@@ -58,6 +64,8 @@ async function ask(call: RollCall, { volume, piece, server }: Question): Promise
     const seen = noteRead(subject, `roll call of ${name}`, sectors)
     const reply = await client.peers.request(server, 'read', request, { deadline: DEADLINE_MS })
     if (reply !== LOST && reply.status === 'ok') return seen(reply.payload)
+    // Copies go on moving, for servers that are new.
+    if (!holds(cluster, question)) return []
     if (patience > 0) await wait(cluster.clock, 50)
   } while (cluster.clock.now() < until)
   if (patience === 0) return []

@@ -2,11 +2,12 @@
 // over them in bursts, and faults at moments of the protocol; then everything heals, and must be
 // right, in-sync and equal. Used by seeds.test.ts, by simulate.ts and by mutants.ts.
 import { byteOffset, type PeerId } from '../../../src/base/brands.js'
+import { wait } from '../../../src/base/clock.js'
 import { isSwarmdiskError } from '../../../src/base/errors.js'
 import { BLOCKS_PER_EXTENT, BLOCKS_PER_INDEX_PAGE, EXTENT_BYTES } from '../../../src/base/limits.js'
+import { differencesIn, holdingsOf, leftoversIn } from '../check/holdings.js'
 import { Histories } from '../check/histories.js'
 import { SECTOR_BYTES, SECTORS_PER_BLOCK, VolumeModel } from '../check/volume-model.js'
-import { compareShard } from '../equal-replicas.js'
 import type { SeededRandom } from '../seeded-random.js'
 import { SimulatedCluster, type Client } from '../simulated-cluster.js'
 import type { Sink } from '../trace.js'
@@ -16,7 +17,7 @@ import { shapeOf, type Mode } from './shape.js'
 import { content, PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
 
 /** A change of what a seed does: seeds of another version mean nothing in this one. */
-export const GENERATOR = 8
+export const GENERATOR = 9
 
 const EXTENTS = 2
 /** Virtual milliseconds: everything must be over by then. */
@@ -26,6 +27,8 @@ const ROLL_CALL_LIMIT = 30_000
 /** Longer where something is held: then the successor works as it can. */
 const REACH_LIMIT = 1_000
 const RUN_LIMIT = 3_600_000
+/** Whoever has heard that a copy is somewhere else drops it within this. */
+const DROPPED_MS = 500
 
 export interface Outcome {
   readonly findings: readonly string[]
@@ -35,29 +38,6 @@ export interface Outcome {
   readonly faults: ReadonlyMap<string, number>
   /** Virtual milliseconds. */
   readonly time: number
-}
-
-type Damage = (server: PeerId, shard: string) => boolean
-
-/** Between replicas that are not known to be damaged. Ends the servers. */
-export async function differences(
-  cluster: SimulatedCluster,
-  isDamaged: Damage = () => false,
-): Promise<string[]> {
-  const { volumes } = cluster.configuration
-  const stores = await cluster.stores()
-  const found: string[] = []
-  for (const volume of volumes.values()) {
-    for (const [shard, allocation] of volume.shards.entries()) {
-      const held = allocation.replicas
-        .map(replica => replica.server)
-        .filter(server => !isDamaged(server, `${volume.id}/${shard}`))
-        .map(server => stores.get(server)!)
-      const { id, layers } = volume
-      found.push(...(await compareShard({ volume: id, shard, layers, stores: held })))
-    }
-  }
-  return found.map(line => `I7: ${line}`)
 }
 
 interface Using {
@@ -110,8 +90,24 @@ class Run {
     await this.#faults.heal()
     await this.#settleDown()
     await this.#check()
-    for (const { client } of this.#using) if (client.alive) await client.stop()
-    return this.#outcome(await differences(this.#cluster, (a, b) => this.#faults.isDamaged(a, b)))
+    for (const { client } of this.#using) {
+      const held = client.driver.held()
+      if (held) this.#findings.push(`I9: ${client.name} is still held: ${held.reason}`)
+      if (client.alive) await client.stop()
+    }
+    await this.#cluster.until(
+      'I7: all servers know the newest configuration',
+      () => this.#cluster.allKnow,
+      HEALING_LIMIT,
+    )
+    await wait(this.#cluster.clock, DROPPED_MS)
+    const holdings = await holdingsOf(this.#cluster)
+    const damaged = (server: PeerId, shard: string): boolean =>
+      this.#faults.isDamaged(server, shard)
+    return this.#outcome([
+      ...(await leftoversIn(holdings)),
+      ...(await differencesIn(holdings, damaged)),
+    ])
   }
 
   /** Bursts of all clients, an act of faults among them, and sometimes time to recover. */
@@ -171,13 +167,14 @@ class Run {
 
   async #settleDown(): Promise<void> {
     for (const workload of this.#all) workload.stop()
+    if (this.#using.length === 0) await this.#newClient()
+    await this.#faults.membership.finish(this.#using[0]!.client)
     await this.#cluster.until('I9: all calls have ended', () => this.#idle, HEALING_LIMIT)
     await this.#cluster.until(
       'I7: all is in-sync again',
       () => this.#cluster.healthy,
       HEALING_LIMIT,
     )
-    if (this.#using.length === 0) await this.#newClient()
     await this.#callRoll(ROLL_CALL_LIMIT)
   }
 
@@ -255,7 +252,7 @@ class Run {
       const volume = client.driver.open(subject.name)
       if (!volume) throw new Error('a volume was there')
       const flushed = (): void => this.#faults.moments.flushed()
-      const { clock } = this.#cluster
+      const { clock } = client
       const who = client.name
       return new Workload({ clock, random: this.#work, who, volume, subject, flushed })
     })
@@ -271,6 +268,8 @@ class Run {
     const lives = this.#mode === 'exclusive' && this.#subjects.every(has) && this.#plan.chance(0.5)
     if (lives) this.#ousted = client
     else client.die()
+    // Its successor takes over while it sleeps.
+    if (lives && this.#plan.chance(0.4)) this.#cluster.freeze(client.name)
     for (const workload of gone.workloads) workload.abandon()
     this.#using = this.#using.filter(using => using !== gone)
     if (this.#mode !== 'exclusive') return
@@ -297,8 +296,10 @@ class Run {
     for (const { name } of this.#subjects) {
       await successor?.client.driver.open(name)?.attach({ takeover: true })
     }
+    if (ousted && this.#plan.chance(0.5)) this.#cluster.thaw(ousted.name)
     // What is there now is seen before anything is written over it.
     if (successor && this.#plan.chance(0.7)) await this.#hasReadAll(successor)
+    if (ousted) this.#cluster.thaw(ousted.name)
     if (ousted && successor && (await this.#hasReached(successor))) {
       for (const subject of this.#subjects) void this.#provoke(ousted, subject)
     }

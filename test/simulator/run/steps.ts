@@ -35,6 +35,10 @@ export type Step =
   | { readonly kind: 'await flush' }
   | { readonly kind: 'pause'; readonly for: Duration }
   | { readonly kind: 'kill'; readonly player: Player; readonly back: Duration }
+  /** The same with its power, and all that its disk had. */
+  | { readonly kind: 'wipe'; readonly player: Player; readonly back: Duration }
+  /** Its process stands still. */
+  | { readonly kind: 'freeze'; readonly player: Player; readonly for: Duration }
   | { readonly kind: 'break'; readonly between: readonly [Player, Player] }
   /** Of all servers; this one comes back first, if any is named. */
   | { readonly kind: 'power cut'; readonly first?: Player }
@@ -43,6 +47,14 @@ export type Step =
   | { readonly kind: 'disk' }
   /** Writes to the disk of this player fail for a while. */
   | { readonly kind: 'refuse'; readonly player: Player; readonly for: Duration }
+  /** Its disk takes its time. */
+  | { readonly kind: 'slow'; readonly player: Player; readonly for: Duration }
+  /** One more storage server, as long as there are few. */
+  | { readonly kind: 'join' }
+  /** An operator has this server emptied. */
+  | { readonly kind: 'drain'; readonly player: Player }
+  /** Or one of those that are being emptied is to be so no more. */
+  | { readonly kind: 'undrain' }
   /** Bits flip on the rotten server, if there is one. */
   | { readonly kind: 'rot' }
   /** The clients that have come to rest begin to work again, perhaps with many a FLUSH. */
@@ -74,6 +86,15 @@ export const kill = (player: Player, back: Duration = 'short'): Step => {
 export const refuse = (player: Player, time: Duration): Step => {
   return { kind: 'refuse', player, for: time }
 }
+export const wipe = (player: Player, back: Duration): Step => ({ kind: 'wipe', player, back })
+export const freeze = (player: Player, time: Duration): Step => {
+  return { kind: 'freeze', player, for: time }
+}
+export const slow = (player: Player, time: Duration): Step => {
+  return { kind: 'slow', player, for: time }
+}
+export const drain = (player: Player): Step => ({ kind: 'drain', player })
+export const UNDRAIN: Step = { kind: 'undrain' }
 export const snap = (a: Player, b: Player): Step => ({ kind: 'break', between: [a, b] })
 export const pause = (time: Duration): Step => ({ kind: 'pause', for: time })
 export const MEND: Step = { kind: 'mend' }

@@ -20,7 +20,7 @@ import {
   WORK,
   written,
   type Plot,
-} from './steps.js'
+} from '../steps.js'
 
 export const SHARD_PLOTS: readonly Plot[] = [
   // A write is at some replicas only, its client is gone or hears nothing, and another replica

@@ -1,5 +1,5 @@
 // Plots of several managers: who leads, who may serve, what is committed.
-import { apart, cut, kill, maybe, MEND, on, pause, WORK, type Plot } from './steps.js'
+import { apart, cut, kill, maybe, MEND, on, pause, WORK, type Plot } from '../steps.js'
 
 export const COUNCIL_PLOTS: readonly Plot[] = [
   // The leader dies in the middle of a decision; what the others have of it decides.
