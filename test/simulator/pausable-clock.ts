@@ -1,6 +1,6 @@
-// The clock of a host, whose process can be frozen and thawed, as by SIGSTOP and SIGCONT: what falls
-// due meanwhile, and whatever else is to be told to the process, waits. Then it comes all at once,
-// one thing after the other, before anything that falls due later.
+// The clock of a host, whose process can be frozen and thawed, as by SIGSTOP and SIGCONT: what
+// falls due meanwhile, and whatever else is to be told to the process, waits. Then it comes all
+// at once, one thing after the other, before anything that falls due later.
 import type { Milliseconds } from '../../src/base/brands.js'
 import type { Clock, Timer } from '../../src/base/clock.js'
 

@@ -38,7 +38,7 @@ export class ProcessFaults {
     this.#restart(name, back)
   }
 
-  /** A storage server loses its power and its disk; its identity and the number of its start stay. */
+  /** A server loses its power and its disk; its identity and the number of its start stay. */
   async wipe(name: string, back: number): Promise<void> {
     const { cluster, mode, caution, disks, note } = this.#o
     if (!this.#runs(name) || !cluster.serverNames.includes(name) || !caution.mayBeWiped(name))
