@@ -493,6 +493,11 @@ export const SUSPEND_AGAIN_MS = 2_000
  * more, so that the others go on without it: less than a second, and no single error.
  */
 export const ADOPTION_FAILURES_MAX = 3
+/**
+ * The same for one whose disk hangs while that is written: it can vote on nothing, so a lease would
+ * keep the others waiting for as long as the disk does. Two small syncs, on a disk that is busy.
+ */
+export const ADOPTION_STUCK_MS = 10_000
 /** A syncing replica that has caught up says so until a configuration makes it in-sync. */
 export const CAUGHT_UP_INTERVAL_MS = 2_000
 /** Reads of one request repair blocks at most this often before they give up. */

@@ -9,6 +9,7 @@ import { wait } from '../base/clock.js'
 import { isSwarmdiskError } from '../base/errors.js'
 import {
   ADOPTION_FAILURES_MAX,
+  ADOPTION_STUCK_MS,
   CLIENTS_ARE_QUIET_AFTER_MS,
   PARK_MS,
   PARKED_FOR_EPOCH_MAX,
@@ -59,6 +60,8 @@ export class StorageServer {
   #adopting = false
   /** In a row, of a disk that refuses what has to be remembered of a configuration. */
   #adoptionFailures = 0
+  /** When its disk was given what it is to remember and has not taken yet. */
+  #rememberingSince: number | null = null
   #openCalls = 0
   #lastCall = -Infinity
   #adoption: Promise<void> = Promise.resolve()
@@ -91,7 +94,7 @@ export class StorageServer {
       wanted: mentioned => options.watch.wanted(mentioned),
       request: () => this.#registration(),
       removed: () => this.#removed,
-      unable: () => this.#adoptionFailures >= ADOPTION_FAILURES_MAX,
+      unable: () => this.#cannotAdopt,
       answered: reply => this.#registered(reply),
       report: () => this.#report(),
       proposals: () => this.#holdings.proposals(),
@@ -186,7 +189,7 @@ export class StorageServer {
       this.#o.onRefused?.(refusal)
       return
     }
-    await this.#known?.remember(configuration)
+    await this.#remember(configuration)
     await this.#holdings.prepare(configuration)
     if (this.#stopped) return
     this.#refusal = ''
@@ -201,6 +204,23 @@ export class StorageServer {
     this.#waiting.resumeAll()
     // In the background: nothing waits for it but the reopening of the same shard.
     void this.#holdings.release(configuration)
+  }
+
+  async #remember(configuration: Configuration): Promise<void> {
+    this.#rememberingSince = this.#o.clock.now()
+    try {
+      await this.#known?.remember(configuration)
+    } finally {
+      this.#rememberingSince = null
+    }
+  }
+
+  /** Its disk refuses what has to be remembered of a configuration, or hangs. */
+  get #cannotAdopt(): boolean {
+    const { clock } = this.#o
+    const since = this.#rememberingSince ?? clock.now()
+    const hangs = clock.now() - since >= ADOPTION_STUCK_MS
+    return hangs || this.#adoptionFailures >= ADOPTION_FAILURES_MAX
   }
 
   // ---- clients --------------------------------------------------------------------------------

@@ -5,10 +5,12 @@ import test from 'tape'
 import { byteOffset, type PeerId } from '../../src/base/brands.js'
 import { SwarmdiskError } from '../../src/base/errors.js'
 import {
+  ADOPTION_STUCK_MS,
   BLOCK_BYTES,
   LEASE_MS,
   PATIENCE_FAILING_MS,
   PATIENCE_INTERVAL_MS,
+  PATIENCE_STUCK_MS,
   PATIENCE_UNREACHABLE_MS,
 } from '../../src/base/limits.js'
 import { differences } from './check/holdings.js'
@@ -130,6 +132,22 @@ for (const [seed, who] of [
     disk.fail = null
   })
 }
+
+scenario('the disk of a follower hangs', 18, async (t, story) => {
+  const { cluster, follower, writeAll } = story
+  const disk = cluster.diskOf(follower)
+  disk.setLatency({ read: 40_000, write: 40_000, sync: 40_000 })
+  const stall = await writeAll(2)
+  // It cannot take up the first configuration that goes on without it, so it cannot agree to the
+  // second one: it is its lease that ends.
+  const patience = PATIENCE_STUCK_MS + 2 * PATIENCE_INTERVAL_MS
+  const limit = patience + ADOPTION_STUCK_MS + LEASE_MS + 2 * ROUND_MS
+  t.ok(stall < limit, `writes go on after ${stall.toFixed(0)} ms`)
+  t.ok((await writeAll(3)) < 1_000, 'and are quick again')
+  disk.setLatency(null)
+  // What has begun takes its time.
+  await cluster.until('it catches up', () => cluster.healthy, 300_000)
+})
 
 scenario('the disk of a primary is full', 15, async (t, story) => {
   const { cluster, primary, writeAll } = story
