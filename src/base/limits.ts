@@ -87,6 +87,10 @@ export const CONFIGURATION_FETCHES_MAX = 12
 export const ADDRESSES_MAX = 32
 /** Of one volume: a year of daily ones and more; each is an entry in the configuration. */
 export const SNAPSHOTS_MAX = 1_000
+/** Of those, made by schedules: the rest is for people and backups. */
+export const SCHEDULED_SNAPSHOTS_MAX = 800
+/** The identity of an imported snapshot: cluster, volume and layer, with room. */
+export const SNAPSHOT_SOURCE_LENGTH_MAX = 128
 /** A head, a layer for each snapshot, and as many again where rollbacks made forks. */
 export const LAYERS_MAX = 2 * SNAPSHOTS_MAX + 1
 /** Gaps that rolled-back layers leave in the numbers that one layer covers. */

@@ -5,6 +5,7 @@ import { exhaustive } from '../base/assert.js'
 import { epoch as toEpoch, EPOCH_LIMIT, volumeId, type Epoch } from '../base/brands.js'
 import { addressesProblem } from './apply/addresses.js'
 import { volumeAttached, volumeDetached } from './apply/attachments.js'
+import { volumeCloned, volumeFlattened } from './apply/clones.js'
 import { managerAdded, managerRemoved, managerUpdated } from './apply/managers.js'
 import { shardPromoted } from './apply/promotion.js'
 import { serverDown, serverRegistered, serverRemoved, serverState } from './apply/servers.js'
@@ -16,7 +17,7 @@ import {
   volumeRolledBack,
   volumesSealed,
 } from './apply/snapshots.js'
-import { volumeCreated, volumeDeleted } from './apply/volumes.js'
+import { volumeCreated, volumeDeleted, volumeSet } from './apply/volumes.js'
 import type { Change } from './change.js'
 import type { Configuration } from './configuration.js'
 import { checkConfiguration } from './invariants.js'
@@ -99,6 +100,12 @@ function changed(before: Configuration, change: Change, epoch: Epoch): Configura
       return snapshotDeleted(before, change, epoch)
     case 'volume-rolled-back':
       return volumeRolledBack(before, change, epoch)
+    case 'volume-cloned':
+      return volumeCloned(before, change, epoch)
+    case 'volume-flattened':
+      return volumeFlattened(before, change, epoch)
+    case 'volume-set':
+      return volumeSet(before, change, epoch)
     default:
       return exhaustive(change)
   }

@@ -10,7 +10,13 @@ import type {
   ShardIndex,
   VolumeId,
 } from '../base/brands.js'
-import type { AccessMode, ManagerRecord, Replica, ServerRecord } from './configuration.js'
+import type {
+  AccessMode,
+  ManagerRecord,
+  Replica,
+  ServerRecord,
+  SnapshotSchedule,
+} from './configuration.js'
 
 export type Change =
   /** Epoch 1. */
@@ -130,6 +136,23 @@ export type Change =
   | { readonly kind: 'snapshot-deleted'; readonly volume: VolumeId; readonly name: string }
   /** The volume is what it was: a new head on the snapshot. Refused while a client is attached. */
   | { readonly kind: 'volume-rolled-back'; readonly volume: VolumeId; readonly name: string }
+  /** A new volume begins as what a snapshot shows, on the same servers. */
+  | {
+      readonly kind: 'volume-cloned'
+      readonly volume: VolumeId
+      readonly snapshot: string
+      /** Of the new volume. */
+      readonly name: string
+    }
+  /** A clone is to need its origin no more: its layers are merged. */
+  | { readonly kind: 'volume-flattened'; readonly volume: VolumeId }
+  /** What an operator sets of a volume; null: stays. */
+  | {
+      readonly kind: 'volume-set'
+      readonly volume: VolumeId
+      readonly minInSync: number | null
+      readonly schedules: readonly SnapshotSchedule[] | null
+    }
 
 export interface SnapshotName {
   readonly volume: VolumeId
@@ -139,6 +162,8 @@ export interface SnapshotName {
 export interface SealedVolume extends SnapshotName {
   /** For each shard the allocation whose primary has said so; refused if one has changed since. */
   readonly shards: readonly Epoch[]
+  /** As in the record of the snapshot. */
+  readonly source: string | null
 }
 
 export interface ShardReallocation {

@@ -78,6 +78,30 @@ export interface SnapshotRecord {
   readonly at: string
   /** The epoch that made it: several volumes may share it. */
   readonly epoch: Epoch
+  /**
+   * The identity of the snapshot that this one was imported from, perhaps of another cluster; null
+   * if it was made here.
+   */
+  readonly source: string | null
+}
+
+/**
+ * Where a clone began: with the frozen layers of another volume, up to that of a snapshot, which
+ * cannot be deleted before the clone is flattened.
+ */
+export interface Origin {
+  readonly volume: VolumeId
+  readonly snapshot: string
+  /** The layer of that snapshot: up to it the layers of the clone are those of the origin. */
+  readonly layer: number
+}
+
+export type SnapshotPeriod = 'hourly' | 'daily' | 'weekly' | 'monthly'
+
+/** Snapshots that the managers make by themselves, and how many of them they keep. */
+export interface SnapshotSchedule {
+  readonly period: SnapshotPeriod
+  readonly keep: number
 }
 
 /**
@@ -120,6 +144,10 @@ export interface VolumeRecord {
   /** In the order of their making. */
   readonly snapshots: readonly SnapshotRecord[]
   readonly seal: Seal | null
+  /** Null: it is no clone, or was flattened. */
+  readonly origin: Origin | null
+  /** At most one for each period. */
+  readonly schedules: readonly SnapshotSchedule[]
   readonly shards: readonly ShardAllocation[]
   /** At most one, or all of them shared. */
   readonly attachments: readonly Attachment[]

@@ -16,7 +16,13 @@ import {
 } from '../base/limits.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from './configuration.js'
 import { headOf, layerOf, layersProblem } from './layers.js'
-import { minInSyncProblem, nameProblem, replicasProblem, sizeProblem } from './names.js'
+import {
+  minInSyncProblem,
+  nameProblem,
+  replicasProblem,
+  schedulesProblem,
+  sizeProblem,
+} from './names.js'
 import { inSyncFirst, isDown, isDownState } from './replicas.js'
 
 /** Asserts a configuration; parts shared with `before`, which was checked, are not looked at. */
@@ -74,7 +80,9 @@ function checkVolume(
   assert(shards.length >= SHARDS_MIN && shards.length <= SHARDS_MAX, 'a volume has 8..1024 shards')
   const problem = layersProblem(layers)
   assert(problem === null, problem ?? '')
+  assert(schedulesProblem(volume.schedules) === null, `schedules of ${name}`)
   checkSnapshots(volume, before?.volumes.get(volume.id))
+  checkOrigin(configuration, volume)
   checkAttachments(volume, before?.volumes.get(volume.id))
   const known = before?.volumes.get(volume.id)?.shards
   shards.forEach((shard, i) => {
@@ -94,6 +102,16 @@ function checkSnapshots(volume: VolumeRecord, known: VolumeRecord | undefined): 
   if (known === undefined || known.layers === layers) return
   const fenced = shards.every((shard, i) => shard.epoch > (known.shards[i]?.epoch ?? 0))
   assert(fenced, 'other layers come with new allocations')
+}
+
+function checkOrigin({ volumes }: Configuration, { id, origin, layers }: VolumeRecord): void {
+  if (origin === null) return
+  assert(
+    layers.some(layer => layer.id === origin.layer),
+    'a clone keeps what it began with',
+  )
+  const snapshot = volumes.get(origin.volume)?.snapshots.find(one => one.name === origin.snapshot)
+  assert(origin.volume < id && snapshot?.layer === origin.layer, 'the origin of a clone stays')
 }
 
 function unique(values: readonly unknown[]): boolean {

@@ -59,6 +59,13 @@ export function rollBack(
   return prune([...layers, freshLayer(id + 1, layerOf(layers, to).id)], named)
 }
 
+/** A new head on this layer and those below, and nothing else: what a clone begins with. */
+export function branch(layers: readonly LayerRecord[], from: number): readonly LayerRecord[] {
+  const chain: LayerRecord[] = []
+  for (let id = from; id !== 0; id = chain[0]!.parent) chain.unshift(layerOf(layers, id))
+  return freeze(chain)
+}
+
 /** Without what nobody needs: no name, not the head, and not two children apart. */
 export function prune(
   layers: readonly LayerRecord[],

@@ -1,7 +1,14 @@
 // What names, sizes and degrees of replication may be. `apply` refuses by these rules, and the
 // command line asks them first. Each gives null if all is well, else one sentence that says what to
 // do. Names become file names and columns of tables, hence the narrow rule.
-import { BLOCK_BYTES, NAME_LENGTH_MAX, REPLICAS_MAX, VOLUME_BYTES_MAX } from '../base/limits.js'
+import {
+  BLOCK_BYTES,
+  NAME_LENGTH_MAX,
+  REPLICAS_MAX,
+  SCHEDULED_SNAPSHOTS_MAX,
+  VOLUME_BYTES_MAX,
+} from '../base/limits.js'
+import type { SnapshotPeriod, SnapshotSchedule } from './configuration.js'
 
 const NAME = /^[A-Za-z0-9._-]+$/
 
@@ -55,4 +62,29 @@ export function minInSyncProblem(minInSync: number, replicas: number): string | 
 /** The default minimum of in-sync copies: more than half of the replicas. */
 export function majority(replicas: number): number {
   return (replicas - (replicas % 2)) / 2 + 1
+}
+
+export const SNAPSHOT_PERIODS = [
+  'hourly',
+  'daily',
+  'weekly',
+  'monthly',
+] as const satisfies readonly SnapshotPeriod[]
+
+export function schedulesProblem(schedules: readonly SnapshotSchedule[]): string | null {
+  if (new Set(schedules.map(({ period }) => period)).size !== schedules.length) {
+    return 'A period is named twice: give each of hourly, daily, weekly and monthly once.'
+  }
+  let sum = 0
+  for (const { period, keep } of schedules) {
+    if (!Number.isSafeInteger(keep) || keep < 1) {
+      return `How many ${period} snapshots are kept is a whole number above zero: give one.`
+    }
+    sum += keep
+  }
+  if (sum <= SCHEDULED_SNAPSHOTS_MAX) return null
+  return (
+    `${sum} snapshots would be kept by themselves: keep at most ${SCHEDULED_SNAPSHOTS_MAX}, ` +
+    'so that there is room for others.'
+  )
 }

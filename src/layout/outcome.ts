@@ -24,7 +24,8 @@ export type RefusalCode =
   | 'outdated' // planned from an allocation that has changed since
   | 'not-syncing' // only a syncing replica of the server's newest start can catch up
   | 'not-in-sync' // only an in-sync replica can be suspended
-  | 'in-use' // another client is attached to the volume, or it has snapshots
+  | 'bad-schedule' // of snapshots
+  | 'in-use' // a client is attached to the volume, it has snapshots, or a snapshot has clones
   | 'sealed' // another snapshot of the volume is being made
   | 'no-such-snapshot'
   | 'data-loss' // I5: acknowledged writes might be given up

@@ -57,10 +57,7 @@ export function describeChange(
         `moved: ${change.reason}`
       )
     case 'server-state':
-      return (
-        `storage server ${serverName(after, change.server)} is ` +
-        (change.state === 'draining' ? 'to be emptied' : 'no longer to be emptied')
-      )
+      return describeState(change, after)
     case 'replicas-caught-up':
       return (
         `${count(change.replicas.length, 'replica')} of ${volumes(after, change.replicas)} ` +
@@ -76,10 +73,28 @@ export function describeChange(
     case 'seals-lifted':
     case 'snapshot-deleted':
     case 'volume-rolled-back':
+    case 'volume-cloned':
+    case 'volume-flattened':
       return describeSnapshots(change, after)
+    case 'volume-set':
+      return `volume ${volumeName(after, change.volume)} set to ${describeSet(change)}`
     default:
       return exhaustive(change)
   }
+}
+
+function describeState(change: ChangeOf<'server-state'>, after: Configuration): string {
+  const said = change.state === 'draining' ? 'to be emptied' : 'no longer to be emptied'
+  return `storage server ${serverName(after, change.server)} is ${said}`
+}
+
+function describeSet({ minInSync, schedules }: ChangeOf<'volume-set'>): string {
+  const kept = schedules?.map(({ period, keep }) => `${period}=${keep}`).join(',')
+  const said = [
+    ...(minInSync === null ? [] : [`min-in-sync ${minInSync}`]),
+    ...(kept === undefined ? [] : [`snapshots ${kept === '' ? 'none' : kept}`]),
+  ]
+  return said.join(', ')
 }
 
 function describeSnapshots(
@@ -89,6 +104,8 @@ function describeSnapshots(
     | 'seals-lifted'
     | 'snapshot-deleted'
     | 'volume-rolled-back'
+    | 'volume-cloned'
+    | 'volume-flattened'
   >,
   after: Configuration,
 ): string {
@@ -105,6 +122,12 @@ function describeSnapshots(
       return `${snapshots(after, [change])} deleted`
     case 'volume-rolled-back':
       return `volume ${volumeName(after, change.volume)} rolled back to snapshot ${change.name}`
+    case 'volume-cloned': {
+      const { volume, snapshot, name } = change
+      return `volume ${name} cloned from ${volumeName(after, volume)}@${snapshot}`
+    }
+    case 'volume-flattened':
+      return `clone ${volumeName(after, change.volume)} flattened`
     default:
       return exhaustive(change)
   }

@@ -145,7 +145,8 @@ export class Snapshots {
       const ready = this.#ready.get(`${volume}/${i}`)
       return ready?.allocation === epoch && ready.seal === seal
     })
-    return isReady ? { volume, name, shards: known.shards.map(({ epoch }) => epoch) } : null
+    if (!isReady) return null
+    return { volume, name, shards: known.shards.map(({ epoch }) => epoch), source: null }
   }
 
   #orphans(): readonly VolumeId[] {

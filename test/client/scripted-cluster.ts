@@ -115,7 +115,7 @@ export class ScriptedCluster {
     const volume = this.#reallocated()
     const { id: layer } = headOf(volume.layers)
     this.servers.freeze(layer)
-    const record = { name, layer, at: SINCE, epoch: this.configuration.epoch }
+    const record = { name, layer, at: SINCE, epoch: this.configuration.epoch, source: null }
     const snapshots = [...volume.snapshots, record]
     this.#replace({ ...volume, layers: freeze(volume.layers), snapshots })
   }

@@ -74,6 +74,8 @@ export function testVolume(fields: Partial<VolumeRecord> = {}): VolumeRecord {
     layers: [FIRST_LAYER],
     snapshots: [],
     seal: null,
+    origin: null,
+    schedules: [],
     shards,
     attachments: [],
     ...fields,

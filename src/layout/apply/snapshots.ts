@@ -7,7 +7,7 @@ import type { Epoch } from '../../base/brands.js'
 import { SNAPSHOTS_MAX } from '../../base/limits.js'
 import type { ChangeOf, SealedVolume, SnapshotName } from '../change.js'
 import type { Configuration, SnapshotRecord, VolumeRecord } from '../configuration.js'
-import { freeze, headOf, prune, rollBack, type LayerRecord } from '../layers.js'
+import { freeze, headOf, prune, rollBack } from '../layers.js'
 import { nameProblem } from '../names.js'
 import { fenced, holdersText } from './attachments.js'
 import { dateProblem } from './dates.js'
@@ -55,13 +55,14 @@ export function snapshotsCreated(
 ): Configuration | Refusal {
   const problem = dateProblem('a snapshot', at)
   if (problem !== null) return problem
-  return eachVolume(before, { of: snapshots, epoch }, (volume, { name, shards }) => {
+  return eachVolume(before, { of: snapshots, epoch }, (volume, { name, shards, source }) => {
     const changed = volume.shards.some((shard, i) => shard.epoch !== shards[i])
     if (volume.seal?.epoch !== sealed || volume.seal.name !== name || changed) {
       const reason = `Volume "${volume.name}" is not sealed as it was: make the snapshot again.`
       return refuse('outdated', reason)
     }
-    const snapshot: SnapshotRecord = { name, layer: headOf(volume.layers).id, at, epoch }
+    const { id: layer } = headOf(volume.layers)
+    const snapshot: SnapshotRecord = { name, layer, at, epoch, source }
     const next = { ...volume, seal: null, snapshots: [...volume.snapshots, snapshot] }
     return fenced({ ...next, layers: freeze(volume.layers) }, epoch)
   })
@@ -88,8 +89,18 @@ export function snapshotDeleted(
   return eachVolume(before, { of: [change], epoch }, (volume, { name }) => {
     const found = snapshotOf(volume, name)
     if (isRefusal(found)) return found
+    const clones = [...before.volumes.values()].filter(
+      ({ origin }) => origin?.volume === volume.id && origin.snapshot === name,
+    )
+    if (clones.length > 0) {
+      const them = clones.map(clone => `"${clone.name}"`).join(', ')
+      return refuse(
+        'in-use',
+        `Snapshot "${volume.name}@${name}" is the origin of ${them}: flatten or delete that first.`,
+      )
+    }
     const snapshots = volume.snapshots.filter(one => one !== found)
-    return withLayers({ ...volume, snapshots }, prune(volume.layers, layersOf(snapshots)), epoch)
+    return withoutSpareLayers({ ...volume, snapshots }, epoch)
   })
 }
 
@@ -101,7 +112,7 @@ export function volumeRolledBack(
   return eachVolume(before, { of: [change], epoch }, (volume, { name }) => {
     const found = snapshotOf(volume, name)
     if (isRefusal(found)) return found
-    const { attachments, layers, snapshots, seal } = volume
+    const { attachments, layers, seal } = volume
     if (attachments.length > 0) {
       const holders = holdersText(attachments)
       return refuse(
@@ -112,24 +123,23 @@ export function volumeRolledBack(
     if (seal !== null) {
       return refuse('sealed', `A snapshot of volume "${volume.name}" is being made: try again.`)
     }
-    const named = layersOf(snapshots)
-    return withLayers(volume, rollBack(layers, { to: found.layer, named }), epoch)
+    const back = rollBack(layers, { to: found.layer, named: needed(volume) })
+    return fenced({ ...volume, layers: back }, epoch)
   })
 }
 
-function withLayers(
-  volume: VolumeRecord,
-  layers: readonly LayerRecord[],
-  epoch: Epoch,
-): VolumeRecord {
-  return fenced({ ...volume, layers }, epoch)
+/** Without the layers that it does not need any more. */
+export function withoutSpareLayers(volume: VolumeRecord, epoch: Epoch): VolumeRecord {
+  return fenced({ ...volume, layers: prune(volume.layers, needed(volume)) }, epoch)
 }
 
-function layersOf(snapshots: readonly SnapshotRecord[]): ReadonlySet<number> {
-  return new Set(snapshots.map(({ layer }) => layer))
+/** What a snapshot shows, and what a clone began with: it shares the files of that. */
+function needed({ layers, snapshots, origin }: VolumeRecord): ReadonlySet<number> {
+  const inherited = layers.filter(({ id }) => origin !== null && id <= origin.layer)
+  return new Set([...inherited.map(({ id }) => id), ...snapshots.map(({ layer }) => layer)])
 }
 
-function snapshotOf(volume: VolumeRecord, name: string): SnapshotRecord | Refusal {
+export function snapshotOf(volume: VolumeRecord, name: string): SnapshotRecord | Refusal {
   const found = volume.snapshots.find(snapshot => snapshot.name === name)
   if (found) return found
   return refuse(

@@ -1,17 +1,14 @@
 // Volumes are created and deleted. What is asked for is checked here, for the planner as well.
 import { generation, volumeId, type Epoch, type VolumeId } from '../../base/brands.js'
-import {
-  DELETED_VOLUMES_REMEMBERED,
-  SHARDS_MAX,
-  SHARDS_MIN,
-  VOLUMES_MAX,
-} from '../../base/limits.js'
+import { DELETED_VOLUMES_REMEMBERED, SHARDS_MAX, SHARDS_MIN } from '../../base/limits.js'
 import type { ChangeOf } from '../change.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from '../configuration.js'
+import { equal } from '../equal.js'
 import { FIRST_LAYER } from '../layers.js'
-import { minInSyncProblem, nameProblem, replicasProblem, sizeProblem } from '../names.js'
+import { minInSyncProblem, replicasProblem, schedulesProblem, sizeProblem } from '../names.js'
 import { refuse, type Refusal } from '../outcome.js'
 import { holdersText } from './attachments.js'
+import { newNameProblem } from './clones.js'
 
 export function volumeCreated(
   before: Configuration,
@@ -35,7 +32,7 @@ export function volumeCreated(
   const volume: VolumeRecord = {
     ...{ id, name, size, replicas, minInSync },
     ...{ created: epoch, layers: [FIRST_LAYER], shards, attachments: [] },
-    ...{ snapshots: [], seal: null },
+    ...{ snapshots: [], seal: null, origin: null, schedules: [] },
   }
   const volumes = new Map(before.volumes).set(id, volume)
   return { ...before, epoch, volumes, nextVolume: volumeId(id + 1) }
@@ -47,21 +44,14 @@ export function volumeProblem(
   wish: Pick<VolumeRecord, 'name' | 'replicas' | 'minInSync'> & { readonly size: number },
 ): Refusal | null {
   const { name, size, replicas, minInSync } = wish
-  const named = nameProblem('volume name', name)
-  if (named !== null) return refuse('bad-name', named)
+  const named = newNameProblem(before, name)
+  if (named !== null) return named
   const sized = sizeProblem(size)
   if (sized !== null) return refuse('bad-size', sized)
   const replicated = replicasProblem(replicas)
   if (replicated !== null) return refuse('bad-replicas', replicated)
   const kept = minInSyncProblem(minInSync, replicas)
   if (kept !== null) return refuse('bad-min-in-sync', kept)
-  for (const volume of before.volumes.values()) {
-    if (volume.name !== name) continue
-    return refuse('name-taken', `There is a volume "${name}" already: choose another name.`)
-  }
-  if (before.volumes.size >= VOLUMES_MAX) {
-    return refuse('too-many', `The cluster has ${VOLUMES_MAX} volumes: delete one first.`)
-  }
   const up = [...before.servers.values()].filter(server => server.state === 'up').length
   if (up >= replicas) return null
   return refuse(
@@ -115,6 +105,31 @@ export function volumeDeleted(
   const volumes = new Map(before.volumes)
   volumes.delete(volume)
   return { ...before, epoch, volumes, deletedVolumes: remember(before.deletedVolumes, [volume]) }
+}
+
+export function volumeSet(
+  before: Configuration,
+  change: ChangeOf<'volume-set'>,
+  epoch: Epoch,
+): Configuration | Refusal {
+  const volume = before.volumes.get(change.volume)
+  if (volume === undefined) {
+    return refuse(
+      'no-such-volume',
+      `There is no volume number ${change.volume}: it may be deleted.`,
+    )
+  }
+  const minInSync = change.minInSync ?? volume.minInSync
+  const schedules = change.schedules ?? volume.schedules
+  const kept = minInSyncProblem(minInSync, volume.replicas)
+  if (kept !== null) return refuse('bad-min-in-sync', kept)
+  const scheduled = schedulesProblem(schedules)
+  if (scheduled !== null) return refuse('bad-schedule', scheduled)
+  const next = { ...volume, minInSync, schedules }
+  if (equal(next, volume)) {
+    return refuse('no-change', `Volume "${volume.name}" is set so already.`)
+  }
+  return { ...before, epoch, volumes: new Map(before.volumes).set(volume.id, next) }
 }
 
 /** The newest deletions, oldest first. */

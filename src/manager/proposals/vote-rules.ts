@@ -37,6 +37,9 @@ export function isVotedOn(before: Configuration, change: Change): boolean {
     case 'volume-deleted':
     case 'snapshot-deleted':
     case 'volume-rolled-back':
+    case 'volume-cloned':
+    case 'volume-flattened':
+    case 'volume-set':
       return true
     default:
       return exhaustive(change)

@@ -3,19 +3,13 @@
 // in docs/protocol.md). Formats only ever grow a new version; kinds and words are append only.
 import type { PeerId } from '../../base/brands.js'
 import {
-  ALLOCATION_REPLICAS_MAX,
-  ATTACHMENTS_MAX,
   DATE_LENGTH_MAX,
   DELETED_VOLUMES_REMEMBERED,
-  HOST_LENGTH_MAX,
-  LAYER_RANGES_MAX,
-  LAYERS_MAX,
   MANAGERS_MAX,
   REPLICAS_MAX,
   SENTENCE_BYTES_MAX,
   SERVERS_MAX,
   SHARDS_MAX,
-  SNAPSHOTS_MAX,
   VOLUMES_MAX,
 } from '../../base/limits.js'
 import {
@@ -28,27 +22,18 @@ import {
   type SuspendedReplica,
 } from '../../layout/change.js'
 import type {
-  AccessMode,
-  Attachment,
   Configuration,
   ManagerRecord,
-  Replica,
-  Seal,
   ServerRecord,
-  ShardAllocation,
-  SnapshotRecord,
   VolumeRecord,
 } from '../../layout/configuration.js'
 import type { Delta, ShardDelta } from '../../layout/delta.js'
-import { FIRST_LAYER, type LayerRange, type LayerRecord } from '../../layout/layers.js'
 import {
   boolean,
-  checked,
   list,
   malformed,
   mapped,
   nullable,
-  plain,
   real,
   record,
   sentence,
@@ -60,31 +45,28 @@ import {
 } from './codec.js'
 import * as f from './fields.js'
 import { decodeDocument, encodeDocument } from './peer-dictionary.js'
+import {
+  allocationCodec,
+  attachmentFields,
+  replicaCount,
+  replicasCodec,
+  schedules,
+  source,
+  version1Volume,
+  version2Volume,
+  version3Volume,
+  volumeCodec,
+} from './volume-record.js'
 
 /**
  * Of configurations and deltas; version 1 did not know of attachments, version 2 not of more than
- * one layer.
+ * one layer, version 3 neither of clones and schedules nor of imported snapshots.
  */
-const VERSION = 3
-const CHANGE_VERSION = 1
+const VERSION = 4
+/** Version 1 did not know of imported snapshots. */
+const CHANGE_VERSION = 2
 /** Shards that one change or delta may name: all of all volumes, bounded by the frame anyway. */
 const SHARDS_NAMED_MAX = VOLUMES_MAX * SHARDS_MAX
-
-const layerNumber = checked(f.countField, n => (n === 0 ? 'layer 0' : null))
-const layerRange = record<LayerRange>({ first: layerNumber, last: layerNumber })
-const layer = record<LayerRecord>({
-  id: layerNumber,
-  parent: f.countField,
-  covers: list(layerRange, LAYER_RANGES_MAX, 2),
-})
-const snapshot = record<SnapshotRecord>({
-  name: f.nameField,
-  layer: layerNumber,
-  at: text(DATE_LENGTH_MAX),
-  epoch: f.epochField,
-})
-const seal = record<Seal>({ epoch: f.epochField, name: f.nameField })
-const replicaCount = checked(plain(REPLICAS_MAX + 1), n => (n === 0 ? 'no replicas at all' : null))
 
 function managerCodec(peer: Codec<PeerId>): Codec<ManagerRecord> {
   return record<ManagerRecord>({ id: peer, addresses: f.addressesField })
@@ -101,91 +83,6 @@ function serverCodec(peer: Codec<PeerId>): Codec<ServerRecord> {
     state: word(['up', 'down', 'draining', 'down-draining']),
     incarnation: f.incarnationField,
   })
-}
-
-function replicasCodec(peer: Codec<PeerId>): Codec<readonly Replica[]> {
-  const replica = record<Replica>({
-    server: peer,
-    state: word(['in-sync', 'syncing']),
-    incarnation: f.incarnationField,
-  })
-  return list(replica, ALLOCATION_REPLICAS_MAX, 3)
-}
-
-function allocationCodec(peer: Codec<PeerId>): Codec<ShardAllocation> {
-  return record<ShardAllocation>({
-    epoch: f.epochField,
-    generation: f.generationField,
-    replicas: replicasCodec(peer),
-    stale: list(peer, SERVERS_MAX),
-  })
-}
-
-const accessMode = word<AccessMode>(['exclusive', 'shared'])
-const attachmentFields = {
-  host: text(HOST_LENGTH_MAX),
-  mode: accessMode,
-  since: text(DATE_LENGTH_MAX),
-}
-
-type Version1Volume = Omit<VolumeRecord, 'attachments' | 'layers' | 'snapshots' | 'seal'> & {
-  readonly layers: readonly { readonly id: number }[]
-}
-type Version2Volume = Version1Volume & Pick<VolumeRecord, 'attachments'>
-
-/** What was written before there were snapshots has one layer. */
-const ONE_LAYER = { layers: [FIRST_LAYER], snapshots: [], seal: null } as const
-
-function version1Volume(peer: Codec<PeerId>): Codec<VolumeRecord> {
-  return mapped(
-    record<Version1Volume>(olderVolumeFields(peer)),
-    volume => volume,
-    volume => ({ ...volume, ...ONE_LAYER, attachments: [] }),
-  )
-}
-
-function version2Volume(peer: Codec<PeerId>): Codec<VolumeRecord> {
-  return mapped(
-    record<Version2Volume>({
-      ...olderVolumeFields(peer),
-      attachments: list(attachmentCodec(peer), ATTACHMENTS_MAX, 4),
-    }),
-    volume => volume,
-    volume => ({ ...volume, ...ONE_LAYER }),
-  )
-}
-
-function volumeCodec(peer: Codec<PeerId>): Codec<VolumeRecord> {
-  return record<VolumeRecord>({
-    ...volumeFields,
-    layers: list(layer, LAYERS_MAX, 3),
-    shards: list(allocationCodec(peer), SHARDS_MAX, 4),
-    attachments: list(attachmentCodec(peer), ATTACHMENTS_MAX, 4),
-    snapshots: list(snapshot, SNAPSHOTS_MAX, 4),
-    seal: nullable(seal),
-  })
-}
-
-function attachmentCodec(peer: Codec<PeerId>): Codec<Attachment> {
-  return record<Attachment>({ client: peer, ...attachmentFields })
-}
-
-const volumeFields = {
-  id: f.volumeField,
-  name: f.nameField,
-  size: f.bytesField,
-  replicas: replicaCount,
-  minInSync: replicaCount,
-  created: f.epochField,
-}
-
-function olderVolumeFields(peer: Codec<PeerId>): Fields<Version1Volume> {
-  const onlyLayer = checked(f.countField, n => (n === 1 ? null : `layer ${n}`))
-  return {
-    ...volumeFields,
-    layers: list(record<{ readonly id: number }>({ id: onlyLayer }), 1),
-    shards: list(allocationCodec(peer), SHARDS_MAX, 4),
-  }
 }
 
 /** A map by the id that each record carries. */
@@ -208,6 +105,8 @@ const version1Configuration = (peer: Codec<PeerId>): Codec<Configuration> =>
   configurationOf(peer, version1Volume(peer))
 const version2Configuration = (peer: Codec<PeerId>): Codec<Configuration> =>
   configurationOf(peer, version2Volume(peer))
+const version3Configuration = (peer: Codec<PeerId>): Codec<Configuration> =>
+  configurationOf(peer, version3Volume(peer))
 
 function configurationOf(peer: Codec<PeerId>, volume: Codec<VolumeRecord>): Codec<Configuration> {
   return record<Configuration>({
@@ -242,22 +141,28 @@ function deltaBody(peer: Codec<PeerId>): Codec<Delta> {
   })
 }
 
-const sealedVolume = record<SealedVolume>({
+const sealedVolumeFields = {
   volume: f.volumeField,
   name: f.nameField,
   shards: list(f.epochField, SHARDS_MAX),
-})
+}
+const sealedVolume = record<SealedVolume>({ ...sealedVolumeFields, source })
+const version1SealedVolume: Codec<SealedVolume> = mapped(
+  record<Omit<SealedVolume, 'source'>>(sealedVolumeFields),
+  one => one,
+  one => ({ ...one, source: null }),
+)
 const snapshotName = { volume: f.volumeField, name: f.nameField }
 
 /** No peers are named in these. */
-const snapshotChanges = {
+const snapshotChanges = (sealed: Codec<SealedVolume>) => ({
   'volumes-sealed': record({
     snapshots: list(record<SnapshotName>(snapshotName), VOLUMES_MAX, 2),
   }),
   'snapshots-created': record({
     sealed: f.epochField,
     at: text(DATE_LENGTH_MAX),
-    snapshots: list(sealedVolume, VOLUMES_MAX, 3),
+    snapshots: list(sealed, VOLUMES_MAX, 3),
   }),
   'seals-lifted': record({
     volumes: list(f.volumeField, VOLUMES_MAX),
@@ -265,9 +170,19 @@ const snapshotChanges = {
   }),
   'snapshot-deleted': record(snapshotName),
   'volume-rolled-back': record(snapshotName),
-}
+  'volume-cloned': record({ volume: f.volumeField, snapshot: f.nameField, name: f.nameField }),
+  'volume-flattened': record({ volume: f.volumeField }),
+  'volume-set': record({
+    volume: f.volumeField,
+    minInSync: nullable(replicaCount),
+    schedules: nullable(schedules),
+  }),
+})
 
-function changeBody(peer: Codec<PeerId>): Codec<Change> {
+const changeBody = (peer: Codec<PeerId>): Codec<Change> => changeOf(peer, sealedVolume)
+const version1Change = (peer: Codec<PeerId>): Codec<Change> => changeOf(peer, version1SealedVolume)
+
+function changeOf(peer: Codec<PeerId>, sealed: Codec<SealedVolume>): Codec<Change> {
   const reallocation = record<ShardReallocation>({
     volume: f.volumeField,
     shard: f.shardField,
@@ -329,7 +244,7 @@ function changeBody(peer: Codec<PeerId>): Codec<Change> {
       server: peer,
       expected: f.epochField,
     }),
-    ...snapshotChanges,
+    ...snapshotChanges(sealed),
   })
 }
 
@@ -337,7 +252,10 @@ export const encodeConfiguration = (value: Configuration): Uint8Array =>
   encodeDocument(VERSION, configurationBody, value)
 export const decodeConfiguration = (bytes: Uint8Array): Configuration =>
   decodeDocument(
-    { 1: version1Configuration, 2: version2Configuration, [VERSION]: configurationBody },
+    {
+      ...{ 1: version1Configuration, 2: version2Configuration, 3: version3Configuration },
+      [VERSION]: configurationBody,
+    },
     bytes,
   )
 
@@ -348,4 +266,4 @@ export const decodeDelta = (bytes: Uint8Array): Delta =>
 export const encodeChange = (value: Change): Uint8Array =>
   encodeDocument(CHANGE_VERSION, changeBody, value)
 export const decodeChange = (bytes: Uint8Array): Change =>
-  decodeDocument({ [CHANGE_VERSION]: changeBody }, bytes)
+  decodeDocument({ 1: version1Change, [CHANGE_VERSION]: changeBody }, bytes)

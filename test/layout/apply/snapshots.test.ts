@@ -22,7 +22,7 @@ function creation(
   fields: Partial<ChangeOf<'snapshots-created'>> = {},
 ): Change {
   const shards = volumeOf(sealed).shards.map(shard => shard.epoch)
-  const snapshots = [{ volume: VOLUME, name, shards }]
+  const snapshots = [{ volume: VOLUME, name, shards, source: null }]
   return { kind: 'snapshots-created', sealed: sealed.epoch, at: AT, snapshots, ...fields }
 }
 
@@ -38,7 +38,7 @@ test('a snapshot is sealed, then made', t => {
   const after = must(sealed, creation(sealed, 's'))
   const volume = volumeOf(after)
   t.equal(volume.seal, null)
-  t.deepEqual(volume.snapshots, [{ name: 's', layer: 1, at: AT, epoch: after.epoch }])
+  t.deepEqual(volume.snapshots, [{ name: 's', layer: 1, at: AT, epoch: after.epoch, source: null }])
   t.deepEqual(
     volume.layers.map(({ id, parent }) => [id, parent]),
     [
@@ -58,7 +58,7 @@ test('what was not ready for this very seal makes no snapshot', t => {
   const shards = volumeOf(sealed).shards.map((shard, i): Epoch => {
     return i === 0 ? epoch(shard.epoch - 1) : shard.epoch
   })
-  const older = { snapshots: [{ volume: VOLUME, name: 's', shards }] }
+  const older = { snapshots: [{ volume: VOLUME, name: 's', shards, source: null }] }
   t.equal(refusal(sealed, creation(sealed, 's', older)), 'outdated', 'of another allocation')
   t.equal(refusal(before, creation(before, 's')), 'outdated', 'not sealed')
   t.equal(refusal(sealed, creation(sealed, 'other')), 'outdated', 'sealed for another one')

@@ -56,6 +56,15 @@ test('decisions are voted on, facts are not', t => {
     'seals-lifted': [{ kind: 'seals-lifted', volumes: [], reason: 'x' }, false],
     'snapshot-deleted': [{ kind: 'snapshot-deleted', volume: volumeId(1), name: 's' }, true],
     'volume-rolled-back': [{ kind: 'volume-rolled-back', volume: volumeId(1), name: 's' }, true],
+    'volume-cloned': [
+      { kind: 'volume-cloned', volume: volumeId(1), snapshot: 's', name: 'c' },
+      true,
+    ],
+    'volume-flattened': [{ kind: 'volume-flattened', volume: volumeId(1) }, true],
+    'volume-set': [
+      { kind: 'volume-set', volume: volumeId(1), minInSync: 1, schedules: null },
+      true,
+    ],
   }
   for (const [kind, [change, voted]] of Object.entries(cases)) {
     t.equal(change.kind, kind)

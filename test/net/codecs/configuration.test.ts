@@ -102,6 +102,33 @@ test('configurations as older managers kept them: one layer, no snapshots', t =>
   t.end()
 })
 
+// Written by the release before there were clones.
+const VERSION_3 = new URL('../../fixtures/formats/snapshots-3.json', import.meta.url)
+
+test('snapshots as older managers kept them: made here, no clones, no schedules', t => {
+  const stored = JSON.parse(readFileSync(VERSION_3, 'utf8')) as Record<string, string>
+  const at = '2026-01-01T00:00:00.000Z'
+  const volume = testVolume({
+    layers: [
+      { id: 1, parent: 0, covers: [{ first: 1, last: 1 }] },
+      { id: 3, parent: 1, covers: [{ first: 2, last: 3 }] },
+    ],
+    snapshots: [{ name: 's', layer: 1, at, epoch: epoch(7), source: null }],
+    seal: { epoch: epoch(9), name: 't' },
+  })
+  const volumes = new Map([[volumeId(1), volume]])
+  t.deepEqual(
+    decodeConfiguration(Buffer.from(stored['configuration3']!, 'hex')),
+    testConfiguration({ volumes, nextVolume: volumeId(7) }),
+  )
+  const shards = [epoch(7), epoch(300)]
+  t.deepEqual(decodeChange(Buffer.from(stored['change1']!, 'hex')), {
+    ...{ kind: 'snapshots-created', sealed: epoch(70_000), at },
+    snapshots: [{ volume: volumeId(1), name: 's', shards, source: null }],
+  })
+  t.end()
+})
+
 test('another format is named in the error', t => {
   const bytes = encodeChange({ kind: 'volume-deleted', volume: volumeId(1) })
   bytes[0] = 9

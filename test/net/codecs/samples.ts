@@ -11,9 +11,11 @@ import type {
   ServerRecord,
   ShardAllocation,
   SnapshotRecord,
+  SnapshotSchedule,
   VolumeRecord,
 } from '../../../src/layout/configuration.js'
 import type { LayerRecord } from '../../../src/layout/layers.js'
+import { SNAPSHOT_PERIODS } from '../../../src/layout/names.js'
 import type { Delta } from '../../../src/layout/delta.js'
 import type { SeededRandom } from '../../simulator/seeded-random.js'
 
@@ -114,7 +116,16 @@ function layer(random: SeededRandom): LayerRecord {
 
 function snapshot(random: SeededRandom): SnapshotRecord {
   const of = 1 + number(random, 2 ** 32 - 1)
-  return { name: name(random), layer: of, at: DATE, epoch: epoch(random) }
+  return { name: name(random), layer: of, at: DATE, epoch: epoch(random), source: source(random) }
+}
+
+const source = (random: SeededRandom): string | null => random.pick([null, '0'.repeat(32) + '/1/1'])
+
+function schedules(random: SeededRandom): readonly SnapshotSchedule[] {
+  return several(random, 2, () => ({
+    period: random.pick(SNAPSHOT_PERIODS),
+    keep: 1 + random.below(800),
+  }))
 }
 
 function volume(random: SeededRandom, peers: readonly brands.PeerId[]): VolumeRecord {
@@ -130,6 +141,10 @@ function volume(random: SeededRandom, peers: readonly brands.PeerId[]): VolumeRe
     attachments: several(random, 3, () => attachment(random, random.pick(peers))),
     snapshots: several(random, 3, () => snapshot(random)),
     seal: random.chance(0.5) ? { epoch: epoch(random), name: name(random) } : null,
+    origin: random.chance(0.5)
+      ? { volume: volumeId(random), snapshot: name(random), layer: 1 + number(random, 2 ** 32 - 1) }
+      : null,
+    schedules: schedules(random),
   }
 }
 
@@ -261,6 +276,7 @@ export function changes(random: SeededRandom): readonly Change[] {
       snapshots: several(random, 3, () => ({
         ...{ volume: volumeId(random), name: name(random) },
         shards: several(random, 9, () => epoch(random)),
+        source: source(random),
       })),
     },
     {
@@ -270,5 +286,15 @@ export function changes(random: SeededRandom): readonly Change[] {
     },
     { kind: 'snapshot-deleted', volume: volumeId(random), name: name(random) },
     { kind: 'volume-rolled-back', volume: volumeId(random), name: name(random) },
+    {
+      ...{ kind: 'volume-cloned', volume: volumeId(random) },
+      ...{ snapshot: name(random), name: name(random) },
+    },
+    { kind: 'volume-flattened', volume: volumeId(random) },
+    {
+      ...{ kind: 'volume-set', volume: volumeId(random) },
+      minInSync: random.pick([null, 2]),
+      schedules: random.chance(0.5) ? schedules(random) : null,
+    },
   ]
 }
