@@ -11,7 +11,10 @@ export interface Timer {
 export interface Clock {
   /** Monotonic; its zero means nothing. */
   now(): Milliseconds
-  /** Calendar time in ISO 8601, for records that people read. Never used to decide anything. */
+  /**
+   * Calendar time in ISO 8601, for records that people read. Never used to decide anything but
+   * when snapshots by schedule are due.
+   */
   date(): string
   /** Calls once, after at least `delay` milliseconds. Does not keep the process alive. */
   after(delay: number, callback: () => void): Timer

@@ -271,6 +271,8 @@ export const HAND_OVER_MS = 500
 export const SNAPSHOT_VOLUMES_MAX = 64
 /** Writes wait at most this long for a snapshot: then it is given up, and they go on. */
 export const SEAL_LIMIT_MS = 3_000
+/** A snapshot by schedule that could not be made is tried again: long after a failover. */
+export const SCHEDULE_RETRY_MS = 30_000
 /** A shard may get another primary in between, and another one. */
 export const SNAPSHOT_ATTEMPTS_MAX = 5
 /** An operator's change waits this long for a leader: an election, and a second one. */

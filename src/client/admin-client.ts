@@ -96,6 +96,7 @@ export function isQuestion({ command }: AdminCommand): boolean {
       return true
     case 'volume-create':
     case 'volume-delete':
+    case 'volume-set':
     case 'snapshot-create':
     case 'snapshot-delete':
     case 'snapshot-rollback':

@@ -1,6 +1,8 @@
 // Commands of operators, and what they answer: the bodies of the `admin` operation, as JSON. A
 // manager carries them out; any other peer passes them on to one. Results are what `--json` prints.
 
+import type { SnapshotSchedule } from '../layout/configuration.js'
+
 export type AdminCommand =
   | { readonly command: 'status' }
   | {
@@ -16,6 +18,14 @@ export type AdminCommand =
   | { readonly command: 'volume-list' }
   | { readonly command: 'volume-show'; readonly name: string }
   | { readonly command: 'volume-delete'; readonly name: string }
+  /** Null: stays as it is. */
+  | {
+      readonly command: 'volume-set'
+      readonly name: string
+      readonly minInSync: number | null
+      readonly snapshots: readonly SnapshotSchedule[] | null
+      readonly force: boolean
+    }
   /** `acceptDataLoss` is what the operator has to say; nothing is done without it. */
   | {
       readonly command: 'shard-promote'
@@ -146,6 +156,8 @@ export interface VolumeResult {
   readonly syncBytesLeft: number
   /** Null: nobody can tell. */
   readonly syncSecondsLeft: number | null
+  /** Made and deleted by themselves. */
+  readonly schedules: readonly SnapshotSchedule[]
   /** Who may write: nobody, one client, or several that share it. */
   readonly attachments: readonly AttachmentResult[]
 }

@@ -7,6 +7,7 @@ import type {
   VolumeDetail,
   VolumeResult,
 } from '../../net/admin.js'
+import { formatSchedules } from '../input/schedules.js'
 import { formatSize } from '../size.js'
 import { renderManagers } from './managers.js'
 import { renderServers } from './servers.js'
@@ -69,8 +70,23 @@ export function renderVolumeDetail(volume: VolumeDetail, now = Date.now()): stri
     },
     { title: 'STALE', cell: shard => shard.stale.join(', ') },
   ])
-  return [renderVolumes([volume]), ...renderAttachments(volume.attachments, now), shards].join(
-    '\n\n',
+  return [
+    renderVolumes([volume]),
+    renderVolumeSettings(volume),
+    ...renderAttachments(volume.attachments, now),
+    shards,
+  ].join('\n\n')
+}
+
+/** What `volume set` can change. */
+export function renderVolumeSettings(volume: VolumeResult): string {
+  return renderTable(
+    [volume],
+    [
+      { title: 'VOLUME', cell: ({ name }) => name },
+      { title: 'MIN-IN-SYNC', align: 'right', cell: ({ minInSync }) => String(minInSync) },
+      { title: 'SNAPSHOTS KEPT', cell: ({ schedules }) => formatSchedules(schedules) },
+    ],
   )
 }
 

@@ -7,12 +7,15 @@ import {
   SHARDS_MAX,
   SNAPSHOT_VOLUMES_MAX,
 } from '../../base/limits.js'
+import type { SnapshotSchedule } from '../../layout/configuration.js'
 import {
   majority,
   minInSyncProblem,
   nameProblem,
   replicasProblem,
+  schedulesProblem,
   sizeProblem,
+  SNAPSHOT_PERIODS,
 } from '../../layout/names.js'
 import type { AdminCommand } from '../../net/admin.js'
 
@@ -32,6 +35,7 @@ const COMMANDS: Readonly<Record<AdminCommand['command'], Parse>> = {
   'volume-list': () => ({ command: 'volume-list' }),
   'volume-show': fields => ({ command: 'volume-show', name: volumeName(fields) }),
   'volume-delete': fields => ({ command: 'volume-delete', name: volumeName(fields) }),
+  'volume-set': volumeSet,
   'shard-promote': shardPromote,
   'snapshot-create': fields => ({ command: 'snapshot-create', snapshots: snapshotsOf(fields) }),
   'snapshot-list': fields => ({
@@ -110,6 +114,33 @@ function volumeCreate(fields: Fields): AdminCommand {
   }
   refuseIf(minInSyncProblem(minInSync ?? majority(replicas), replicas))
   return { command: 'volume-create', name, size, replicas, minInSync, force: forceOf(fields) }
+}
+
+function volumeSet(fields: Fields): AdminCommand {
+  const name = volumeName(fields)
+  const { minInSync, snapshots } = fields
+  if (minInSync !== null && typeof minInSync !== 'number') {
+    throw new Wrong('The minimum of in-sync copies is neither a number nor null: give one of them.')
+  }
+  const schedules = snapshots === null ? null : schedulesOf(snapshots)
+  const force = forceOf(fields)
+  return { command: 'volume-set', name, minInSync, snapshots: schedules, force }
+}
+
+function schedulesOf(value: unknown): readonly SnapshotSchedule[] {
+  if (!Array.isArray(value) || value.length > SNAPSHOT_PERIODS.length) {
+    throw new Wrong('The schedules of snapshots are no list of periods: give one.')
+  }
+  const schedules = value.map((one: unknown): SnapshotSchedule => {
+    const { period, keep } = (one ?? {}) as Fields
+    const known = SNAPSHOT_PERIODS.find(name => name === period)
+    if (known === undefined || typeof keep !== 'number') {
+      throw new Wrong(`${shown(one)} is no schedule of snapshots: give a period and a number.`)
+    }
+    return { period: known, keep }
+  })
+  refuseIf(schedulesProblem(schedules))
+  return schedules
 }
 
 function shardPromote(fields: Fields): AdminCommand {

@@ -1,30 +1,16 @@
 // Carries out the commands of operators: reads the configuration, or plans a change and has it
 // committed. Every answer is an AdminResult as JSON; what goes wrong is a sentence in it.
-import { assert, exhaustive } from '../../base/assert.js'
-import {
-  byteCount,
-  epoch as toEpoch,
-  shardIndex,
-  type Incarnation,
-  type PeerId,
-} from '../../base/brands.js'
+import { exhaustive } from '../../base/assert.js'
+import { epoch as toEpoch, shardIndex, type Incarnation, type PeerId } from '../../base/brands.js'
 import type { Clock } from '../../base/clock.js'
 import { isSwarmdiskError } from '../../base/errors.js'
 import { ADMIN_JSON_BYTES_MAX } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
 import type { Change } from '../../layout/change.js'
-import type {
-  Configuration,
-  ManagerRecord,
-  ServerRecord,
-  VolumeRecord,
-} from '../../layout/configuration.js'
-import { majority } from '../../layout/names.js'
-import { isRefusal } from '../../layout/outcome.js'
-import { planVolume } from '../../layout/placement/planner.js'
+import type { Configuration, ManagerRecord, ServerRecord } from '../../layout/configuration.js'
 import { isDraining } from '../../layout/replicas.js'
 import type { AdminCommand, AdminResult, EpochResult, ServerDrainResult } from '../../net/admin.js'
-import type { PeerInfo, Peers } from '../../net/peers.js'
+import type { Peers } from '../../net/peers.js'
 import { serverName, shortId } from '../describe-change.js'
 import type { HistoryRecord, ProposalResult, Vote } from '../history/configuration-history.js'
 import type { ReplicatedHistory } from '../history/replicated-history.js'
@@ -35,9 +21,10 @@ import { Progress } from '../movement/progress.js'
 import type { Reports } from '../reports.js'
 import { parseCommand } from './admin-input.js'
 import { SnapshotAdmin, type SnapshotAdminOptions } from './snapshots.js'
-import { failure, refused, success } from './answers.js'
+import { failure, onVolume, operator, refused, success, type Asker } from './answers.js'
 import { beginningWith, candidatesOf, managerList } from './managers.js'
-import { serverResults, statusOf, volumeDetail, withAttachments, type View } from './status.js'
+import { serverResults, statusOf, volumeDetail, type View } from './status.js'
+import { VolumeAdmin, type VolumeAdminOptions } from './volumes.js'
 
 export interface AdminDeskOptions {
   readonly self: PeerId
@@ -47,7 +34,7 @@ export interface AdminDeskOptions {
   readonly log: Log
   readonly reports: Reports
   readonly snapshots: SnapshotAdminOptions['snapshots']
-  readonly access: Pick<AccessDesk, 'seen' | 'detachExpired' | 'untilGivenBack'>
+  readonly access: Pick<AccessDesk, 'seen'> & VolumeAdminOptions['access']
   /** Storage servers that are connected and registered, with the incarnation they run as. */
   readonly connected: () => ReadonlyMap<PeerId, Incarnation>
   readonly propose: (change: Change, manner: ProposalManner) => Promise<ProposalResult>
@@ -60,18 +47,17 @@ export interface AdminDeskOptions {
 
 type CommandOf<Name extends AdminCommand['command']> = Extract<AdminCommand, { command: Name }>
 
-/** Whose operator asks: a connected peer, or this manager itself through its control socket. */
-export type Asker = Pick<PeerInfo, 'id' | 'roles'>
-
 export class AdminDesk {
   readonly #options: AdminDeskOptions
   readonly #progress: Progress
   readonly #snapshots: SnapshotAdmin
+  readonly #volumes: VolumeAdmin
 
   constructor(options: AdminDeskOptions) {
     this.#options = options
     this.#progress = new Progress(options)
-    const { history, snapshots, propose } = options
+    const { history, snapshots, propose, access } = options
+    this.#volumes = new VolumeAdmin({ access, propose, view: () => this.#view() })
     this.#snapshots = new SnapshotAdmin({
       current: () => history.current(),
       snapshots,
@@ -112,9 +98,9 @@ export class AdminDesk {
       case 'volume-show':
         return onVolume(view, command.name, volume => success(volumeDetail(view, volume)))
       case 'volume-create':
-        return this.#createVolume(view, command, from)
       case 'volume-delete':
-        return this.#deleteVolume(view, command, from)
+      case 'volume-set':
+        return this.#volumes.carryOut(view, command, operator(from))
       case 'shard-promote':
         return this.#promoteShard(view, command, from)
       case 'snapshot-create':
@@ -140,51 +126,6 @@ export class AdminDesk {
       default:
         return exhaustive(command)
     }
-  }
-
-  async #createVolume(
-    { configuration, connected }: View,
-    command: CommandOf<'volume-create'>,
-    from: Asker,
-  ): Promise<AdminResult> {
-    const { name, replicas, force } = command
-    const minInSync = command.minInSync ?? majority(replicas)
-    const volume = { name, size: byteCount(command.size), replicas, minInSync }
-    // A new copy on a server that is away would hold up the volume's first write.
-    const plan = planVolume(onlyReachable(configuration, connected), volume)
-    if (isRefusal(plan)) {
-      const all = configuration.servers.size
-      if (plan.code !== 'too-few-servers' || all < replicas) return refused(plan)
-      const message =
-        `Only ${connected.size} of ${all} storage servers are reachable: start the others, or ` +
-        'create the volume with fewer --replicas.'
-      return failure('refused', message)
-    }
-    const result = await this.#options.propose(plan, { proposer: operator(from), force })
-    if (result.kind === 'refused') return refused(result)
-    const view = this.#view()
-    assert(view, 'what has committed a change has a configuration')
-    return onVolume(view, name, made =>
-      success({
-        ...withAttachments(view, made),
-        epoch: result.record.epoch,
-      }),
-    )
-  }
-
-  #deleteVolume(
-    view: View,
-    command: CommandOf<'volume-delete'>,
-    from: Asker,
-  ): Promise<AdminResult> | AdminResult {
-    return onVolume(view, command.name, async volume => {
-      const { id, name } = volume
-      const change: Change = { kind: 'volume-deleted', volume: id }
-      // Nobody has been heard of there for long: it would stand in the way for ever.
-      await this.#options.access.detachExpired(volume, operator(from))
-      await this.#options.access.untilGivenBack(id)
-      return this.#carryOut(change, { proposer: operator(from), force: false }, { name, id })
-    })
   }
 
   #promoteShard(
@@ -327,17 +268,6 @@ export class AdminDesk {
   }
 }
 
-/** For planning: a server that is not reachable takes no new copies. */
-function onlyReachable(
-  configuration: Configuration,
-  connected: ReadonlyMap<PeerId, Incarnation>,
-): Configuration {
-  const servers = [...configuration.servers].map(([id, server]) => {
-    return [id, connected.has(id) ? server : { ...server, state: 'down' as const }] as const
-  })
-  return { ...configuration, servers: new Map(servers) }
-}
-
 function serverNamed({ servers }: Configuration, name: string): ServerRecord | AdminResult {
   for (const server of servers.values()) if (server.name === name) return server
   const message = `There is no storage server "${name}": see \`swarmdisk server list\`.`
@@ -346,15 +276,6 @@ function serverNamed({ servers }: Configuration, name: string): ServerRecord | A
 
 function isAnswer(found: ServerRecord | AdminResult): found is AdminResult {
   return 'ok' in found
-}
-
-function onVolume<R>(
-  { configuration }: View,
-  name: string,
-  then: (volume: VolumeRecord) => R,
-): R | AdminResult {
-  for (const volume of configuration.volumes.values()) if (volume.name === name) return then(volume)
-  return failure('not-found', `There is no volume "${name}": see \`swarmdisk volume list\`.`)
 }
 
 function epochResult(
@@ -369,10 +290,6 @@ function epochResult(
 function voterName({ voter, role }: Vote, configuration: Configuration): string {
   const id = voter as PeerId
   return role === 'storage' ? serverName(configuration, id) : shortId(id)
-}
-
-function operator({ roles, id }: Asker): string {
-  return `operator at ${roles[0] ?? 'peer'} ${shortId(id)}`
 }
 
 function ambiguous(manager: string): AdminResult {

@@ -42,7 +42,7 @@ export function volumeResult(
   const syncing = volume.shards.filter(({ replicas }) =>
     replicas.some(({ state }) => state === 'syncing'),
   ).length
-  const { id, name, size, replicas, minInSync } = volume
+  const { id, name, size, replicas, minInSync, schedules } = volume
   return {
     ...{ name, id, size, replicas, minInSync },
     health: worst(healths),
@@ -54,6 +54,7 @@ export function volumeResult(
       syncing,
     },
     syncBytesLeft: left.get(id) ?? 0,
+    schedules,
   }
 }
 

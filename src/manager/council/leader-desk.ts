@@ -23,6 +23,7 @@ import type { ReplicatedHistory } from '../history/replicated-history.js'
 import { Moves } from '../movement/moves.js'
 import { serverRecordOf } from '../registration.js'
 import { ReturningServers } from '../returning-servers.js'
+import { Schedules } from '../schedules/schedules.js'
 import { Snapshots } from '../snapshots.js'
 import { Suspensions } from '../suspensions.js'
 
@@ -56,6 +57,7 @@ export class LeaderDesk {
   readonly #suspensions: Suspensions
   readonly #moves: Moves
   readonly snapshots: Snapshots
+  readonly #schedules: Schedules
   /** Asking at this moment: as good as heard of by the plans that follow their registration. */
   readonly #registering = new Map<PeerId, Incarnation>()
 
@@ -76,11 +78,14 @@ export class LeaderDesk {
     const proposeAs = (change: Change, proposer?: string): Promise<ProposalResult> =>
       this.#propose(change, proposer ?? `manager ${shortId(self)}`)
     this.snapshots = new Snapshots({ clock, log, history, propose: proposeAs })
+    const { snapshots } = this
+    this.#schedules = new Schedules({ clock, log, history, snapshots, propose: proposeAs })
   }
 
   /** Something has changed that plans depend on. */
   consider(): void {
     this.snapshots.consider()
+    this.#schedules.consider()
     if (!this.#o.history.leads) return
     this.#returning.consider()
     this.#moves.consider()
@@ -124,6 +129,7 @@ export class LeaderDesk {
       this.#caughtUp.stop(),
       this.#moves.stop(),
       this.#suspensions.stop(),
+      this.#schedules.stop(),
       this.snapshots.stop(),
     ])
   }

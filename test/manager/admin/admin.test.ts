@@ -57,6 +57,30 @@ test('a volume is created, shown, listed and deleted', async t => {
   t.end()
 })
 
+test('what is set of a volume', async t => {
+  const bench = await AdminBench.withServers()
+  await bench.admin({ ...DATA, replicas: 3 })
+  const set = { command: 'volume-set', name: 'data', minInSync: null, force: false } as const
+  const snapshots = [{ period: 'hourly', keep: 24 } as const]
+  const made = resultOf<VolumeResult>(await bench.admin({ ...set, snapshots }))
+  t.deepEqual([made.schedules, made.minInSync], [snapshots, 2])
+  const { epoch: before } = bench.history.current()
+  const again = resultOf<VolumeResult>(await bench.admin({ ...set, snapshots }))
+  t.deepEqual(again.schedules, snapshots, 'a script may ask again')
+  t.equal(bench.history.current().epoch, before)
+  const fewer = resultOf<VolumeResult>(await bench.admin({ ...set, snapshots: null, minInSync: 1 }))
+  t.deepEqual([fewer.schedules, fewer.minInSync], [snapshots, 1])
+  const more = await bench.admin({ ...set, snapshots: null, minInSync: 4 })
+  t.match(refusal(more), /^bad-input: .*between 1 and the number of replicas/)
+  const none = await bench.admin({ ...set, name: 'x', snapshots })
+  t.match(refusal(none), /^not-found: There is no volume "x"/)
+  for (const wrong of ['{}', '[{"period":"hourly"}]', '[{"period":"x","keep":1}]']) {
+    const text = `{"command":"volume-set","name":"data","minInSync":null,"snapshots":${wrong}}`
+    t.match(refusal(await bench.adminText(text)), /^bad-input: .*schedule/, wrong)
+  }
+  t.end()
+})
+
 test('volumes that cannot be are refused, and nothing is left of them', async t => {
   const bench = await AdminBench.withServers()
   const before = bench.history.current()
