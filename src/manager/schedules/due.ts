@@ -1,7 +1,7 @@
-// Which snapshots a schedule wants made and deleted (design §6). A period is a calendar one, in UTC:
-// an hour, a day, a week from Monday on, a month. Each gets one snapshot, the first moment that the
-// managers can make it; what was missed while nobody could is not made up for. The name says by
-// which schedule and when, so that only these are ever deleted by themselves. Pure.
+// Which snapshots a schedule wants made and deleted (design §6). A period is a calendar one, in
+// UTC: an hour, a day, a week from Monday on, a month. Each gets one snapshot, the first moment
+// that the managers can make it; what was missed while nobody could is not made up for. The name
+// says by which schedule and when, so that only these are ever deleted by themselves. Pure.
 import type { SnapshotPeriod, SnapshotRecord, VolumeRecord } from '../../layout/configuration.js'
 
 const HOUR = 3_600_000
@@ -9,8 +9,8 @@ const DAY = 24 * HOUR
 /** The epoch of computers was a Thursday. */
 const FIRST_MONDAY = 4 * DAY
 
-/** Names of snapshots to be made now, in milliseconds since 1970. */
-export function dueSnapshots(volume: VolumeRecord, now: number): readonly string[] {
+/** Names of snapshots to be made now, in ISO 8601 of UTC. */
+export function dueSnapshots(volume: VolumeRecord, now: string): readonly string[] {
   return volume.schedules
     .filter(({ period }) => {
       const begun = periodStart(period, now)
@@ -27,12 +27,14 @@ export function spareSnapshots(volume: VolumeRecord): readonly string[] {
   })
 }
 
-/** When the shortest period there is ends: nothing becomes due before. */
-export function nextDue(now: number): number {
-  return periodStart('hourly', now) + HOUR
+/** Milliseconds until the shortest period there is ends: nothing becomes due before. */
+export function untilNextDue(now: string): number {
+  return HOUR - (Date.parse(now) % HOUR)
 }
 
-function periodStart(period: SnapshotPeriod, now: number): number {
+/** In milliseconds since 1970. */
+function periodStart(period: SnapshotPeriod, date: string): number {
+  const now = Date.parse(date)
   switch (period) {
     case 'hourly':
       return now - (now % HOUR)
@@ -40,17 +42,14 @@ function periodStart(period: SnapshotPeriod, now: number): number {
       return now - (now % DAY)
     case 'weekly':
       return now - ((now - FIRST_MONDAY) % (7 * DAY))
-    case 'monthly': {
-      const date = new Date(now)
-      return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1)
-    }
+    case 'monthly':
+      return Date.parse(date.slice(0, 'yyyy-mm'.length))
   }
 }
 
 /** "hourly-20261129T0100Z" */
-function nameOf(period: SnapshotPeriod, now: number): string {
-  const minutes = new Date(now).toISOString().slice(0, 16).replace(/[-:]/g, '')
-  return `${period}-${minutes}Z`
+function nameOf(period: SnapshotPeriod, now: string): string {
+  return `${period}-${now.slice(0, 'yyyy-mm-ddThh:mm'.length).replace(/[-:]/g, '')}Z`
 }
 
 function madeBy(volume: VolumeRecord, period: SnapshotPeriod): readonly SnapshotRecord[] {

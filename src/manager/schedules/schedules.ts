@@ -11,7 +11,7 @@ import type { ProposalResult } from '../history/configuration-history.js'
 import type { ReplicatedHistory } from '../history/replicated-history.js'
 import { OneAtATime } from '../one-at-a-time.js'
 import type { Snapshots } from '../snapshots.js'
-import { dueSnapshots, nextDue, spareSnapshots } from './due.js'
+import { dueSnapshots, spareSnapshots, untilNextDue } from './due.js'
 
 export interface SchedulesOptions {
   readonly clock: Clock
@@ -69,7 +69,7 @@ export class Schedules {
 
   async #make(id: VolumeId): Promise<boolean> {
     const { clock, snapshots, log } = this.#o
-    for (const name of this.#due(id, Date.parse(clock.date()))) {
+    for (const name of this.#due(id, clock.date())) {
       const result = await snapshots.create([{ volume: id, name }], PROPOSER)
       if (result.kind === 'made') continue
       log.warn('a snapshot is not made by schedule yet', { name, reason: result.reason })
@@ -92,7 +92,7 @@ export class Schedules {
     return true
   }
 
-  #due(id: VolumeId, now: number): readonly string[] {
+  #due(id: VolumeId, now: string): readonly string[] {
     const volume = this.#volume(id)
     return volume && !this.#work.stopped ? dueSnapshots(volume, now) : []
   }
@@ -115,9 +115,8 @@ export class Schedules {
     this.#disarm()
     if (this.#work.stopped) return
     const { clock } = this.#o
-    const calendar = Date.parse(clock.date())
     const retry = Math.min(...[...this.#later.values()].map(time => time - clock.now()))
-    const delay = Math.max(0, Math.min(nextDue(calendar) - calendar, retry))
+    const delay = Math.max(0, Math.min(untilNextDue(clock.date()), retry))
     this.#timer = clock.after(delay, () => this.consider())
   }
 
