@@ -1,6 +1,7 @@
 // A message on the wire: a header by codec, then, for messages that carry data, the payload as it
-// is, up to the end of the message. The payload is copied once, into the frame; what is decoded is
-// a view on the frame that arrived.
+// is, up to the end of the message; one of zeroes only is not sent, but its length. The payload is
+// copied once, into the frame; what is decoded is a view on the frame that arrived.
+import * as c from 'compact-encoding'
 import { assert } from '../../base/assert.js'
 import { decodeFrom, malformed, type Codec, type CodecState } from './codec.js'
 
@@ -40,21 +41,45 @@ function fits(rule: PayloadRule, length: number): boolean {
   return length >= rule.least && length <= rule.most && length % rule.unit === 0
 }
 
+/** Discarded ranges and holes are most of what has nothing but zeroes; little is to be won below. */
+const ZEROES_LEAST = 4_096
+const ZEROES = new Uint8Array(4_096)
+
+/** How many bytes of zeroes stand for the payload; 0: it is sent as it is. */
+function zeroesOf(payload: Uint8Array): number {
+  if (payload.length < ZEROES_LEAST || payload[0] !== 0) return 0
+  for (let at = 0; at < payload.length; at += ZEROES.length) {
+    const piece = payload.subarray(at, at + ZEROES.length)
+    if (Buffer.compare(piece, ZEROES.subarray(0, piece.length)) !== 0) return 0
+  }
+  return payload.length
+}
+
 export function payloadMessage<T extends { readonly payload: Uint8Array }>(
   header: Codec<Omit<T, 'payload'>>,
   rule: PayloadRule,
 ): MessageCodec<T> {
   return {
-    preencode: (state, message) => header.preencode(state, message),
-    encode: (state, message) => header.encode(state, message),
-    payload(message) {
-      assert(fits(rule, message.payload.length), 'a payload has a length that its message allows')
-      return message.payload
+    preencode(state, message) {
+      header.preencode(state, message)
+      c.uint.preencode(state, zeroesOf(message.payload))
+    },
+    encode(state, message) {
+      header.encode(state, message)
+      c.uint.encode(state, zeroesOf(message.payload))
+    },
+    payload({ payload }) {
+      assert(fits(rule, payload.length), 'a payload has a length that its message allows')
+      return zeroesOf(payload) > 0 ? NOTHING : payload
     },
     decode(state) {
       const fields = decodeFrom(header, state)
-      if (!fits(rule, state.end - state.start)) malformed('a payload of a wrong length')
-      const payload = state.buffer!.subarray(state.start, state.end)
+      const zeroes = decodeFrom(c.uint, state)
+      const length = state.end - state.start
+      if (zeroes > 0 && length > 0) malformed('a payload beside its zeroes')
+      if (!fits(rule, zeroes > 0 ? zeroes : length)) malformed('a payload of a wrong length')
+      const payload =
+        zeroes > 0 ? new Uint8Array(zeroes) : state.buffer!.subarray(state.start, state.end)
       state.start = state.end
       return Object.assign(fields, { payload }) as unknown as T
     },

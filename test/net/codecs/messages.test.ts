@@ -1,5 +1,6 @@
 // Every message of every operation survives the trip into bytes and back, as a view where it has a
 // payload; damaged bytes are refused as protocol errors.
+import * as c from 'compact-encoding'
 import test from 'tape'
 import { decode, encode, type Codec } from '../../../src/net/codecs/codec.js'
 import {
@@ -57,6 +58,38 @@ test('messages of all operations round trip', t => {
     const messages = Array.from({ length: ROUNDS }, () => one.sample(random))
     const back = messages.map(message => fromBytes(one, toBytes(one, message)))
     t.deepEqual(back.map(plain), messages.map(plain), one.name)
+  }
+  t.end()
+})
+
+test('a payload of zeroes travels as its length', t => {
+  const codec = operations.write.request
+  const write = messageSamples.write.request(new SeededRandom(5))
+  const sizeOf = (payload: Uint8Array): number => encodeMessage(codec, { ...write, payload }).length
+  for (const length of [4096, 5000, 2 ** 20]) {
+    const payload = new Uint8Array(length)
+    t.ok(sizeOf(payload) < 100, `${length} zeroes`)
+    const back = decodeMessage(codec, encodeMessage(codec, { ...write, payload }))
+    t.ok(Buffer.from(back.payload).equals(payload))
+    payload[length - 1] = 1
+    t.ok(sizeOf(payload) > length, 'one byte that is not zero, the last one')
+    const other = decodeMessage(codec, encodeMessage(codec, { ...write, payload }))
+    t.ok(Buffer.from(other.payload).equals(payload))
+  }
+  t.ok(sizeOf(new Uint8Array(4095)) > 4095, 'a short one as it is')
+  t.end()
+})
+
+test('zeroes and a payload, or zeroes of a length that is not allowed, are refused', t => {
+  const codec = operations.write.request
+  const write = messageSamples.write.request(new SeededRandom(5))
+  const bytes = encodeMessage(codec, { ...write, payload: new Uint8Array(4096) })
+  t.throws(() => decodeMessage(codec, Buffer.concat([bytes, Uint8Array.of(0)])), /beside/)
+  const header = bytes.subarray(0, -3)
+  t.equal(header.length + 3, bytes.length)
+  for (const length of [2 ** 20 + 1, 2 ** 40]) {
+    const wrong = Buffer.concat([header, encode(c.uint, length)])
+    t.throws(() => decodeMessage(codec, wrong), /wrong length/)
   }
   t.end()
 })
