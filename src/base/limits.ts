@@ -193,6 +193,10 @@ export const FUSE_REQUESTS_MAX = 1_024
 export const FUSE_REQUESTS_PER_TURN = 32
 /** Reads that wait in libuv's pool where requests cannot be taken without waiting. */
 export const FUSE_READERS_MAX = 4
+/** The same where they can: one takes the next request while the other comes back with one. */
+export const FUSE_PROMPT_READERS = 2
+/** Who sends one request after the other is not looked at after each of them: it costs 5 us. */
+export const FUSE_EMPTY_LOOKS = 3
 /** Threads of that pool by default, and those that are left for files and names of hosts. */
 export const POOL_THREADS_DEFAULT = 4
 export const POOL_THREADS_SPARED = 2

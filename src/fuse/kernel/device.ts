@@ -1,8 +1,8 @@
 // /dev/fuse as a stream of requests and answers. A read from it waits in the kernel until there is
 // a request, and so occupies a thread of libuv's pool. Where the system lets us have a second
 // descriptor for the same mount (it takes an ioctl, which Node cannot do and Perl can), that one
-// never waits: one thread waits for the first request of a burst, and the rest is read at once, on
-// the main thread, for a third of the effort. Else several threads wait.
+// never waits: threads wait for the first request of a burst, and the rest is read at once, on the
+// main thread, for a third of the effort. Else only threads read.
 //
 // A descriptor is closed only when no read of it is under way: its number could mean another file
 // by then.
@@ -11,7 +11,9 @@ import { assert } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
 import {
   FUSE_DEVICE_RETRY_MS,
+  FUSE_EMPTY_LOOKS,
   FUSE_FRAME_BYTES,
+  FUSE_PROMPT_READERS,
   FUSE_READERS_MAX,
   FUSE_REQUESTS_PER_TURN,
   POOL_THREADS_DEFAULT,
@@ -55,6 +57,8 @@ export class FuseDevice {
   /** Reads that wait in the pool, and those that are asked for. */
   #readers = 0
   #readersWanted = 0
+  /** Requests still to come before it is worth a look whether there are more. */
+  #emptyLooks = 0
   #ended = false
 
   /** Throws what open(2) says. */
@@ -93,7 +97,7 @@ export class FuseDevice {
     }
     this.#prompt = prompt
     this.#frame = this.#options.buffers.take(FUSE_FRAME_BYTES)
-    this.#readersWanted = 1
+    this.#readersWanted = Math.min(FUSE_PROMPT_READERS, readersBesideOthers())
     return true
   }
 
@@ -130,7 +134,10 @@ export class FuseDevice {
   #deliver(buffer: Buffer, bytes: number): void {
     const { receiver, buffers } = this.#options
     if (receiver.receive(buffer, bytes, this.#waiting) === 'free') buffers.give(buffer)
-    this.#drain()
+    if (this.#emptyLooks > 0) {
+      this.#emptyLooks--
+      this.#wait()
+    } else this.#drain()
   }
 
   /** What is there, up to a bound; then a thread waits, and comes back in another turn. */
@@ -140,7 +147,10 @@ export class FuseDevice {
       const buffer = this.#frame
       assert(buffer, 'a second descriptor has memory to read into')
       const bytes = this.#readNow(this.#prompt, buffer)
-      if (bytes === 0) break
+      if (bytes === 0) {
+        if (i === 0) this.#emptyLooks = FUSE_EMPTY_LOOKS
+        break
+      }
       if (receiver.receive(buffer, bytes, this.#prompt) === 'kept') {
         this.#frame = buffers.take(FUSE_FRAME_BYTES)
       }
