@@ -1,7 +1,7 @@
 // What the FUSE transports allow at best: fio on a mount that does nothing. Prints a table of both,
 // measured in one run, so that each is a ratio to the other whatever else the machine does.
 //
-//   npx tsx bench/fuse-ceiling.ts [--seconds 5] [--on image|loop]
+//   npm run bench:fuse -- [--seconds 5] [--on image|loop]
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
