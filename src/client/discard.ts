@@ -1,4 +1,4 @@
-// Giving space back by writing zeroes: storage servers keep no data for blocks that are all zero.
+// A discard by writing zeroes: storage servers store no data for blocks that are all zero.
 // What is zero already is only read, so that a volume that was never written stays empty. A read
 // and the write after it are no unit, and need not be: what somebody writes in between comes after
 // the discard if the range was found empty, and else before it.
