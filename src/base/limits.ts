@@ -172,6 +172,47 @@ export const SWARM_STOP_MS = 500
 export const FUSE_REQUEST_BYTES = 128 * KiB
 /** Open image files of one mount; each costs one small record. As many as volumes. */
 export const FUSE_HANDLES_MAX = 4096
+/**
+ * Requests that the kernel transport has in flight at the kernel's initiative (asynchronous direct
+ * I/O: loop devices, libaio). More than the driver's window of bytes would only wait in our memory.
+ */
+export const FUSE_BACKGROUND_MAX = 64
+/** Above this the kernel tells its own writers to slow down: three quarters, as its default is. */
+export const FUSE_CONGESTION_THRESHOLD = (FUSE_BACKGROUND_MAX * 3) / 4
+/** What one read from the device may return: the largest WRITE with its header, in whole pages. */
+export const FUSE_FRAME_BYTES = REQUEST_BYTES_MAX + 4 * KiB
+/** Small requests and their answers get memory of this size instead of a whole frame. */
+export const FUSE_SMALL_BUFFER_BYTES = 20 * KiB
+/** Spare memory kept for the next requests: some large ones, and all small ones of the kernel. */
+export const FUSE_SPARE_FRAMES_MAX = 16
+export const FUSE_SPARE_SMALL_BUFFERS_MAX = FUSE_BACKGROUND_MAX
+/**
+ * No more requests are taken from the kernel while those under way hold this much memory, or are
+ * this many: all of the kernel's own initiative fit, and beside them those of many processes that
+ * wait for an answer each.
+ */
+export const FUSE_HELD_BYTES_MAX = 80 * MiB
+export const FUSE_REQUESTS_MAX = 1_024
+/** Requests taken in one turn of the event loop, so that the network has its turn as well. */
+export const FUSE_REQUESTS_PER_TURN = 32
+/** Reads that wait in libuv's pool where requests cannot be taken without waiting. */
+export const FUSE_READERS_MAX = 4
+/** The same where they can: one takes the next request while the other comes back with one. */
+export const FUSE_PROMPT_READERS = 2
+/** Who sends one request after the other is not looked at after each of them: it costs 5 us. */
+export const FUSE_EMPTY_LOOKS = 3
+/** Threads of that pool by default, and those that are left for files and names of hosts. */
+export const POOL_THREADS_DEFAULT = 4
+export const POOL_THREADS_SPARED = 2
+/** A device that is not mounted yet is asked again after this; mounting takes milliseconds. */
+export const FUSE_DEVICE_RETRY_MS = 2
+/** Files that the kernel knows by number; it forgets them when it needs memory. 100 bytes each. */
+export const FUSE_NODES_MAX = 262_144
+/** An aborted mount is taken away by whoever aborted it; after this long, by us. */
+export const ABORTED_MOUNT_GRACE_MS = 5_000
+/** Zeroes are written in requests of full size, as many at a time as keep three servers busy. */
+export const DISCARD_PIECE_BYTES = REQUEST_BYTES_MAX
+export const DISCARD_PIECES_AT_ONCE = 4
 /** How long the kernel may believe a name or a size: a deleted volume disappears within it. */
 export const FUSE_ATTRIBUTE_SECONDS = 1
 /** From calling libfuse to the kernel's first message; takes milliseconds on an idle machine. */
@@ -556,6 +597,8 @@ assert(LINK_SILENCE_MS >= 3 * PING_INTERVAL_MS, 'one lost ping does not kill a l
 assert(LINK_OUTBOX_BYTES_MAX >= 4 * FRAME_BYTES_MAX, 'control messages fit beside data')
 assert(SUMMARY_PAGES <= PAGES_COMPARED_MAX, 'summaries asked for fit an answer')
 assert(FUSE_REQUEST_BYTES <= REQUEST_BYTES_MAX, 'a FUSE request is one driver request')
+assert(FUSE_BACKGROUND_MAX * FUSE_FRAME_BYTES <= FUSE_HELD_BYTES_MAX, 'the kernel is never stopped')
+assert(POOL_THREADS_SPARED < POOL_THREADS_DEFAULT, 'there is a thread to read with')
 assert(REQUEST_BYTES_MAX <= CLIENT_WINDOW_BYTES, 'every request fits the window')
 assert(HEDGE_DELAY_MAX_MS < READ_DEADLINE_MS, 'a read is hedged before it is given up')
 assert(2 * CLIENT_WINDOW_BYTES <= KEPT_WRITES_BYTES, 'half of what is kept has been acknowledged')

@@ -86,7 +86,7 @@ async function showAll(shown: Demo): Promise<'shown'> {
   await swarmdisk(shown, ['volume', 'create', 'demo', '--size', '1G'])
   say('\nIt is an image file on a FUSE mount. A loop device and a file system go on it:')
   const device = await attach(shown)
-  await tool(shown, ['mkfs.ext4', '-q', device])
+  await tool(shown, ['mkfs.ext4', '-q', '-E', 'nodiscard', device])
   // `swarmdisk detach` undoes the file system as well, wherever it is mounted then.
   await tool(shown, ['mount', device, shown.files])
   say('\nReal files go in, and come back from the servers equal:')

@@ -60,6 +60,8 @@ export interface OpenVolume {
   read(offset: ByteOffset, into: Uint8Array): Promise<void>
   /** Resolves when every in-sync replica has it. `data` is not touched after that, nor changed. */
   write(offset: ByteOffset, data: Uint8Array): Promise<void>
+  /** The range reads as zeroes after that, and is stored as marks where it covers whole blocks. */
+  discard(offset: ByteOffset, length: ByteCount): Promise<void>
   /**
    * Resolves when every write acknowledged before the call is durable on every in-sync replica
    * (I2).

@@ -16,6 +16,7 @@ import type { Piece } from '../layout/geometry.js'
 import { VolumeAccess } from './access/volume-access.js'
 import { boundedCall } from './bounded-call.js'
 import type { ClientContext } from './context.js'
+import { discardByWriting } from './discard.js'
 import { piecesOf } from './pieces.js'
 import { RangeOrder } from './range-order.js'
 import { ShardLine, volumeGone } from './shard/shard-line.js'
@@ -80,6 +81,10 @@ export class VolumeIo implements OpenVolume {
     return this.#carryOut('write', { offset, length: data.length }, part =>
       this.#writePart(part, data),
     )
+  }
+
+  async discard(offset: ByteOffset, length: ByteCount): Promise<void> {
+    await discardByWriting(this, offset, length)
   }
 
   async attach({ takeover = false }: { readonly takeover?: boolean } = {}): Promise<void> {

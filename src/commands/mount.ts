@@ -8,6 +8,7 @@ import { createLog } from '../cli/log.js'
 import { clusterAccess } from '../cli/processes/cluster-access.js'
 import { startMount, type MountProcess } from '../cli/processes/mount-process.js'
 import { onSignals } from '../cli/signals.js'
+import { TRANSPORT_CHOICES } from '../fuse/serve-mount.js'
 
 export default class Mount extends SwarmdiskCommand<undefined> {
   static override readonly summary = 'Show the volumes of a cluster as image files in a folder.'
@@ -26,9 +27,9 @@ export default class Mount extends SwarmdiskCommand<undefined> {
     ...clusterFlags,
     ...roleLogFlags,
     transport: Flags.option({
-      options: ['auto', 'kernel', 'fuse-native'] as const,
+      options: TRANSPORT_CHOICES,
       default: 'auto' as const,
-      description: 'how to talk to the kernel; this release has fuse-native only',
+      description: 'how to talk to the kernel: directly (as root), or through libfuse 2',
     })(),
     cache: Flags.option({
       options: ['none', 'writeback'] as const,
@@ -47,9 +48,6 @@ export default class Mount extends SwarmdiskCommand<undefined> {
 
   protected override async execute(): Promise<undefined> {
     const { args, flags } = await this.parse(Mount)
-    if (flags.transport === 'kernel') {
-      throw new SwarmdiskError('bad-input', 'This release has no kernel transport: use auto.')
-    }
     if (flags.cache === 'writeback') {
       throw new SwarmdiskError('bad-input', 'This release has no write-back cache: use none.')
     }
@@ -59,9 +57,11 @@ export default class Mount extends SwarmdiskCommand<undefined> {
       directory: args.dir,
       ioTimeout: timeout === undefined ? null : parseDuration(timeout, '--io-timeout'),
       shared: flags.shared,
+      transport: flags.transport,
       log: createLog(flags['log-level'], 'mount'),
     })
-    this.announce(mount.mountPoint, { mountPoint: mount.mountPoint })
+    const { mountPoint, transport } = mount
+    this.announce(mountPoint, { mountPoint, transport })
     await this.#serve(mount)
     await mount.stop()
   }

@@ -16,6 +16,12 @@ export type RefusalReason =
   | 'bad-handle'
   | 'beyond-end'
   | 'too-many-open'
+  | 'unknown-operation'
+  | 'unsupported'
+  | 'malformed'
+  | 'interrupted'
+  | 'not-seen-yet'
+  | 'wrong-version'
 
 /** An outcome that the caller of a file operation gets as an errno. Not a fault of anything. */
 export class FileRefusal extends Error {
@@ -37,6 +43,12 @@ const ERRNO_OF_REFUSAL: Readonly<Record<RefusalReason, number>> = {
   'bad-handle': errno.EBADF,
   'beyond-end': errno.ENOSPC, // as at the end of a block device
   'too-many-open': errno.ENFILE,
+  'unknown-operation': errno.ENOSYS, // the kernel does without it, and does not ask again
+  unsupported: errno.EOPNOTSUPP,
+  malformed: errno.EINVAL,
+  interrupted: errno.EINTR,
+  'not-seen-yet': errno.EAGAIN, // of an interrupt: the kernel repeats it
+  'wrong-version': errno.EPROTO,
 }
 
 /** Under an open file. A volume that was deleted meanwhile is an I/O error, no missing name. */

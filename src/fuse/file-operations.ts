@@ -9,15 +9,17 @@
 // Failures are thrown: FileRefusal, or what the driver threw; errno.ts knows their numbers. What
 // changes names is not here at all: transports refuse the operations of REFUSED_OPERATIONS, with
 // what refusalOfChange() says.
-import { byteOffset } from '../base/brands.js'
+import { byteCount, byteOffset } from '../base/brands.js'
 import type { Clock } from '../base/clock.js'
-import { FUSE_HANDLES_MAX, REQUEST_BYTES_MAX } from '../base/limits.js'
+import { FUSE_HANDLES_MAX, NAME_LENGTH_MAX, REQUEST_BYTES_MAX } from '../base/limits.js'
 import { assert } from '../base/assert.js'
 import type { OpenSnapshot, OpenVolume, VolumeDriver } from '../client/volume-driver.js'
 import { FileRefusal } from './errno.js'
 
 export const IMAGE_SUFFIX = '.img'
 export const SNAPSHOT_DIRECTORY = '.snapshots'
+/** "<volume>@<snapshot>.img" */
+export const FILE_NAME_LENGTH_MAX = 2 * NAME_LENGTH_MAX + '@'.length + IMAGE_SUFFIX.length
 
 /** Volumes are made and deleted with commands, so all of these answer "not permitted". */
 export const REFUSED_OPERATIONS = [
@@ -49,6 +51,14 @@ export interface FileAttributes {
 export interface Space {
   readonly bytes: number
   readonly files: number
+}
+
+/** Of an image file, to be made zero. */
+export interface ZeroRange {
+  readonly offset: number
+  readonly length: number
+  /** Else a range that ends behind the file would make it longer. */
+  readonly keepSize: boolean
 }
 
 interface OpenFile {
@@ -156,15 +166,23 @@ export class FileOperations {
   /** The number of bytes written: as on a block device, what fits, and nothing beyond the end. */
   async write(handle: number, offset: number, data: Uint8Array): Promise<number> {
     assert(data.length <= REQUEST_BYTES_MAX, 'a write fits one driver request')
-    const file = this.#file(handle)
-    if (file.volume === null) throw new FileRefusal('read-only')
-    if (!file.writable) throw new FileRefusal('bad-handle')
-    const length = Math.min(data.length, file.volume.size - offset)
+    const { file, volume } = this.#writable(handle)
+    const length = Math.min(data.length, volume.size - offset)
     if (data.length === 0) return 0
     if (length <= 0) throw new FileRefusal('beyond-end')
     file.dirty = true
-    await file.volume.write(byteOffset(offset), data.subarray(0, length))
+    await volume.write(byteOffset(offset), data.subarray(0, length))
     return length
+  }
+
+  /** fallocate: makes a hole, or zeroes, which are the same here. */
+  async zero(handle: number, { offset, length, keepSize }: ZeroRange): Promise<void> {
+    const { file, volume } = this.#writable(handle)
+    if (!keepSize && offset + length > volume.size) throw new FileRefusal('not-permitted')
+    const inside = Math.min(length, volume.size - offset)
+    if (inside <= 0) return
+    file.dirty = true
+    await volume.discard(byteOffset(offset), byteCount(inside))
   }
 
   /**
@@ -231,6 +249,13 @@ export class FileOperations {
     const found = this.#driver.openSnapshot(volume, name)
     if (found === null) throw new FileRefusal('no-such-file')
     return found
+  }
+
+  #writable(handle: number): { readonly file: OpenFile; readonly volume: OpenVolume } {
+    const file = this.#file(handle)
+    if (file.volume === null) throw new FileRefusal('read-only')
+    if (!file.writable) throw new FileRefusal('bad-handle')
+    return { file, volume: file.volume }
   }
 
   #file(handle: number): OpenFile {

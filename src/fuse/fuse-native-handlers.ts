@@ -3,10 +3,10 @@
 // driver that gave up on a request may still hold what it was given.
 import type { FuseHandlers, FuseStat, FuseStatfs } from 'fuse-native'
 import { constants } from 'node:fs'
-import { BLOCK_BYTES, NAME_LENGTH_MAX } from '../base/limits.js'
+import { BLOCK_BYTES } from '../base/limits.js'
 import { ERRNO_OF_BUG, errnoOf, errnoOfRefusal, type Subject } from './errno.js'
 import {
-  IMAGE_SUFFIX,
+  FILE_NAME_LENGTH_MAX,
   refusalOfChange,
   REFUSED_OPERATIONS,
   type FileAttributes,
@@ -137,6 +137,6 @@ function statfsOf(space: Space): FuseStatfs {
     files: space.files,
     ffree: 0,
     favail: 0,
-    namemax: 2 * NAME_LENGTH_MAX + '@'.length + IMAGE_SUFFIX.length,
+    namemax: FILE_NAME_LENGTH_MAX,
   }
 }

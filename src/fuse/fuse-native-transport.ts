@@ -2,8 +2,6 @@
 // this file is where they end: its 15 s answers in our place are off, its buffers are copied, its
 // lazy unmount is replaced, its option list is ours.
 import type FuseClass from 'fuse-native'
-import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
 import { assert } from '../base/assert.js'
 import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
 import type { Clock } from '../base/clock.js'
@@ -15,6 +13,7 @@ import {
 } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { FileOperations } from './file-operations.js'
+import { checkDevice } from './fuse-device.js'
 import { fuseNativeHandlers } from './fuse-native-handlers.js'
 import { FUSE_SOURCE, readMountTable } from './mount-table.js'
 import type { Transport, UnmountOptions } from './transport.js'
@@ -152,18 +151,6 @@ async function loadFuse(load: () => Promise<FuseModule>): Promise<FuseModule> {
     protected override _fuseOptions(): string {
       return `-o${FUSE_OPTIONS.join(',')}`
     }
-  }
-}
-
-async function checkDevice(device: string): Promise<void> {
-  try {
-    await access(device, constants.R_OK | constants.W_OK)
-  } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT'
-    const text = missing
-      ? `There is no ${device}: load it with "modprobe fuse", or pass it to the container.`
-      : `${device} may not be opened: run this as root.`
-    throw new SwarmdiskError('environment', text, { cause })
   }
 }
 

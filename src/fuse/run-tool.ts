@@ -1,7 +1,8 @@
 // Runs the system's tools (losetup, umount, dd, …) as child processes with a deadline. Whatever
 // may touch a mount goes through here: a child that hangs in the kernel cannot even be killed, but
 // the caller goes on and says so.
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.js'
 import { SwarmdiskError } from '../base/errors.js'
 import { TOOL_DEADLINE_MS, TOOL_OUTPUT_BYTES_MAX } from '../base/limits.js'
@@ -56,6 +57,41 @@ export class Tools {
         child.unref()
         const shown = [command, ...args].join(' ')
         reject(new SwarmdiskError('io-timeout', `'${shown}' did not end within ${deadline} ms`))
+      })
+    })
+  }
+
+  /** Like run(), with open files of ours as its descriptors 3, 4, …; what it prints is lost. */
+  runWithFiles(
+    command: string,
+    args: readonly string[],
+    descriptors: readonly number[],
+  ): Promise<ToolResult> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(command, [...args], {
+        env: ENVIRONMENT,
+        stdio: ['ignore', 'ignore', 'pipe', ...descriptors],
+      })
+      const said: string[] = []
+      let room = TOOL_OUTPUT_BYTES_MAX
+      const stderr = child.stdio[2] as Readable
+      stderr.setEncoding('utf8').on('data', (text: string) => {
+        if (text.length <= room) said.push(text)
+        room -= text.length
+      })
+      const timer = this.#clock.after(TOOL_DEADLINE_MS, () => {
+        child.kill('SIGKILL')
+        stderr.destroy()
+        child.unref()
+        reject(new SwarmdiskError('io-timeout', `'${command}' did not end in time`))
+      })
+      child.once('error', error => {
+        timer.cancel()
+        reject(notStarted(command, error))
+      })
+      child.once('close', code => {
+        timer.cancel()
+        resolve({ exitCode: code ?? 128, stdout: '', stderr: said.join('') })
       })
     })
   }

@@ -154,7 +154,13 @@ test('the mount process killed under a used ext4: unmount, mount again', LIMIT, 
   t.ok(duration < 10_000, `cleaned up in ${Math.round(duration)} ms`)
   t.equal(await mountAt(directory), null, 'the file system is out of sight')
   t.equal(await mountAt(server.directory), null, 'so is the mount')
-  const next = await startFuseServer(t, { a: 64 * MiB }, server.directory)
+  const next = await startFuseServer(
+    t,
+    { a: 64 * MiB },
+    {
+      directory: server.directory,
+    },
+  )
   const fresh = await attach(t, next.image('a'))
   t.notEqual(fresh.device, device, 'the old device is still held by the open file')
   await loops.detach(fresh.device, { abort: false })

@@ -46,6 +46,12 @@ test('refusals of the mount itself', t => {
     'bad-handle': errno.EBADF,
     'beyond-end': errno.ENOSPC,
     'too-many-open': errno.ENFILE,
+    'unknown-operation': errno.ENOSYS,
+    unsupported: errno.EOPNOTSUPP,
+    malformed: errno.EINVAL,
+    interrupted: errno.EINTR,
+    'not-seen-yet': errno.EAGAIN,
+    'wrong-version': errno.EPROTO,
   }
   for (const [reason, number] of Object.entries(expected)) {
     const refusal = new FileRefusal(reason as RefusalReason)

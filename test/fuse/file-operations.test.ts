@@ -78,6 +78,27 @@ test('reads and writes at odd places, and at the end', async t => {
   t.equal(await files.write(handle, SIZE, Buffer.alloc(0)), 0)
 })
 
+test('holes', async t => {
+  const { driver, files } = make()
+  const handle = await files.open('/a.img', { write: true })
+  await files.write(handle, 0, Buffer.alloc(100, 'x'))
+  await files.sync(handle)
+  await files.zero(handle, { offset: 10, length: 20, keepSize: true })
+  const into = Buffer.alloc(100)
+  await files.read(handle, 0, into)
+  t.ok(into.equals(Buffer.alloc(100, 'x').fill(0, 10, 30)))
+  await files.zero(handle, { offset: SIZE - 5, length: 100, keepSize: true })
+  await files.zero(handle, { offset: SIZE, length: 100, keepSize: true })
+  t.equal(driver.counts().discardedBytes, 25, 'cut at the end')
+  const longer = { offset: SIZE - 5, length: 100, keepSize: false }
+  await rejected(t, files.zero(handle, longer), 'not-permitted')
+  const { flushes } = driver.counts()
+  await files.close(handle)
+  t.equal(driver.counts().flushes, flushes + 1, 'flushed at close as a write is')
+  const reader = await files.open('/a.img', { write: false })
+  await rejected(t, files.zero(reader, { ...longer, keepSize: true }), 'bad-handle')
+})
+
 test('handles', async t => {
   const { driver, files } = make()
   const reader = await files.open('/a.img', { write: false })

@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises'
 import test from 'tape'
 import { systemClock } from '../../src/base/clock.js'
 import { isSwarmdiskError, type ErrorCode } from '../../src/base/errors.js'
@@ -44,4 +45,20 @@ test('a tool that hangs', async t => {
 
 test('a tool killed by somebody else has not succeeded', async t => {
   t.equal((await tools.run('sh', ['-c', 'kill -9 $$'])).exitCode, 128)
+})
+
+test('a tool that is given open files', async t => {
+  const file = await open('/proc/self/comm', 'r')
+  try {
+    const words = ['-c', 'cat <&3 >&2; exit 7']
+    const result = await tools.runWithFiles('sh', words, [file.fd])
+    t.equal(result.exitCode, 7)
+    t.ok(result.stderr.length > 0, 'it has read the file, as its descriptor 3')
+    const error: unknown = await tools
+      .runWithFiles('no-such-tool', [], [file.fd])
+      .catch((caught: unknown) => caught)
+    t.ok(isSwarmdiskError(error, 'environment'), 'a tool that is missing')
+  } finally {
+    await file.close()
+  }
 })

@@ -1,13 +1,12 @@
 // Serves a memory driver on a mount, in a process of its own, because a test that touched a mount
 // served by itself would wait for itself. Commands and answers are IPC messages (fuse-server.ts).
 import { systemClock } from '../../src/base/clock.js'
-import type { ErrorCode } from '../../src/base/errors.js'
+import { isSwarmdiskError, type ErrorCode } from '../../src/base/errors.js'
 import { silentLog } from '../../src/base/log.js'
 import { mountHost } from '../../src/cli/mount-host.js'
 import { FileOperations } from '../../src/fuse/file-operations.js'
-import { FuseNativeTransport } from '../../src/fuse/fuse-native-transport.js'
 import { prepareMountPoint } from '../../src/fuse/mount-point.js'
-import { isSwarmdiskError } from '../../src/base/errors.js'
+import { serveMount, type TransportChoice } from '../../src/fuse/serve-mount.js'
 import { MemoryDriver, type DriverCounts } from './memory-driver.js'
 
 export type ServerCommand =
@@ -18,15 +17,15 @@ export type ServerCommand =
       readonly volume: string
       readonly name: string
     }
-  | { readonly kind: 'hold' | 'release' | 'counts' }
-  | { readonly kind: 'fail'; readonly code: ErrorCode | null }
+  | { readonly kind: 'hold' | 'release' | 'counts' | 'crash' }
+  | { readonly kind: 'fail' | 'refuse'; readonly code: ErrorCode | null }
 
 export type ServerAnswer =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'counts'; readonly counts: DriverCounts }
 
-const [directory = '', volumes = '{}'] = process.argv.slice(2)
+const [directory = '', volumes = '{}', choice = 'auto'] = process.argv.slice(2)
 const driver = new MemoryDriver(JSON.parse(volumes) as Record<string, number>)
 
 function answer(message: ServerAnswer): void {
@@ -39,8 +38,10 @@ function obey(command: ServerCommand): void {
   else if (command.kind === 'snapshot') driver.snapshot(command.volume, command.name)
   else if (command.kind === 'delete-snapshot') driver.deleteSnapshot(command.volume, command.name)
   else if (command.kind === 'fail') driver.fail(command.code)
+  else if (command.kind === 'refuse') driver.refuseAttach(command.code)
   else if (command.kind === 'hold') driver.hold()
   else if (command.kind === 'release') driver.release()
+  else if (command.kind === 'crash') throw new Error('as the test asked for')
   // Every command is answered, so that the test knows that it has been obeyed.
   answer({ kind: 'counts', counts: driver.counts() })
 }
@@ -50,8 +51,8 @@ async function serve(): Promise<void> {
   const host = mountHost(base)
   const mountPoint = await prepareMountPoint(host, directory)
   const operations = new FileOperations({ driver, clock: systemClock })
-  const transport = new FuseNativeTransport({ ...base, host, operations, mountPoint })
-  await transport.mount()
+  const options = { ...base, host, operations, mountPoint, choice: choice as TransportChoice }
+  const { transport } = await serveMount(options)
   process.on('message', obey)
   // While it is in use, the mount goes on.
   process.on('SIGTERM', () => {

@@ -11,6 +11,7 @@ import { systemClock } from '../../src/base/clock.js'
 import { isSwarmdiskError } from '../../src/base/errors.js'
 import { silentLog } from '../../src/base/log.js'
 import { mountHost, type LocalHost } from '../../src/cli/mount-host.js'
+import type { TransportChoice } from '../../src/fuse/serve-mount.js'
 import { unmountMount } from '../../src/fuse/unmount.js'
 import type { ServerAnswer, ServerCommand } from './fuse-server-child.js'
 import type { DriverCounts } from './memory-driver.js'
@@ -26,6 +27,8 @@ export interface FuseServer {
   image(volume: string): string
   command(command: ServerCommand): Promise<DriverCounts>
   counts(): Promise<DriverCounts>
+  /** Without waiting for an answer. */
+  tell(command: ServerCommand): void
   /** The next thing the child says by itself. */
   next(): Promise<ServerAnswer>
   kill(signal: NodeJS.Signals): void
@@ -43,12 +46,11 @@ export async function makeDirectory(t: Test): Promise<string> {
 export async function startFuseServer(
   t: Test,
   volumes: Readonly<Record<string, number>>,
-  directory?: string,
+  options: { readonly directory?: string; readonly transport?: TransportChoice } = {},
 ): Promise<FuseServer> {
-  const mountPoint = directory ?? (await makeDirectory(t))
-  const child = fork(CHILD, [mountPoint, JSON.stringify(volumes)], {
-    execArgv: ['--import', 'tsx'],
-  })
+  const mountPoint = options.directory ?? (await makeDirectory(t))
+  const words = [mountPoint, JSON.stringify(volumes), options.transport ?? 'auto']
+  const child = fork(CHILD, words, { execArgv: ['--import', 'tsx'] })
   const exited = once(child, 'exit').then(([code]) => code as number | null)
   undo(t, async () => {
     await discard(mountPoint)
@@ -77,6 +79,7 @@ function served(
     pid: child.pid ?? 0,
     image: volume => join(directory, `${volume}.img`),
     command,
+    tell: message => void child.send(message),
     counts: () => command({ kind: 'counts' }),
     next: () => nextAnswer(child),
     kill: signal => child.kill(signal),

@@ -17,6 +17,9 @@ export interface DriverCounts {
   readonly reads: number
   readonly writes: number
   readonly flushes: number
+  readonly discards: number
+  readonly discardedBytes: number
+  readonly mostWaiting: number
   readonly largestRead: number
   readonly largestWrite: number
   readonly waiting: number
@@ -33,7 +36,10 @@ export class MemoryDriver implements VolumeDriver {
   #refusal: ErrorCode | null = null
   /** By volume: attached and not released. */
   readonly claims = new Map<string, number>()
-  #counts = { reads: 0, writes: 0, flushes: 0, largestRead: 0, largestWrite: 0 }
+  #counts = {
+    ...{ reads: 0, writes: 0, flushes: 0, largestRead: 0, largestWrite: 0 },
+    ...{ discards: 0, discardedBytes: 0, mostWaiting: 0 },
+  }
 
   constructor(sizes: Readonly<Record<string, number>> = {}) {
     for (const [name, size] of Object.entries(sizes)) this.add(name, size)
@@ -126,7 +132,7 @@ export class MemoryDriver implements VolumeDriver {
 
   /** What every request of a volume passes. */
   async admit(
-    kind: 'read' | 'write' | 'flush',
+    kind: 'read' | 'write' | 'flush' | 'discard',
     what: MemoryVolume | MemorySnapshot,
     size = 0,
   ): Promise<void> {
@@ -137,10 +143,14 @@ export class MemoryDriver implements VolumeDriver {
     } else if (kind === 'write') {
       counts.writes++
       counts.largestWrite = Math.max(counts.largestWrite, size)
+    } else if (kind === 'discard') {
+      counts.discards++
+      counts.discardedBytes += size
     } else counts.flushes++
     if (this.#holding) {
       await new Promise<void>((go, fail) => {
         this.#waiting.push({ go, fail })
+        counts.mostWaiting = Math.max(counts.mostWaiting, this.#waiting.length)
       })
     }
     if (this.#aborted) throw aborted()
@@ -211,6 +221,16 @@ class MemoryVolume implements OpenVolume {
       into.set(part, start)
       this.#chunks.set(chunk, into)
     })
+  }
+
+  async discard(offset: ByteOffset, length: ByteCount): Promise<void> {
+    await this.#driver.admit('discard', this, length)
+    for (let done = 0; done < length;) {
+      const start = (offset + done) % CHUNK
+      const bytes = Math.min(CHUNK - start, length - done)
+      this.#chunks.get(Math.floor((offset + done) / CHUNK))?.fill(0, start, start + bytes)
+      done += bytes
+    }
   }
 
   get claimed(): boolean {

@@ -8,9 +8,9 @@ import type { Log } from '../../base/log.js'
 import { systemRandom } from '../../base/random.js'
 import { ClusterVolumeDriver } from '../../client/driver.js'
 import { FileOperations } from '../../fuse/file-operations.js'
-import { FuseNativeTransport } from '../../fuse/fuse-native-transport.js'
 import { prepareMountPoint } from '../../fuse/mount-point.js'
 import { isWithin } from '../../fuse/mount-table.js'
+import { serveMount, type TransportChoice, type TransportName } from '../../fuse/serve-mount.js'
 import type { Transport } from '../../fuse/transport.js'
 import { ConfigurationWatch } from '../../net/configuration-watch.js'
 import { mountHost, type LocalHost } from '../mount-host.js'
@@ -29,11 +29,14 @@ export interface MountProcessOptions {
   readonly ioTimeout: number | null
   /** Writes together with other mounts. */
   readonly shared: boolean
+  readonly transport: TransportChoice
   readonly log: Log
 }
 
 export interface MountProcess {
   readonly mountPoint: string
+  /** The one that serves it. */
+  readonly transport: TransportName
   /** Resolves when the mount is gone, whoever unmounted it. */
   readonly closed: Promise<void>
   /**
@@ -71,20 +74,16 @@ export async function startMount(options: MountProcessOptions): Promise<MountPro
     await configured(watch, member)
     undo.push(() => driver.close())
     const operations = new FileOperations({ driver, clock: systemClock })
-    const transport = new FuseNativeTransport({
-      operations,
-      mountPoint,
-      host,
-      clock: systemClock,
-      log,
+    const { transport, name } = await serveMount({
+      ...{ choice: options.transport, operations, mountPoint, host, clock: systemClock, log },
     })
-    await transport.mount()
     const socket = socketPath(mountPoint)
     const control = await serveControl(socket, mountRoutes({ driver, clock: systemClock }))
     undo.push(() => control.close())
     undo.push(new MountRegistry().add({ mountPoint, socket }))
     return {
       mountPoint,
+      transport: name,
       closed: transport.closed,
       unmount: abort => takeDown({ host, mountPoint, transport, driver }, abort),
       stop: () => undoAll(undo),

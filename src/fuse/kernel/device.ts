@@ -1,0 +1,225 @@
+// /dev/fuse as a stream of requests and answers. A read from it waits in the kernel until there is
+// a request, and so occupies a thread of libuv's pool. Where the system lets us have a second
+// descriptor for the same mount (it takes an ioctl, which Node cannot do and Perl can), that one
+// never waits: threads wait for the first request of a burst, and the rest is read at once, on the
+// main thread, for a third of the effort. Else only threads read.
+//
+// A descriptor is closed only when no read of it is under way: its number could mean another file
+// by then.
+import { closeSync, constants, openSync, read, readSync, writeSync } from 'node:fs'
+import { assert } from '../../base/assert.js'
+import type { Clock } from '../../base/clock.js'
+import {
+  FUSE_DEVICE_RETRY_MS,
+  FUSE_EMPTY_LOOKS,
+  FUSE_FRAME_BYTES,
+  FUSE_PROMPT_READERS,
+  FUSE_READERS_MAX,
+  FUSE_REQUESTS_PER_TURN,
+  POOL_THREADS_DEFAULT,
+  POOL_THREADS_SPARED,
+} from '../../base/limits.js'
+import type { Tools } from '../run-tool.js'
+import type { BufferPool } from './buffer-pool.js'
+import type { Channel } from './session.js'
+
+export interface Receiver {
+  /** As Session.receive(). */
+  receive(buffer: Buffer, bytes: number, channel: Channel): 'free' | 'kept'
+  readonly full: boolean
+}
+
+export interface DeviceOptions {
+  readonly path: string
+  readonly clock: Clock
+  readonly buffers: BufferPool
+  readonly receiver: Receiver
+  /** Once, when nothing can come any more; null: it was unmounted or aborted. */
+  readonly ended: (error: Error | null) => void
+}
+
+/** The request was given up by the kernel, or the mount is gone: nobody waits for the answer. */
+const NOBODY_WAITS = ['ENOENT', 'ENODEV', 'ECONNABORTED']
+const MOUNT_IS_GONE = ['ENODEV', 'ECONNABORTED']
+/** Nothing was read, and that says nothing about the next read. */
+const AGAIN = ['EINTR', 'EAGAIN', 'ENOENT']
+
+/** Descriptor 3 serves the connection of descriptor 4: FUSE_DEV_IOC_CLONE, _IOR(229, 0, u32). */
+const CLONE =
+  'open(F, "+<&=", 3) or exit 1; $n = pack("L", 4); exit(ioctl(F, 0x8004e500, $n) ? 0 : 1)'
+
+export class FuseDevice {
+  readonly #options: DeviceOptions
+  readonly #waiting: DescriptorChannel
+  #prompt: DescriptorChannel | null = null
+  /** Memory of the prompt reads. */
+  #frame: Buffer | null = null
+  /** Reads that wait in the pool, and those that are asked for. */
+  #readers = 0
+  #readersWanted = 0
+  /** Requests still to come before it is worth a look whether there are more. */
+  #emptyLooks = 0
+  #ended = false
+
+  /** Throws what open(2) says. */
+  constructor(options: DeviceOptions) {
+    this.#options = options
+    this.#waiting = new DescriptorChannel(openSync(options.path, constants.O_RDWR))
+  }
+
+  get descriptor(): number {
+    return this.#waiting.descriptor
+  }
+
+  /** Begins to read, if need be before it is mounted. */
+  start(): void {
+    this.#readersWanted = readersBesideOthers()
+    this.#wait()
+  }
+
+  /** It is mounted by now: nobody has to look again later. */
+  mounted(): void {
+    this.#wait()
+  }
+
+  /** True if requests can be read without waiting from now on. */
+  async readPromptly(tools: Tools): Promise<boolean> {
+    const flags = constants.O_RDWR | constants.O_NONBLOCK
+    const prompt = new DescriptorChannel(openSync(this.#options.path, flags))
+    const descriptors = [prompt.descriptor, this.#waiting.descriptor]
+    const cloned = await tools.runWithFiles('perl', ['-e', CLONE], descriptors).then(
+      ({ exitCode }) => exitCode === 0,
+      () => false, // there is no Perl: then threads wait
+    )
+    if (!cloned || this.#ended) {
+      prompt.close()
+      return false
+    }
+    this.#prompt = prompt
+    this.#frame = this.#options.buffers.take(FUSE_FRAME_BYTES)
+    this.#readersWanted = Math.min(FUSE_PROMPT_READERS, readersBesideOthers())
+    return true
+  }
+
+  /** There is room for more requests. */
+  resume(): void {
+    if (!this.#ended) this.#drain()
+  }
+
+  /** For a device that never was mounted: then no read of it waits. */
+  stop(): void {
+    this.#end(null)
+  }
+
+  #wait(): void {
+    while (!this.#ended && this.#readers < this.#readersWanted && !this.#options.receiver.full) {
+      this.#readers++
+      this.#read(this.#options.buffers.take(FUSE_FRAME_BYTES))
+    }
+  }
+
+  #read(buffer: Buffer): void {
+    read(this.#waiting.descriptor, buffer, 0, buffer.length, null, (error, bytes) => {
+      if (error && !this.#ended && AGAIN.includes(error.code ?? '')) {
+        this.#read(buffer)
+        return
+      }
+      this.#readers--
+      if (error) this.#failed(error)
+      else if (!this.#ended) this.#deliver(buffer, bytes)
+      this.#closeWhenUnused()
+    })
+  }
+
+  #deliver(buffer: Buffer, bytes: number): void {
+    const { receiver, buffers } = this.#options
+    if (receiver.receive(buffer, bytes, this.#waiting) === 'free') buffers.give(buffer)
+    if (this.#emptyLooks > 0) {
+      this.#emptyLooks--
+      this.#wait()
+    } else this.#drain()
+  }
+
+  /** What is there, up to a bound; then a thread waits, and comes back in another turn. */
+  #drain(): void {
+    const { receiver, buffers } = this.#options
+    for (let i = 0; this.#prompt && i < FUSE_REQUESTS_PER_TURN && !receiver.full; i++) {
+      const buffer = this.#frame
+      assert(buffer, 'a second descriptor has memory to read into')
+      const bytes = this.#readNow(this.#prompt, buffer)
+      if (bytes === 0) {
+        if (i === 0) this.#emptyLooks = FUSE_EMPTY_LOOKS
+        break
+      }
+      if (receiver.receive(buffer, bytes, this.#prompt) === 'kept') {
+        this.#frame = buffers.take(FUSE_FRAME_BYTES)
+      }
+    }
+    this.#wait()
+  }
+
+  /** 0: there is nothing. */
+  #readNow(channel: DescriptorChannel, buffer: Buffer): number {
+    try {
+      return readSync(channel.descriptor, buffer, 0, buffer.length, null)
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException
+      // The thread that waits hears of the end as well, and says so.
+      if (AGAIN.includes(code) || MOUNT_IS_GONE.includes(code)) return 0
+      throw error
+    }
+  }
+
+  #failed(error: NodeJS.ErrnoException): void {
+    if (this.#ended) return
+    if (error.code === 'EPERM') {
+      // Not mounted yet.
+      this.#options.clock.after(FUSE_DEVICE_RETRY_MS, () => this.#wait())
+    } else this.#end(MOUNT_IS_GONE.includes(error.code ?? '') ? null : error)
+  }
+
+  #end(error: Error | null): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#prompt?.close()
+    this.#closeWhenUnused()
+    this.#options.ended(error)
+  }
+
+  #closeWhenUnused(): void {
+    if (this.#ended && this.#readers === 0) this.#waiting.close()
+  }
+}
+
+class DescriptorChannel implements Channel {
+  readonly descriptor: number
+  #closed = false
+
+  constructor(descriptor: number) {
+    this.descriptor = descriptor
+  }
+
+  send(answer: Buffer): void {
+    if (this.#closed) return
+    try {
+      // At once: it takes the kernel microseconds, and a way through the pool more than that.
+      const bytes = writeSync(this.descriptor, answer, 0, answer.length)
+      assert(bytes === answer.length, 'the kernel takes an answer whole')
+    } catch (error) {
+      if (!NOBODY_WAITS.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    closeSync(this.descriptor)
+  }
+}
+
+/** Threads that may wait for requests; others are left for files and for names of hosts. */
+function readersBesideOthers(): number {
+  const configured = Number(process.env.UV_THREADPOOL_SIZE)
+  const threads = Number.isInteger(configured) && configured > 0 ? configured : POOL_THREADS_DEFAULT
+  return Math.max(1, Math.min(FUSE_READERS_MAX, threads - POOL_THREADS_SPARED))
+}
