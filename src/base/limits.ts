@@ -475,7 +475,10 @@ export const CATCH_UPS_AT_ONCE = 4
  */
 export const RECOVERY_BYTES_PER_SECOND = 100 * MiB
 export const RECOVERY_BYTES_BESIDE_CLIENTS = RECOVERY_BYTES_PER_SECOND / 4
-export const CLIENTS_ARE_QUIET_AFTER_MS = 500
+/** And of its time: on the average so many copies are on their way to it at once. */
+export const RECOVERY_TIME_BESIDE_CLIENTS = 1 / 4
+/** Longer than a request takes where everything is slow. */
+export const CLIENTS_ARE_QUIET_AFTER_MS = 5_000
 /**
  * A primary goes on without a replica that keeps its shard waiting: one that says that it cannot
  * store what it is sent; one that lives (a dead one is declared down before that, when its lease is

@@ -225,6 +225,7 @@ const comparing = {
     reply: r => ({
       status: r.pick(['ok', 'refused', 'corrupt']),
       entries: r.bytes(8 * r.below(10)),
+      busy: r.below(2) === 1,
       payload: content(r, 4096 * r.below(4)),
     }),
   } satisfies MessageSample<'blocks'>,
