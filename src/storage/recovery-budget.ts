@@ -7,9 +7,9 @@ import { byteCount, type ByteCount } from '../base/brands.js'
 import type { Clock } from '../base/clock.js'
 import {
   CLIENTS_ARE_QUIET_AFTER_MS,
-  RECOVERY_BYTES_BESIDE_CLIENTS,
-  RECOVERY_BYTES_PER_SECOND,
-  RECOVERY_TIME_BESIDE_CLIENTS,
+  RECOVERY_APART_MAX_MS,
+  RECOVERY_GIVE_MAX_MS,
+  RECOVERY_PART_BESIDE_CLIENTS,
 } from '../base/limits.js'
 import type { ClientActivity } from './client-activity.js'
 import { PaceState } from './replication/pace-state.js'
@@ -17,18 +17,26 @@ import { PaceState } from './replication/pace-state.js'
 /** One copy in eight decides: they differ in size. */
 const SMOOTHING = 1 / 8
 
+interface RecoveryBudgetOptions {
+  readonly clock: Clock
+  readonly clients: Pick<ClientActivity, 'quiet'>
+  readonly bytesPerSecond: number
+}
+
 export class RecoveryBudget {
   readonly #clock: Clock
   readonly #clients: Pick<ClientActivity, 'quiet'>
+  readonly #bytesPerSecond: number
   readonly #pace = new PaceState()
   #fetched = 0
   #sourceBusyAt = -Infinity
-  /** Milliseconds that a copy took lately, from the question until it was stored. */
+  /** Milliseconds that a copy took lately, from the question until it was stored, or given up. */
   #usual = 0
 
-  constructor(clock: Clock, clients: Pick<ClientActivity, 'quiet'>) {
+  constructor({ clock, clients, bytesPerSecond }: RecoveryBudgetOptions) {
     this.#clock = clock
     this.#clients = clients
+    this.#bytesPerSecond = bytesPerSecond
   }
 
   /** From other servers, to catch up and to repair. */
@@ -41,15 +49,22 @@ export class RecoveryBudget {
     return !this.#clients.quiet
   }
 
-  /** Milliseconds to wait before so much may be given to another server. */
-  pauseToGive(bytes: number): number {
-    return this.#pause(bytes, 0)
+  /**
+   * Milliseconds to wait before so much may be given to another server. Null: it would not wait so
+   * long, and should ask again.
+   */
+  pauseToGive(bytes: number): number | null {
+    const moment = this.#moment
+    if (this.#pace.wouldWait(moment, bytes) > RECOVERY_GIVE_MAX_MS) return null
+    return this.#pace.take(moment, bytes)
   }
 
   /** Milliseconds to wait before so much may be asked of another server. */
   pauseToFetch(bytes: number): number {
-    const apart = this.#givesWay ? this.#usual / RECOVERY_TIME_BESIDE_CLIENTS : 0
-    return this.#pause(bytes, apart)
+    const apart = this.#givesWay
+      ? Math.min(RECOVERY_APART_MAX_MS, this.#usual / RECOVERY_PART_BESIDE_CLIENTS)
+      : 0
+    return this.#pace.take({ ...this.#moment, apart }, bytes)
   }
 
   /** What has come, whatever becomes of it. */
@@ -62,7 +77,7 @@ export class RecoveryBudget {
     this.#sourceBusyAt = this.#clock.now()
   }
 
-  /** A copy was fetched and stored. */
+  /** A copy was fetched and stored, or was asked for in vain. */
   took(milliseconds: number): void {
     this.#usual += (milliseconds - this.#usual) * SMOOTHING
   }
@@ -72,8 +87,8 @@ export class RecoveryBudget {
     return this.busy || since < CLIENTS_ARE_QUIET_AFTER_MS
   }
 
-  #pause(bytes: number, apart: number): number {
-    const rate = this.#givesWay ? RECOVERY_BYTES_BESIDE_CLIENTS : RECOVERY_BYTES_PER_SECOND
-    return this.#pace.take({ now: this.#clock.now(), rate, apart }, bytes)
+  get #moment(): { readonly now: number; readonly rate: number } {
+    const part = this.#givesWay ? RECOVERY_PART_BESIDE_CLIENTS : 1
+    return { now: this.#clock.now(), rate: this.#bytesPerSecond * part }
   }
 }

@@ -5,6 +5,7 @@ import {
   CATCH_UPS_AT_ONCE,
   CORRUPT_BLOCKS_REMEMBERED,
   FREE_SPACE_RESERVE_BYTES,
+  RECOVERY_BYTES_PER_SECOND,
 } from '../base/limits.js'
 import type { ClientActivity } from './client-activity.js'
 import type { ReplicaHost } from './replica/replica-context.js'
@@ -42,7 +43,10 @@ export function createHost(
     peers,
     log,
     catchUps: new Slots(CATCH_UPS_AT_ONCE),
-    recovery: new RecoveryBudget(clock, clients),
+    recovery: new RecoveryBudget({
+      ...{ clock, clients },
+      bytesPerSecond: options.maxRecovery ?? RECOVERY_BYTES_PER_SECOND,
+    }),
     noRoom: () => full,
     wantEpoch: epoch => watch.wanted(epoch),
     ...server,

@@ -90,6 +90,11 @@ test('bad input without a cluster', async t => {
       says: /--capacity/,
     },
     {
+      words: ['storage', '--data', join(folder, 's'), '--max-recovery', '100', ...local],
+      code: 'bad-input',
+      says: /--max-recovery must be at least 1M/,
+    },
+    {
       words: ['storage', '--data', join(folder, 's'), '--name', 'a/b', ...local],
       code: 'bad-input',
       says: /name/,

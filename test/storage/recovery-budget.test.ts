@@ -3,35 +3,41 @@
 import test from 'tape'
 import {
   CLIENTS_ARE_QUIET_AFTER_MS,
-  RECOVERY_BYTES_BESIDE_CLIENTS,
-  RECOVERY_BYTES_PER_SECOND,
-  RECOVERY_TIME_BESIDE_CLIENTS,
+  RECOVERY_APART_MAX_MS,
+  RECOVERY_GIVE_MAX_MS,
+  RECOVERY_PART_BESIDE_CLIENTS,
 } from '../../src/base/limits.js'
 import { ClientActivity } from '../../src/storage/client-activity.js'
 import { RecoveryBudget } from '../../src/storage/recovery-budget.js'
 import { VirtualClock } from '../simulator/virtual-clock.js'
 
-test('what is copied beyond a second worth waits, longer beside clients', async t => {
+const SECOND = 100_000
+const BESIDE = SECOND * RECOVERY_PART_BESIDE_CLIENTS
+
+function budgetBeside(clients: { readonly quiet: boolean }) {
   const clock = new VirtualClock()
+  return { clock, budget: new RecoveryBudget({ clock, clients, bytesPerSecond: SECOND }) }
+}
+
+test('what is copied beyond a second worth waits, longer beside clients', async t => {
   const clients = { quiet: true }
-  const budget = new RecoveryBudget(clock, clients)
-  t.equal(budget.pauseToFetch(RECOVERY_BYTES_PER_SECOND), 0)
-  t.equal(budget.pauseToGive(RECOVERY_BYTES_PER_SECOND / 2), 500, 'in and out together')
+  const { clock, budget } = budgetBeside(clients)
+  t.equal(budget.pauseToFetch(SECOND), 0)
+  t.equal(budget.pauseToGive(SECOND / 2), 500, 'in and out together')
   await clock.advance(10_000)
   clients.quiet = false
-  t.equal(budget.pauseToGive(RECOVERY_BYTES_BESIDE_CLIENTS), 0)
-  t.equal(budget.pauseToFetch(RECOVERY_BYTES_BESIDE_CLIENTS), 1_000)
+  t.equal(budget.pauseToGive(BESIDE), 0)
+  t.equal(budget.pauseToFetch(BESIDE), 1_000)
 })
 
 test('beside clients, copies that take long are made one after the other, with pauses', t => {
-  const clock = new VirtualClock()
   const clients = { quiet: false }
-  const budget = new RecoveryBudget(clock, clients)
+  const { budget } = budgetBeside(clients)
   t.equal(budget.pauseToFetch(1), 0)
   t.equal(budget.pauseToFetch(1), 0, 'before it is known how long they take')
   for (let i = 0; i < 100; i++) budget.took(40)
   t.equal(budget.pauseToFetch(1), 0)
-  const apart = 40 / RECOVERY_TIME_BESIDE_CLIENTS
+  const apart = 40 / RECOVERY_PART_BESIDE_CLIENTS
   t.equal(Math.round(budget.pauseToFetch(1)), apart)
   t.equal(Math.round(budget.pauseToFetch(1)), 2 * apart)
   t.equal(budget.pauseToGive(1), 0, 'who asks has waited')
@@ -40,9 +46,26 @@ test('beside clients, copies that take long are made one after the other, with p
   t.end()
 })
 
+test('however long copies take, one begins in every second', t => {
+  const { budget } = budgetBeside({ quiet: false })
+  for (let i = 0; i < 100; i++) budget.took(60_000)
+  t.equal(budget.pauseToFetch(1), 0)
+  t.equal(budget.pauseToFetch(1), RECOVERY_APART_MAX_MS)
+  t.end()
+})
+
+test('who would have to wait longer than it does is told at once, and costs nothing', async t => {
+  const { clock, budget } = budgetBeside({ quiet: true })
+  const longest = SECOND + (SECOND * RECOVERY_GIVE_MAX_MS) / 1000
+  t.equal(budget.pauseToGive(longest), RECOVERY_GIVE_MAX_MS)
+  const refused = Array.from({ length: 100 }, () => budget.pauseToGive(SECOND))
+  t.ok(refused.every(pause => pause === null))
+  await clock.advance(1_000)
+  t.equal(budget.pauseToGive(SECOND), RECOVERY_GIVE_MAX_MS, 'asked again, it is its turn')
+})
+
 test('who copies from a server that clients want something of gives way as well', async t => {
-  const clock = new VirtualClock()
-  const budget = new RecoveryBudget(clock, { quiet: true })
+  const { clock, budget } = budgetBeside({ quiet: true })
   for (let i = 0; i < 100; i++) budget.took(40)
   t.equal(budget.pauseToFetch(1), 0)
   t.equal(budget.pauseToFetch(1), 0)

@@ -71,7 +71,8 @@ export class CatchUpSource {
     // What an in-sync one lacks, a client may be waiting for.
     const waits = !state.inSyncOthers().includes(from)
     const pause = waits ? host.recovery.pauseToGive(request.blocks * BLOCK_BYTES) : 0
-    if (pause > 0) host.clock.after(pause, give)
+    if (pause === null) answer(REFUSED)
+    else if (pause > 0) host.clock.after(pause, give)
     else give()
   }
 

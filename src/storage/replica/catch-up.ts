@@ -217,15 +217,18 @@ export class CatchUp {
     // Only where there is something to wait for.
     const pause = host.recovery.pauseToFetch(span.blocks * BLOCK_BYTES)
     if (pause > 0) await wait(host.clock, pause)
-    const began = host.clock.now()
     if (this.#round !== round || !state.primary) throw new TryAgain()
-    const copy = await fetchBlocks(this.#context, state.primary, span)
-    if (this.#round !== round || copy === null) throw new TryAgain()
-    if (copy === 'corrupt') {
-      throw new SwarmdiskError('corrupt', `block ${span.block} or one after it has no good copy`)
+    const began = host.clock.now()
+    try {
+      const copy = await fetchBlocks(this.#context, state.primary, span)
+      if (this.#round !== round || copy === null) throw new TryAgain()
+      if (copy === 'corrupt') {
+        throw new SwarmdiskError('corrupt', `block ${span.block} or one after it has no good copy`)
+      }
+      await Promise.all(this.#adopt(span, copy, guard))
+    } finally {
+      host.recovery.took(host.clock.now() - began)
     }
-    await Promise.all(this.#adopt(span, copy, guard))
-    host.recovery.took(host.clock.now() - began)
   }
 
   /** No await between the look at the guard and the calls to the store. */

@@ -19,11 +19,21 @@ export class PaceState {
 
   /** Milliseconds to wait before these bytes may move; they count from now on. */
   take({ now, rate, apart = 0 }: Moment, bytes: number): number {
-    this.#owed = Math.max(0, this.#owed - ((now - this.#at) * rate) / 1000)
-    this.#at = now
+    const ahead = this.#ahead({ now, rate }, bytes)
     this.#owed += bytes
     const turn = apart === 0 ? now : Math.max(now, this.#next)
     if (apart > 0) this.#next = turn + apart
-    return Math.max(turn - now, ((this.#owed - rate) * 1000) / rate)
+    return Math.max(turn - now, ahead)
+  }
+
+  /** Milliseconds that so much would wait if it were asked for now, for its bytes alone. */
+  wouldWait(moment: Moment, bytes: number): number {
+    return Math.max(0, this.#ahead(moment, bytes))
+  }
+
+  #ahead({ now, rate }: Moment, bytes: number): number {
+    this.#owed = Math.max(0, this.#owed - ((now - this.#at) * rate) / 1000)
+    this.#at = now
+    return ((this.#owed + bytes - rate) * 1000) / rate
   }
 }
