@@ -313,6 +313,13 @@ export const HEARTBEAT_DEADLINE_MS = 800
 export const HEARTBEAT_RETRY_MS = 200
 /** A server that is being stopped waits this long for the others to go on without it. */
 export const LEAVE_DEADLINE_MS = 1_500
+/**
+ * Whoever saw the process of a storage server end says so for as long as its lease may run: then
+ * the managers know by themselves. One that is silent is passed over, as by a heartbeat.
+ */
+export const GONE_DEADLINE_MS = LEASE_MS + LEASE_MARGIN_MS
+export const GONE_ATTEMPT_MS = 800
+export const GONE_RETRY_MS = 50
 /** A manager that left a request unanswered is not chosen for so long, whoever calls it leader. */
 export const MANAGER_DOUBTED_MS = 3_000
 

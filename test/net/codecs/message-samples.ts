@@ -346,6 +346,14 @@ const leases = {
     request: r => ({ incarnation: s.incarnation(r) }),
     reply: r => ({ ok: bool(r) }),
   } satisfies MessageSample<'leaving'>,
+  gone: {
+    request: r => ({
+      server: s.peer(r),
+      incarnation: s.incarnation(r),
+      signature: r.bytes(64),
+    }),
+    reply: r => ({ ok: bool(r) }),
+  } satisfies MessageSample<'gone'>,
   'storage-vote': {
     request: proposalVoteRequest,
     reply: proposalVoteReply,
