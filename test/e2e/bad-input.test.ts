@@ -100,6 +100,11 @@ test('bad input without a cluster', async t => {
       says: /name/,
     },
     { words: ['dev', '--managers', '2', '--data', folder], code: 'bad-input', says: /1, 3, 5/ },
+    {
+      words: ['server', 'gone', '--data', join(folder, 'none'), ...local],
+      code: 'not-found',
+      says: /not the data directory/,
+    },
     { words: ['manager', 'add', ...local], code: 'bad-input', says: /identity/ },
     { words: ['manager', 'remove', 'x', '--forse'], code: 'bad-input', says: /--forse/ },
     { words: ['storage', '--data', '/proc/x', ...local], code: 'data-directory', says: /proc/ },

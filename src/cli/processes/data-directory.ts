@@ -65,7 +65,7 @@ export type LastProcess =
   /** For certain, and without releasing the directory. */
   | { readonly kind: 'gone'; readonly keyPair: KeyPair; readonly incarnation: Incarnation }
   | { readonly kind: 'lives'; readonly pid: number }
-  /** It ended in order, or there was none. */
+  /** It ended in order. */
   | { readonly kind: 'released' }
   /** It was one of another host, or of this one before it was booted again. */
   | { readonly kind: 'unknown' }
@@ -74,7 +74,10 @@ export type LastProcess =
 export function lastProcess(options: DataDirectoryOptions): LastProcess {
   const { path } = options
   const known = readDescription(path)
-  if (!known) return { kind: 'released' }
+  if (!known) {
+    const reason = `${path} is not the data directory of a ${options.role}: check --data.`
+    throw new SwarmdiskError('not-found', reason)
+  }
   checkDescription(known, options)
   const lock = join(path, 'lock')
   const holder = readHolder(lock)

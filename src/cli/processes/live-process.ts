@@ -28,7 +28,19 @@ export function isAlive(mark: ProcessMark): boolean {
  */
 export function isGone(mark: ProcessMark): boolean {
   const where = here()
-  return where !== '' && mark.where === where && !isAlive(mark)
+  if (where === '' || mark.where !== where) return false
+  const started = startTime(mark.pid)
+  return started === null ? isNoProcess(mark.pid) : started !== mark.started
+}
+
+/** That nothing is seen of it is not enough: /proc may hide processes. */
+function isNoProcess(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
 }
 
 /** This boot of this kernel, and the names that pids have here; empty where that is not told. */

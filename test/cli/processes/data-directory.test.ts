@@ -169,7 +169,7 @@ test('a lock of a dead process holds nothing', t => {
 test('whether the process that had it is gone is said only where that is certain', t => {
   const path = folder(t)
   const last = () => lastProcess({ path, role: 'storage', key })
-  t.deepEqual(last(), { kind: 'released' }, 'nobody ever had it')
+  t.match(refusal(last), /^not-found: .* is not the data directory/, 'nobody ever had it')
   open(path).release()
   t.deepEqual(last(), { kind: 'released' }, 'it ended in order')
   const opened = open(path)
@@ -184,6 +184,8 @@ test('whether the process that had it is gone is said only where that is certain
   left(dead)
   const { keyPair, incarnation } = opened
   t.deepEqual(last(), { kind: 'gone', keyPair, incarnation }, 'and which start it was')
+  left({ ...dead, pid: 2 ** 30 })
+  t.equal(last().kind, 'gone', 'also if nobody has that pid now')
   left({ ...dead, where: 'another boot, host or container' })
   t.deepEqual(last(), { kind: 'unknown' }, 'a pid means nothing there')
   const { where, ...old } = dead
