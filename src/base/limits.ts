@@ -360,6 +360,13 @@ export const HEARTBEAT_DEADLINE_MS = 800
 export const HEARTBEAT_RETRY_MS = 200
 /** A server that is being stopped waits this long for the others to go on without it. */
 export const LEAVE_DEADLINE_MS = 1_500
+/**
+ * Whoever saw the process of a storage server end says so for as long as its lease may run: then
+ * the managers know by themselves. One that is silent is passed over, as by a heartbeat.
+ */
+export const GONE_DEADLINE_MS = LEASE_MS + LEASE_MARGIN_MS
+export const GONE_ATTEMPT_MS = 800
+export const GONE_RETRY_MS = 50
 /** A manager that left a request unanswered is not chosen for so long, whoever calls it leader. */
 export const MANAGER_DOUBTED_MS = 3_000
 
@@ -517,12 +524,25 @@ export const FETCH_BLOCKS_MAX = 64
 export const FETCH_PAGES_AT_ONCE = 2
 export const CATCH_UPS_AT_ONCE = 4
 /**
- * What a server spends on copies for catching up, in and out, each second: most of what a disk or a
- * gigabit link can do. While clients ask it for something, and for a moment after, a quarter of it.
+ * What a server spends on copies for catching up, in and out, each second, unless its operator says
+ * otherwise: most of what a disk or a gigabit link can do. At least four bites, so that the quarter
+ * beside clients is one.
  */
 export const RECOVERY_BYTES_PER_SECOND = 100 * MiB
-export const RECOVERY_BYTES_BESIDE_CLIENTS = RECOVERY_BYTES_PER_SECOND / 4
-export const CLIENTS_ARE_QUIET_AFTER_MS = 500
+export const RECOVERY_BYTES_MIN = 1 * MiB
+/**
+ * While clients want something of it, and for a while after, a quarter of that, and of its time: on
+ * the average so many copies are on their way to it at once.
+ */
+export const RECOVERY_PART_BESIDE_CLIENTS = 1 / 4
+/**
+ * However long copies take, one begins each second: whatever clients do, catching up has an end.
+ */
+export const RECOVERY_APART_MAX_MS = 1_000
+/** Who asks for a copy gives up after REPLICA_REQUEST_MS: it is told before that to ask again. */
+export const RECOVERY_GIVE_MAX_MS = REPLICA_REQUEST_MS / 2
+/** Longer than a request takes where everything is slow. */
+export const CLIENTS_ARE_QUIET_AFTER_MS = 5_000
 /**
  * A primary goes on without a replica that keeps its shard waiting: one that says that it cannot
  * store what it is sent; one that lives (a dead one is declared down before that, when its lease is

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { DEMO_STEP_MS } from '../base/limits.js'
-import { startChild, type Child } from './processes/child.js'
+import { startChild, type Child } from './supervision/child.js'
 import { onSignals } from './signals.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))

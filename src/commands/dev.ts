@@ -2,14 +2,16 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
-import { SwarmdiskError } from '../base/errors.js'
+import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
 import { SERVERS_MAX } from '../base/limits.js'
 import { systemRandom } from '../base/random.js'
 import { SwarmdiskCommand } from '../cli/base-command.js'
-import { roleLogFlags, wholeNumber } from '../cli/flags.js'
+import { roleLogFlags, wholeNumber, type LogLevel } from '../cli/flags.js'
+import { createLog } from '../cli/log.js'
 import { clusterAccess, KEY_FILE } from '../cli/processes/cluster-access.js'
 import { writePlainFile } from '../disk/plain-file.js'
-import { Supervisor } from '../cli/processes/supervisor.js'
+import { tellGone } from '../cli/supervision/tell-gone.js'
+import { Supervisor } from '../cli/supervision/supervisor.js'
 import { onSignals } from '../cli/signals.js'
 import { startBootstrap } from '../net/bootstrap.js'
 import { ClusterKey } from '../net/cluster-key.js'
@@ -87,7 +89,7 @@ interface DevPlan {
   readonly managers: number
   readonly servers: number
   readonly mount: string | null
-  readonly logLevel: string
+  readonly logLevel: LogLevel
 }
 
 /** The key stays with the data, so that the next start finds its cluster again. */
@@ -112,6 +114,8 @@ async function startAll(supervisor: Supervisor, plan: DevPlan): Promise<void> {
       { title, arguments: first, environment },
       { title, arguments: words, environment },
     )
+  const startStorage = (title: string, data: string, words: readonly string[]): Promise<unknown> =>
+    supervisor.start({ title, arguments: words, environment, ended: () => tellOf(data, plan) })
   for (let i = 1; i <= plan.managers; i++) {
     const folder = managerFolder(plan.data, i)
     const words = ['manager', '--data', folder, '--no-advice']
@@ -127,12 +131,25 @@ async function startAll(supervisor: Supervisor, plan: DevPlan): Promise<void> {
       const folder = join(plan.data, `storage-${name}`)
       // One host, but each server stands for a host of its own.
       const words = ['storage', '--data', folder, '--name', name, '--domain', name]
-      return start(`storage ${name}`, words)
+      return startStorage(`storage ${name}`, folder, words)
     }),
   )
   if (plan.mount === null) return
   mkdirSync(plan.mount, { recursive: true })
   await start('mount', ['mount', plan.mount])
+}
+
+/** Its process has ended by itself: nobody has to wait for its lease. If it fails, all do. */
+async function tellOf(data: string, plan: DevPlan): Promise<void> {
+  const log = createLog(plan.logLevel, 'dev')
+  const flags = { 'key-file': plan.keyFile, bootstrap: plan.address, 'log-level': 'warn' as const }
+  try {
+    const { kind } = await tellGone({ access: clusterAccess(flags), data, log })
+    log.info('told the managers that a storage server is gone', { data, kind })
+  } catch (error) {
+    if (!isSwarmdiskError(error)) throw error
+    log.warn('the managers were not told that a storage server is gone', { error: error.message })
+  }
 }
 
 /** The first one's name is that of a cluster with one. */

@@ -2,14 +2,14 @@
 import { Flags } from '@oclif/core'
 import { systemClock } from '../base/clock.js'
 import { SwarmdiskError } from '../base/errors.js'
-import { JOIN_NOTICE_MS } from '../base/limits.js'
+import { JOIN_NOTICE_MS, RECOVERY_BYTES_MIN, RECOVERY_BYTES_PER_SECOND } from '../base/limits.js'
 import { SwarmdiskCommand } from '../cli/base-command.js'
 import { clusterFlags, parsePort, portFlag, requiredDataFlag, roleLogFlags } from '../cli/flags.js'
 import { createLog } from '../cli/log.js'
 import { clusterAccess } from '../cli/processes/cluster-access.js'
 import { startStorage, type StorageProcess } from '../cli/processes/storage-process.js'
 import { untilSignal } from '../cli/signals.js'
-import { parseSize } from '../cli/size.js'
+import { formatSize, parseSize } from '../cli/size.js'
 
 /** Less than one extent for each of the fewest shards would hold no volume worth the name. */
 const CAPACITY_MIN = 64 * 2 ** 20
@@ -33,6 +33,12 @@ export default class Storage extends SwarmdiskCommand<undefined> {
       description: 'copies of a block go to different failure domains; default: the host name',
     }),
     capacity: Flags.string({ description: 'how much it may hold; default: the size of the disk' }),
+    'max-recovery': Flags.string({
+      description:
+        'bytes a second that it spends on copies, in and out; a quarter of it beside clients; ' +
+        `default: ${formatSize(RECOVERY_BYTES_PER_SECOND)}`,
+      helpValue: 'BYTES',
+    }),
   }
 
   protected override async execute(): Promise<undefined> {
@@ -44,6 +50,7 @@ export default class Storage extends SwarmdiskCommand<undefined> {
       name: flags.name,
       domain: flags.domain,
       capacity: flags.capacity === undefined ? undefined : capacityOf(flags.capacity),
+      maxRecovery: maxRecoveryOf(flags['max-recovery']),
       port: parsePort(flags.port, '--port'),
       log: createLog(flags['log-level'], 'storage'),
     })
@@ -79,4 +86,10 @@ function capacityOf(text: string): number {
   const capacity = parseSize(text, '--capacity')
   if (capacity >= CAPACITY_MIN) return capacity
   throw new SwarmdiskError('bad-input', `--capacity must be at least 64M, not "${text}".`)
+}
+
+function maxRecoveryOf(text: string | undefined): number | undefined {
+  const bytes = text === undefined ? undefined : parseSize(text, '--max-recovery')
+  if (bytes === undefined || bytes >= RECOVERY_BYTES_MIN) return bytes
+  throw new SwarmdiskError('bad-input', `--max-recovery must be at least 1M, not "${text}".`)
 }

@@ -13,7 +13,8 @@ import type { Random } from '../base/random.js'
 import type { Disk } from '../disk/disk.js'
 import type { Change } from '../layout/change.js'
 import type { Address, Configuration } from '../layout/configuration.js'
-import type { RelayedPeer } from '../net/manager-messages.js'
+import { isSigned } from '../net/codecs/gone-notice.js'
+import type { GoneNotice, RelayedPeer } from '../net/manager-messages.js'
 import type { ConfigurationUpdate, MismatchReport } from '../net/messages.js'
 import type { OperationName, Reply } from '../net/operations.js'
 import type { OperationHandler, PeerInfo, Peers } from '../net/peers.js'
@@ -44,6 +45,8 @@ export interface ManagerOptions {
   readonly newCluster: boolean
   /** Milliseconds after which a storage server that is down is replaced. */
   readonly rebuildAfter?: number
+  /** Default: it is signed by the server that it names. */
+  readonly isGenuine?: (notice: GoneNotice) => boolean
   /** Called with the reason whenever it is another one why this manager is not taken in yet. */
   readonly onWaiting?: (reason: string) => void
 }
@@ -192,11 +195,12 @@ export class Manager {
       refusal: () => desk.refusal,
     })
     const parts = { desk, admin, detection, membership, access }
+    const { isGenuine = isSigned } = this.#options
     return {
       ...{ history, proposals, ...parts },
       push: new ConfigurationPush({ clock, peers, history }),
       relay: new Relay({ peers, clock, history, log }),
-      relayed: relayedOperations(parts),
+      relayed: relayedOperations({ ...parts, isGenuine }),
     }
   }
 

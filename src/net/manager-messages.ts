@@ -118,6 +118,17 @@ export interface Leaving {
   readonly incarnation: Incarnation
 }
 
+/**
+ * Its process has ended without a word, as its host knows, and nothing of this start is served any
+ * more; see codecs/gone-notice.ts. To any manager, which passes it on; answered when the others go
+ * on without it, or when that cannot be decided.
+ */
+export interface GoneNotice {
+  readonly server: PeerId
+  readonly incarnation: Incarnation
+  readonly signature: Uint8Array
+}
+
 // ---- votes -------------------------------------------------------------------------------------
 
 /** The leader asks what somebody thinks of `apply(configuration of epoch `base`, change)`. */

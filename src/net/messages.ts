@@ -196,6 +196,8 @@ export interface BlocksReply {
   readonly status: 'ok' | 'refused' | 'corrupt'
   /** 8 bytes for each block, as in the index: what the content belongs to. */
   readonly entries: Uint8Array
+  /** Clients want something of this server: who copies from it should give way to them. */
+  readonly busy: boolean
   /** Content of the blocks whose entry says `data`, one after the other. */
   readonly payload: Uint8Array
 }

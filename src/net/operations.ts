@@ -42,6 +42,7 @@ export interface OperationTypes {
   'client-heartbeat': [m.ClientHeartbeat, null]
   heartbeat: [mm.Heartbeat, mm.HeartbeatReply]
   leaving: [mm.Leaving, m.OkReply]
+  gone: [mm.GoneNotice, m.OkReply]
   'storage-vote': [mm.ProposalVoteRequest, mm.ProposalVoteReply]
 
   raft: [mm.RaftMessage, null]
@@ -169,6 +170,7 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
   detach: { number: 45, request: c.detachRequest, reply: c.detachReply, ...tell },
   'suspend-proposal': { number: 47, request: c.suspendProposal, reply: null, ...report },
   sealed: { number: 48, request: c.sealedShards, reply: null, ...report },
+  gone: { number: 49, request: mc.goneNotice, reply: c.okReply, ...tell },
   'client-heartbeat': { number: 46, request: c.clientHeartbeat, reply: null, ...tell },
 
   raft: { number: 64, request: mc.raft, reply: null, ...council },

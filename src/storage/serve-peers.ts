@@ -10,6 +10,8 @@ import type { StorageServerOptions } from './storage-server-options.js'
 
 export interface PeerDispatch {
   find(name: m.ShardName): ShardReplica | undefined
+  /** A client, to a shard that another server leads. */
+  wrote(): void
   whenKnown(message: m.ShardMessage, run: (replica: ShardReplica) => void, refuse: () => void): void
 }
 
@@ -28,7 +30,9 @@ const NO: m.OkReply = { ok: false }
 const NO_LISTS: m.GatherReply = { ok: false, uncommitted: [], executed: [] }
 const NO_SUMMARIES: m.SummariesReply = { ok: false, summaries: [], pageCount: 0 }
 const NO_PAGE: m.IndexPageReply = { ok: false, payload: NOTHING }
-const NO_BLOCKS: m.BlocksReply = { status: 'refused', entries: NOTHING, payload: NOTHING }
+const NO_BLOCKS: m.BlocksReply = {
+  ...{ status: 'refused', entries: NOTHING, busy: false, payload: NOTHING },
+}
 const NOT_COUNTED: m.CaughtUpReply = { counted: false, executed: [] }
 
 export function servePeers(options: StorageServerOptions, dispatch: PeerDispatch): void {
@@ -42,7 +46,10 @@ function serveWrites({ peers, watch }: StorageServerOptions, dispatch: PeerDispa
     if (!replica) watch.wanted(message.allocation)
     return replica
   }
-  peers.serve('replicate', (message, from) => found(message)?.replicate(message, from.id))
+  peers.serve('replicate', (message, from) => {
+    if (!message.settling) dispatch.wrote()
+    found(message)?.replicate(message, from.id)
+  })
   peers.serve('replicated', (message, from) => found(message)?.replicated(message, from.id))
   peers.serve('committed', (message, from) => found(message)?.committed(message, from.id))
 }

@@ -5,11 +5,11 @@ import {
   CATCH_UPS_AT_ONCE,
   CORRUPT_BLOCKS_REMEMBERED,
   FREE_SPACE_RESERVE_BYTES,
-  RECOVERY_BYTES_BESIDE_CLIENTS,
   RECOVERY_BYTES_PER_SECOND,
 } from '../base/limits.js'
+import type { ClientActivity } from './client-activity.js'
 import type { ReplicaHost } from './replica/replica-context.js'
-import { PaceState } from './replication/pace-state.js'
+import { RecoveryBudget } from './recovery-budget.js'
 import { Slots } from './slots.js'
 import type { StorageServerOptions } from './storage-server-options.js'
 
@@ -19,8 +19,6 @@ const RESERVE_PART = 1 / 50
 export interface ServerCondition {
   readonly host: ReplicaHost
   readonly corruptBlocks: number
-  /** Fetched from other servers so far. */
-  readonly recovered: ByteCount
   readonly problem: string
   /** Looks at the disk. */
   measure(): Promise<{ readonly used: ByteCount; readonly free: ByteCount }>
@@ -32,12 +30,10 @@ export function createHost(
     ReplicaHost,
     'dispatch' | 'propose' | 'suspend' | 'sealed' | 'leaseValid' | 'fenced'
   >,
-  clientsAreQuiet: () => boolean,
+  clients: ClientActivity,
 ): ServerCondition {
   const { clock, peers, log, watch, disk, store, self } = options
   const corrupt = new Set<string>()
-  const pace = new PaceState()
-  let recovered = 0
   let full = false
   let problem = ''
   const host: ReplicaHost = {
@@ -47,13 +43,10 @@ export function createHost(
     peers,
     log,
     catchUps: new Slots(CATCH_UPS_AT_ONCE),
-    recoveryPause(bytes) {
-      const rate = clientsAreQuiet() ? RECOVERY_BYTES_PER_SECOND : RECOVERY_BYTES_BESIDE_CLIENTS
-      return pace.take({ now: clock.now(), rate }, bytes)
-    },
-    recovered(bytes) {
-      recovered += bytes
-    },
+    recovery: new RecoveryBudget({
+      ...{ clock, clients },
+      bytesPerSecond: options.maxRecovery ?? RECOVERY_BYTES_PER_SECOND,
+    }),
     noRoom: () => full,
     wantEpoch: epoch => watch.wanted(epoch),
     ...server,
@@ -84,9 +77,6 @@ export function createHost(
     measure,
     get corruptBlocks() {
       return corrupt.size
-    },
-    get recovered() {
-      return byteCount(recovered)
     },
     get problem() {
       return problem

@@ -28,6 +28,8 @@ export interface StorageServerOptions {
   readonly store: BlockStore
   readonly log: Log
   readonly self: StorageSelf
+  /** Bytes a second for catching up, in and out; default: RECOVERY_BYTES_PER_SECOND. */
+  readonly maxRecovery?: ByteCount
   readonly onRegistered?: () => void
   /** With a sentence for people: this server may not take part. */
   readonly onRefused?: (reason: string) => void

@@ -10,7 +10,6 @@ import { isSwarmdiskError } from '../base/errors.js'
 import {
   ADOPTION_FAILURES_MAX,
   ADOPTION_STUCK_MS,
-  CLIENTS_ARE_QUIET_AFTER_MS,
   PARK_MS,
   PARKED_FOR_EPOCH_MAX,
   STORE_RETRY_MAX_MS,
@@ -22,6 +21,7 @@ import { decideByEpoch } from '../layout/epoch-rule.js'
 import { shardBytes } from '../layout/geometry.js'
 import type * as m from '../net/messages.js'
 import type { PeerInfo } from '../net/peers.js'
+import { ClientActivity } from './client-activity.js'
 import { KnownCluster } from './known-cluster.js'
 import { LeaseState } from './managers/lease-state.js'
 import { ManagerContact } from './managers/manager-contact.js'
@@ -51,6 +51,7 @@ export class StorageServer {
   readonly #lease = new LeaseState()
   readonly #fence = new FenceState()
   readonly #served = new ServedRequests()
+  readonly #clients: ClientActivity
   /** Requests made under an epoch that this server does not know yet. */
   readonly #waiting: Parking
   readonly #unsubscribe: (() => void)[] = []
@@ -62,8 +63,6 @@ export class StorageServer {
   #adoptionFailures = 0
   /** When its disk was given what it is to remember and has not taken yet. */
   #rememberingSince: number | null = null
-  #openCalls = 0
-  #lastCall = -Infinity
   #adoption: Promise<void> = Promise.resolve()
   #refusal = ''
   /** An operator took this server out of the cluster while it ran. */
@@ -83,7 +82,8 @@ export class StorageServer {
       leaseValid: (): boolean => this.#lease.valid({ now: clock.now(), known: this.#epoch }),
       fenced: (shard: m.ShardName): boolean => this.#fence.holds(shard),
     }
-    this.#condition = createHost(options, server, () => this.#clientsAreQuiet)
+    this.#clients = new ClientActivity(clock)
+    this.#condition = createHost(options, server, this.#clients)
     const { host } = this.#condition
     this.#holdings = new ShardHoldings({ self: peers.self, store, host, log })
     this.#contact = new ManagerContact({
@@ -119,6 +119,7 @@ export class StorageServer {
     servePeers(this.#o, {
       find: name => this.#holdings.find(name),
       whenKnown: (message, run, refuse) => this.#whenKnown(message, run, refuse),
+      wrote: () => this.#clients.wrote(),
     })
     const voter = this.#voter()
     peers.serve('storage-vote', (request, from, answer) => {
@@ -227,24 +228,18 @@ export class StorageServer {
 
   #client(request: ClientRequest, from: PeerInfo, answer: (reply: m.DataReply) => void): void {
     let open = true
-    this.#openCalls++
+    this.#clients.asked()
     const { volume, shard } = request.request
     const finish = (status: m.DataStatus, payload = NOTHING): void => {
       if (!open) return
       open = false
-      this.#openCalls--
+      this.#clients.answered()
       if (status === 'ok') this.#served.count(request)
-      this.#lastCall = this.#o.clock.now()
       const generation =
         this.#configuration?.volumes.get(volume)?.shards[shard]?.generation ?? generationOf(0)
-      answer({ status, epoch: this.#epoch, generation, queue: this.#openCalls, payload })
+      answer({ status, epoch: this.#epoch, generation, queue: this.#clients.open, payload })
     }
     this.#dispatch({ ...request, from: from.id, waitsUntil: null, repairs: 0, finish })
-  }
-
-  get #clientsAreQuiet(): boolean {
-    const since = this.#o.clock.now() - this.#lastCall
-    return this.#openCalls === 0 && since >= CLIENTS_ARE_QUIET_AFTER_MS
   }
 
   get #epoch(): Epoch {
@@ -367,7 +362,7 @@ export class StorageServer {
       problem: this.#problem(),
       syncing: this.#holdings.syncing(),
       served: this.#served.report(),
-      recovered: this.#condition.recovered,
+      recovered: this.#condition.host.recovery.fetched,
     }
   }
 

@@ -8,6 +8,13 @@ declare module 'sodium-universal' {
       inputs: readonly Uint8Array[],
       key?: Uint8Array,
     ): void
+    /** Ed25519; `signature` has 64 bytes. */
+    crypto_sign_detached(signature: Uint8Array, message: Uint8Array, secretKey: Uint8Array): void
+    crypto_sign_verify_detached(
+      signature: Uint8Array,
+      message: Uint8Array,
+      publicKey: Uint8Array,
+    ): boolean
   }
   const sodium: Sodium
   export default sodium

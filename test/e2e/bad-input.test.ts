@@ -90,11 +90,21 @@ test('bad input without a cluster', async t => {
       says: /--capacity/,
     },
     {
+      words: ['storage', '--data', join(folder, 's'), '--max-recovery', '100', ...local],
+      code: 'bad-input',
+      says: /--max-recovery must be at least 1M/,
+    },
+    {
       words: ['storage', '--data', join(folder, 's'), '--name', 'a/b', ...local],
       code: 'bad-input',
       says: /name/,
     },
     { words: ['dev', '--managers', '2', '--data', folder], code: 'bad-input', says: /1, 3, 5/ },
+    {
+      words: ['server', 'gone', '--data', join(folder, 'none'), ...local],
+      code: 'not-found',
+      says: /not the data directory/,
+    },
     { words: ['manager', 'add', ...local], code: 'bad-input', says: /identity/ },
     { words: ['manager', 'remove', 'x', '--forse'], code: 'bad-input', says: /--forse/ },
     { words: ['storage', '--data', '/proc/x', ...local], code: 'data-directory', says: /proc/ },

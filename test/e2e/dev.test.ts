@@ -1,5 +1,5 @@
-// `swarmdisk dev` with three managers: each is started again when it ends, also the one that made
-// the cluster.
+// `swarmdisk dev` with three managers: each process is started again when it ends, also the manager
+// that made the cluster; that a storage server has ended is told to the managers.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,7 +8,7 @@ import test, { type Test } from 'tape'
 import { EXIT_CODES } from '../../src/cli/exit-codes.js'
 import { askControl } from '../../src/cli/processes/control-socket.js'
 import { socketPath } from '../../src/cli/processes/run-folder.js'
-import type { AdminResult, ManagerListResult } from '../../src/net/admin.js'
+import type { AdminResult, EpochResult, ManagerListResult } from '../../src/net/admin.js'
 import { undo } from '../helpers/undo.js'
 import { eventually, runTool, within } from './tools.js'
 
@@ -25,6 +25,16 @@ async function managersAt(data: string): Promise<ManagerListResult['managers']> 
   const ask = { path: '/admin', body, deadline: ASK_LIMIT_MS }
   const answer = (await askControl(socketPath(data), ask)) as AdminResult | null
   return answer?.ok ? (answer.result as ManagerListResult).managers : []
+}
+
+/** The newest change of this kind. */
+async function lastChange(data: string, kind: string): Promise<string> {
+  const body = { command: 'epoch-list', from: 1, limit: 1_000 }
+  const ask = { path: '/admin', body, deadline: ASK_LIMIT_MS }
+  const answer = (await askControl(socketPath(data), ask)) as AdminResult | null
+  if (!answer?.ok) return ''
+  const { epochs } = answer.result as { readonly epochs: readonly EpochResult[] }
+  return epochs.findLast(epoch => epoch.kind === kind)?.change ?? ''
 }
 
 /** Resolves with the way to stop it, which is taken at the end of the test at the latest. */
@@ -63,6 +73,19 @@ test('dev with three managers, of which the first one dies', async t => {
   await eventually('all are reachable again', async () =>
     (await managersAt(second)).every(({ reachable }) => reachable),
   )
+  // It says so, and waits for a while before it starts it again; if this host is very busy, the
+  // lease may have ended before that.
+  const server = join(folder, 'storage-a')
+  await eventually('the death of a storage server is told to the managers', async () => {
+    const victim = await pidOf(server)
+    if (victim === null) return false
+    process.kill(victim, 'SIGKILL')
+    await eventually('it is started again', async () => {
+      const now = await pidOf(server)
+      return now !== null && now !== victim
+    })
+    return (await lastChange(second, 'server-down')).includes('its process has ended')
+  })
   await stop()
   const fewer = await runTool(process.execPath, ['bin/run.js', 'dev', ...words])
   t.equal(fewer.code, EXIT_CODES['bad-input'], 'not with fewer managers on the same data')

@@ -2,6 +2,7 @@
 // other copies, and when it is back it catches up until all copies are equal. One that is stopped
 // says so, and nobody waits for its lease.
 import test from 'tape'
+import { EXIT_CODES } from '../../src/cli/exit-codes.js'
 import { LEASE_MS } from '../../src/base/limits.js'
 import { differingBlocks } from '../helpers/compare-replicas.js'
 import { TestCluster } from './cluster.js'
@@ -46,6 +47,27 @@ test('a storage server is killed under I/O, and comes back', async t => {
   await cluster.json(['unmount', cluster.mountPoint])
   await cluster.stopAll()
   t.deepEqual(await differingBlocks(cluster, cluster.servers), [], 'all copies are equal')
+})
+
+test('a server is killed, and what started it says so: nobody waits for its lease', async t => {
+  const cluster = await TestCluster.start(t, { servers: 3 })
+  await cluster.json(['volume', 'create', 'data', '--size', '64M', '--replicas', '3'])
+  const gone = ['server', 'gone', '--data', cluster.dataOf('b')]
+  const early = await cluster.run(gone)
+  t.equal(early.code, EXIT_CODES['in-use'], `not while it lives: ${early.stderr}`)
+  // On a host that is very busy the lease may end before a command has even started.
+  let reason = ''
+  for (let attempt = 0; attempt < 5 && !reason.includes('has ended'); attempt++) {
+    await cluster.kill('b')
+    t.deepEqual(await cluster.json(gone), { told: true })
+    reason = (await cluster.epochs('m1')).findLast(({ kind }) => kind === 'server-down')!.change
+    t.equal((await cluster.status()).servers.find(({ name }) => name === 'b')?.state, 'down')
+    await cluster.startServer('b')
+    await eventually('all copies are in-sync', async () => (await cluster.status()).health === 'ok')
+  }
+  t.match(reason, /b is down: its process has ended/)
+  await cluster.kill('b', 'SIGTERM')
+  t.deepEqual(await cluster.json(gone), { told: false }, 'one that was stopped said so itself')
 })
 
 test('storage servers are stopped under I/O, one after the other', async t => {

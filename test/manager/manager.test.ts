@@ -3,6 +3,9 @@
 import test from 'tape'
 import { epoch, incarnation, shardIndex, volumeId } from '../../src/base/brands.js'
 import { isSwarmdiskError } from '../../src/base/errors.js'
+import { goneNotice } from '../../src/net/codecs/gone-notice.js'
+import { keyPairFromSeed, peerIdOf } from '../../src/net/identity.js'
+import type { GoneNotice } from '../../src/net/manager-messages.js'
 import type { ShardAllocation } from '../../src/layout/configuration.js'
 import { testCluster } from '../helpers/configurations.js'
 import { SimulatedDisk } from '../simulator/simulated-disk.js'
@@ -55,6 +58,27 @@ test('clusters have different names', async t => {
   t.notEqual(one.manager.configuration.cluster, other.manager.configuration.cluster)
   await one.manager.stop()
   await other.manager.stop()
+})
+
+test('a server that is said to be gone is declared down at once, if it is signed', async t => {
+  const bench = await Bench.start()
+  const keys = keyPairFromSeed(new Uint8Array(32).fill(1))
+  const id = peerIdOf(keys.publicKey)
+  await bench.server(A)
+  await bench.server(id, { start: 4 })
+  bench.peers.connect(CLIENT, ['client'])
+  const state = () => bench.manager.configuration.servers.get(id)?.state
+  const told = async (notice: GoneNotice): Promise<boolean> =>
+    (await bench.clock.settle('an answer', bench.peers.ask(CLIENT, 'gone', notice))).ok
+  const notice = goneNotice(keys, incarnation(4))
+  t.notOk(await told({ ...notice, server: A }), 'of another server')
+  t.notOk(await told({ ...notice, signature: new Uint8Array(64) }), 'by somebody else')
+  t.notOk(await told(goneNotice(keys, incarnation(3))), 'of a start before')
+  t.equal(state(), 'up')
+  t.ok(await told(notice))
+  t.equal(state(), 'down')
+  t.ok(await told(notice), 'said again it is as true')
+  await bench.manager.stop()
 })
 
 test('a server registers: only what is new makes an epoch', async t => {

@@ -96,7 +96,7 @@ scenario('what a dead client left is durable after the next FLUSH', 4, async (t,
   await next.stop()
 })
 
-scenario('a server that is stopped is not waited for', 3, async (t, cluster) => {
+scenario('who is stopped, or said to be gone, is not waited for', 3, async (t, cluster) => {
   const client = await cluster.startClient()
   const volume = await cluster.createVolume(client, { name: 'data', size: 64 * MIB })
   const offset = (block: number): ReturnType<typeof byteOffset> =>
@@ -112,9 +112,12 @@ scenario('a server that is stopped is not waited for', 3, async (t, cluster) => 
   }
   await writeAll(1)
   for (const [i, name] of ['a', 'b', 'c'].entries()) {
-    await cluster.endServer(name, 'stop')
+    const dies = i < 2
+    await cluster.endServer(name, dies ? 'kill' : 'stop')
+    const told = !dies || cluster.tellGone(name)
     const stall = await writeAll(100 * i + 100)
     t.ok(stall < LEASE_MS / 4, `without ${name} writes go on at once, after ${stall.toFixed(0)} ms`)
+    t.ok(await told, 'they have heard of it')
     await cluster.startServer(name)
     await cluster.until('all is in-sync again', () => cluster.healthy)
   }

@@ -9,7 +9,9 @@ import { isSwarmdiskError } from '../../src/base/errors.js'
 import type { Configuration, ShardAllocation } from '../../src/layout/configuration.js'
 import { LOST } from '../../src/net/peers.js'
 import type { AdminCommand, AdminResult } from '../../src/net/admin.js'
+import type { GoneNotice } from '../../src/net/manager-messages.js'
 import { ClusterVolumeDriver } from '../../src/client/driver.js'
+import { bringGoneNotice } from '../../src/client/gone-notice.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'
 import { Manager } from '../../src/manager/manager.js'
 import { ConfigurationWatch } from '../../src/net/configuration-watch.js'
@@ -251,6 +253,7 @@ export class SimulatedCluster {
       addresses: () => network.addresses,
       newCluster: first,
       rebuildAfter: this.#rebuildAfter,
+      isGenuine: notice => this.#isGone(notice),
     })
     const running = { ...process, manager, started: false }
     this.#managers.set(name, running)
@@ -313,6 +316,27 @@ export class SimulatedCluster {
     const clean = death === 'stop' && (!running || (await this.#stopServer(running, process)))
     this.#end(this.#known(name), process, death === 'stop' && !clean ? 'kill' : death)
     this.#servers.delete(name)
+  }
+
+  /** Its host has seen its process end, and says so (client/gone-notice.ts). */
+  async tellGone(name: string): Promise<boolean> {
+    const { id, starts } = this.#known(name)
+    const notice = { server: id, incarnation: incarnation(starts), signature: new Uint8Array(64) }
+    const host = this.#host(`host of ${name}.${starts}`, 'client')
+    const { clock, peers } = this.#process(host, ['client'])
+    peers.serve('configuration', () => undefined)
+    await peers.start()
+    const told = await bringGoneNotice({ peers, clock, notice })
+    await peers.stop()
+    return told
+  }
+
+  /** Identities have no keys here; what is told must be so. */
+  #isGone({ server, incarnation: gone }: GoneNotice): boolean {
+    const { name, starts } = this.#hostOf(server)
+    const lives = this.#servers.has(name) && starts === gone
+    if (lives) throw new Error(`${name} lives, and is said to be gone`)
+    return true
   }
 
   /** False: its disk is too full for what a clean stop writes, and it ends like a killed one. */

@@ -1,6 +1,7 @@
 // Storage servers a, b, c with real peers on a simulated network, stores in memory, and a manager
 // and a client whose every step is the test's: the manager publishes what it is given.
 import { byteCount, byteOffset, epoch, generation, incarnation } from '../../src/base/brands.js'
+import type { ByteCount } from '../../src/base/brands.js'
 import { HEAD } from '../../src/net/messages.js'
 import { requestNumber, shardIndex, type Epoch, type PeerId } from '../../src/base/brands.js'
 import type { Clock } from '../../src/base/clock.js'
@@ -80,6 +81,8 @@ export class StorageCluster {
   readonly reports = new Map<PeerId, m.StorageReport>()
   readonly refusals: string[] = []
   #request = 1
+  /** Of servers that start from now on. */
+  maxRecovery: ByteCount | null = null
   registerReply: m.RegisterReply = { kind: 'registered', epoch: epoch(5) }
   /** Null: the manager keeps silent. */
   heartbeatReply: (from: PeerId, heartbeat: Heartbeat) => HeartbeatReply | null = () =>
@@ -95,19 +98,23 @@ export class StorageCluster {
     this.#manage()
   }
 
-  static async start(servers: readonly PeerId[] = [SERVER_A, SERVER_B, SERVER_C], seed = 1) {
+  static async start(servers?: readonly PeerId[], seed = 1): Promise<StorageCluster> {
     const cluster = new StorageCluster(seed)
-    await cluster.manager.start()
-    await cluster.client.start()
-    for (const id of servers) await cluster.startServer(id)
-    await cluster.adopted()
-    await cluster.clock.until('everybody is connected', () =>
+    await cluster.started(servers)
+    return cluster
+  }
+
+  async started(servers: readonly PeerId[] = [SERVER_A, SERVER_B, SERVER_C]): Promise<void> {
+    await this.manager.start()
+    await this.client.start()
+    for (const id of servers) await this.startServer(id)
+    await this.adopted()
+    await this.clock.until('everybody is connected', () =>
       servers.every(id => {
-        const peers = cluster.servers.get(id)?.peers
-        return cluster.client.find(id) && servers.every(x => x === id || peers?.find(x))
+        const peers = this.servers.get(id)?.peers
+        return this.client.find(id) && servers.every(x => x === id || peers?.find(x))
       }),
     )
-    return cluster
   }
 
   #peers(self: PeerId, roles: readonly Role[], clock: Clock = this.clock): PeerTable {
@@ -135,6 +142,7 @@ export class StorageCluster {
         ...{ name: id.slice(-1), domain: id.slice(-1), weight: 1 },
         ...{ capacity: byteCount(2 ** 40), incarnation: incarnation(starts), addresses: () => [] },
       },
+      ...(this.maxRecovery === null ? {} : { maxRecovery: this.maxRecovery }),
       onRefused: reason => this.refusals.push(reason),
     })
     this.servers.set(id, { clock, peers, watch, server })

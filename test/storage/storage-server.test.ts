@@ -1,7 +1,8 @@
 // Several storage servers on a simulated network: replication, catching up, settling, the epoch
 // table through real messages, flushing, reads that wait.
 import test from 'tape'
-import { epoch, volumeId } from '../../src/base/brands.js'
+import { byteCount, epoch, volumeId } from '../../src/base/brands.js'
+import { RECOVERY_BYTES_MIN } from '../../src/base/limits.js'
 import { HEAD } from '../../src/net/messages.js'
 import { LOST } from '../../src/net/peers.js'
 import {
@@ -180,6 +181,28 @@ test('catching up takes what differs, whatever the epochs, and only that', async
   const least = 3 * 4096 + 2 * 8
   const some = `a block, a hole, two index pages and summaries: ${recovered[2]} bytes are reported`
   t.ok(recovered[2]! > least && recovered[2]! < least + 200, some)
+})
+
+/** Virtual milliseconds for 2 MiB, written just now. */
+async function catchingUp(maxRecovery: number | null): Promise<number> {
+  const cluster = new StorageCluster()
+  cluster.maxRecovery = maxRecovery === null ? null : byteCount(maxRecovery)
+  await cluster.started()
+  cluster.reallocate([inSync(SERVER_A), inSync(SERVER_B)], { stale: [SERVER_C] })
+  await cluster.adopted()
+  for (let i = 0; i < 8; i++) await cluster.wrote(i * 64, i + 1, { length: 64 * 4096 })
+  const began = cluster.clock.now()
+  cluster.reallocate([inSync(SERVER_A), inSync(SERVER_B), syncing(SERVER_C)])
+  await cluster.caughtUp(SERVER_C)
+  return cluster.clock.now() - began
+}
+
+test('catching up costs no more a second than an operator allows', async t => {
+  const usual = await catchingUp(null)
+  t.ok(usual < 1_000, `what is usual: ${usual} ms`)
+  // A quarter for five seconds after the writes, the first second of them at once.
+  const gentle = await catchingUp(RECOVERY_BYTES_MIN)
+  t.ok(gentle > 4_000 && gentle < 20_000, `1 MiB a second: ${gentle} ms`)
 })
 
 test('catching up while clients write, and links break', async t => {

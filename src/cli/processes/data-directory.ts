@@ -10,6 +10,7 @@
 //   <role>/           what the role keeps: history, blocks; and `owner`, the identity it is of
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { incarnation, type Incarnation } from '../../base/brands.js'
 import { SwarmdiskError } from '../../base/errors.js'
 import { systemRandom } from '../../base/random.js'
@@ -17,7 +18,8 @@ import { ClusterKey } from '../../net/cluster-key.js'
 import { IDENTITY_SEED_BYTES, keyPairFromSeed, type KeyPair } from '../../net/identity.js'
 import { KEY_FILE } from './cluster-access.js'
 import { writePlainFile } from '../../disk/plain-file.js'
-import { takeLock, type ProcessLock } from './process-lock.js'
+import { isAlive, isGone } from './live-process.js'
+import { readHolder, takeLock, type ProcessLock } from './process-lock.js'
 
 export type DataRole = 'manager' | 'storage'
 
@@ -56,6 +58,36 @@ const OWN_FILES = new Set(['lock', KEY_FILE, IDENTITY, STARTS, 'manager', 'stora
 
 function isOwn(name: string): boolean {
   return OWN_FILES.has(name.replace(/\.new$/, '')) || name.startsWith('lock.')
+}
+
+/** What is known of the process that had a data directory last. */
+export type LastProcess =
+  /** For certain, and without releasing the directory. */
+  | { readonly kind: 'gone'; readonly keyPair: KeyPair; readonly incarnation: Incarnation }
+  | { readonly kind: 'lives'; readonly pid: number }
+  /** It ended in order. */
+  | { readonly kind: 'released' }
+  /** It was one of another host, or of this one before it was booted again. */
+  | { readonly kind: 'unknown' }
+
+/** Changes nothing. */
+export function lastProcess(options: DataDirectoryOptions): LastProcess {
+  const { path } = options
+  const known = readDescription(path)
+  if (!known) {
+    const reason = `${path} is not the data directory of a ${options.role}: check --data.`
+    throw new SwarmdiskError('not-found', reason)
+  }
+  checkDescription(known, options)
+  const lock = join(path, 'lock')
+  const holder = readHolder(lock)
+  if (!holder) return { kind: existsSync(lock) ? 'unknown' : 'released' }
+  if (isAlive(holder)) return { kind: 'lives', pid: holder.pid }
+  const [seed, starts] = [readSeed(path), readStarts(path)]
+  // A new process takes the lock before it counts its start: the number is that of this holder.
+  const same = isDeepStrictEqual(readHolder(lock), holder)
+  if (!same || !isGone(holder) || starts === 0) return { kind: 'unknown' }
+  return { kind: 'gone', keyPair: keyPairFromSeed(seed), incarnation: incarnation(starts) }
 }
 
 /** Takes the directory for this process; makes a new one where there is none. */

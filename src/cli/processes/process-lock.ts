@@ -41,7 +41,8 @@ function linkInto(own: string, path: string): boolean {
   }
 }
 
-function readHolder(path: string): ProcessMark | null {
+/** Who has the lock, or ended without releasing it; null if nobody, or if it cannot be read. */
+export function readHolder(path: string): ProcessMark | null {
   try {
     const mark: unknown = JSON.parse(readFileSync(path, 'utf8'))
     return isProcessMark(mark) ? mark : null

@@ -30,6 +30,8 @@ export interface StorageProcessOptions {
   readonly domain?: string | undefined
   /** Bytes; default: the size of the disk. */
   readonly capacity?: number | undefined
+  /** Bytes a second for copies that catch up. */
+  readonly maxRecovery?: number | undefined
   readonly port: number
   readonly log: Log
 }
@@ -117,6 +119,7 @@ async function startRole(
       incarnation,
       addresses: () => member.network.addresses,
     },
+    ...(options.maxRecovery === undefined ? {} : { maxRecovery: byteCount(options.maxRecovery) }),
     onRegistered: () => registered?.(),
     onRefused: reason => refused?.(new SwarmdiskError('refused', reason)),
   })

@@ -6,6 +6,7 @@ import {
   ADMIN_PATIENCE_MS,
   ADMIN_QUESTION_MS,
 } from '../../base/limits.js'
+import type { GoneNotice } from '../../net/manager-messages.js'
 import type { OperationName, Request } from '../../net/operations.js'
 import type { AdminDesk } from '../admin/admin.js'
 import type { AccessDesk } from '../leases/access-desk.js'
@@ -20,6 +21,7 @@ const NAMES = [
     'register',
     'heartbeat',
     'leaving',
+    'gone',
     'caught-up-proposal',
     'suspend-proposal',
     'sealed',
@@ -45,6 +47,7 @@ export function relayedOperations(parts: {
   readonly detection: FailureDetection
   readonly membership: Membership
   readonly access: AccessDesk
+  readonly isGenuine: (notice: GoneNotice) => boolean
 }): RelayedOperations {
   const { desk, admin, detection, membership, access } = parts
   const table: Table = {
@@ -58,8 +61,18 @@ export function relayedOperations(parts: {
     },
     leaving: {
       handler: async ({ incarnation }, from) => ({
-        ok: await detection.left(from.id, incarnation),
+        ok: await detection.left(from.id, { incarnation, reason: 'it was stopped' }),
       }),
+      otherwise: () => ({ ok: false }),
+    },
+    gone: {
+      handler: async notice => {
+        const { server, incarnation } = notice
+        if (!parts.isGenuine(notice)) return { ok: false }
+        return {
+          ok: await detection.left(server, { incarnation, reason: 'its process has ended' }),
+        }
+      },
       otherwise: () => ({ ok: false }),
     },
     ...proposalsOfPrimaries(desk),

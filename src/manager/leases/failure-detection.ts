@@ -8,7 +8,8 @@
 //   recorded as down, since a leader leads only when it has applied what earlier ones left. If the
 //   record did not make it into that leader's history it will never be in any, and nothing was
 //   dropped.
-// - One that says that it is being stopped has ended its lease before, and asks for none.
+// - One that says that it is being stopped has ended its lease before, and asks for none. One whose
+//   process has ended serves nothing; its host says so, and of which start that was.
 // - A leader grants only while a quorum confirms that nobody else leads. So the leases of an
 //   earlier leader began before this one did: counting everybody as heard of then is safe.
 // - It serves again only under a configuration in which it is registered again.
@@ -92,15 +93,22 @@ export class FailureDetection {
   }
 
   /**
-   * It serves nothing any more and says so, which is as good as a lease that is over. Resolves when
-   * it is declared down, or is not; false if that is another one's to decide.
+   * It serves nothing any more, as itself or its host says, which is as good as a lease that is
+   * over. Resolves when it is declared down, or is not; false if that is another one's to decide.
    */
-  async left(server: PeerId, incarnation: Incarnation): Promise<boolean> {
+  async left(
+    server: PeerId,
+    { incarnation, reason }: { readonly incarnation: Incarnation; readonly reason: string },
+  ): Promise<boolean> {
     const state = this.#state
-    if (!state || !this.#o.history.leads || !state.mayServe(server, incarnation)) return false
+    const { history } = this.#o
+    if (!state || !history.leads) return false
+    const recorded = history.current()?.servers.get(server)
+    if (recorded?.incarnation === incarnation && isDownState(recorded.state)) return true
+    if (!state.mayServe(server, incarnation)) return false
     state.condemn(server)
     this.#announce()
-    await this.#declare(state, server, 'it was stopped')
+    await this.#declare(state, server, reason)
     this.#arm()
     return true
   }

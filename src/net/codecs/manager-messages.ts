@@ -8,6 +8,7 @@ import {
   SENTENCE_BYTES_MAX,
 } from '../../base/limits.js'
 import { decodeChange, encodeChange } from './configuration.js'
+import { SIGNATURE_BYTES } from '../identity.js'
 import type * as m from '../manager-messages.js'
 import {
   boolean,
@@ -74,6 +75,13 @@ export const heartbeat = plainMessage<m.Heartbeat>(
   record({ incarnation: f.incarnationField, epoch: f.epochField, fenced: f.epochField }),
 )
 export const leaving = plainMessage<m.Leaving>(record({ incarnation: f.incarnationField }))
+export const goneNotice = plainMessage<m.GoneNotice>(
+  record({
+    server: f.peerField,
+    incarnation: f.incarnationField,
+    signature: bytes(SIGNATURE_BYTES),
+  }),
+)
 export const heartbeatReply = plainMessage<m.HeartbeatReply>(
   union<m.HeartbeatReply>({
     granted: record({ epoch: f.epochField, leader: f.peerField, released: f.epochField }),

@@ -174,6 +174,7 @@ export const blocksReply = payloadMessage<m.BlocksReply>(
   record({
     status: word(['ok', 'refused', 'corrupt']),
     entries: bytes(BLOCKS_PER_INDEX_PAGE * INDEX_ENTRY_BYTES),
+    busy: boolean,
   }),
   anyBlocks,
 )

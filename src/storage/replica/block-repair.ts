@@ -101,7 +101,9 @@ export async function fetchBlocks(
   if (reply === LOST || reply.status === 'refused') return null
   // However it ends, the bytes have been moved.
   if (reply.status === 'ok') {
-    context.host.recovered(reply.entries.byteLength + reply.payload.byteLength)
+    const { recovery } = context.host
+    recovery.count(reply.entries.byteLength + reply.payload.byteLength)
+    if (reply.busy) recovery.sourceIsBusy()
   }
   // What was asked under an allocation that is over may be older than what was settled since.
   if (context.state.epoch !== here.allocation) return null

@@ -32,7 +32,9 @@ interface Copy {
 }
 
 const NOTHING = new Uint8Array(0)
-const REFUSED: BlocksReply = { status: 'refused', entries: NOTHING, payload: NOTHING }
+const REFUSED: BlocksReply = {
+  ...{ status: 'refused', entries: NOTHING, busy: false, payload: NOTHING },
+}
 const CORRUPT: BlocksReply = { ...REFUSED, status: 'corrupt' }
 
 export class CatchUpSource {
@@ -68,8 +70,9 @@ export class CatchUpSource {
     }
     // What an in-sync one lacks, a client may be waiting for.
     const waits = !state.inSyncOthers().includes(from)
-    const pause = waits ? host.recoveryPause(request.blocks * BLOCK_BYTES) : 0
-    if (pause > 0) host.clock.after(pause, give)
+    const pause = waits ? host.recovery.pauseToGive(request.blocks * BLOCK_BYTES) : 0
+    if (pause === null) answer(REFUSED)
+    else if (pause > 0) host.clock.after(pause, give)
     else give()
   }
 
@@ -95,7 +98,7 @@ export class CatchUpSource {
 
   /** Null: a write came in between, so that entries and content may not belong together. */
   async #read({ request, from }: Copy): Promise<BlocksReply | null> {
-    const { store, guards, state, applier } = this.#context
+    const { store, guards, state, applier, host } = this.#context
     const { layer } = request
     const isHead = this.#isOfHead(request)
     // What is in our list but not stored yet, because the disk refused it, is part of our content.
@@ -124,7 +127,7 @@ export class CatchUpSource {
       first * INDEX_ENTRY_BYTES,
       (first + request.blocks) * INDEX_ENTRY_BYTES,
     )
-    return { status: 'ok', entries, payload: Buffer.concat(parts) }
+    return { status: 'ok', entries, busy: host.recovery.busy, payload: Buffer.concat(parts) }
   }
 
   #isOfHead({ layer }: BlocksRequest): boolean {

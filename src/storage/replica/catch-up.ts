@@ -160,7 +160,7 @@ export class CatchUp {
       if (!state.primary) throw new TryAgain()
       const reply = await host.peers.request(state.primary, 'summaries', request, { deadline })
       if (this.#round !== round || reply === LOST || !reply.ok) throw new TryAgain()
-      host.recovered(reply.summaries.reduce((sum, { hash }) => sum + hash.byteLength, 0))
+      host.recovery.count(reply.summaries.reduce((sum, { hash }) => sum + hash.byteLength, 0))
       const own = await store.summaries(layer, { first: firstPage, count: SUMMARY_PAGES })
       pageCount = Math.max(reply.pageCount, store.pageCount(layer))
       const theirs = new Map(reply.summaries.map(({ page, hash }) => [page, hash]))
@@ -185,7 +185,7 @@ export class CatchUp {
       const theirs = await host.peers.request(state.primary, 'index-page', request, { deadline })
       const own = await store.indexPage(layer, page)
       if (this.#round !== round || theirs === LOST || !theirs.ok) throw new TryAgain()
-      host.recovered(theirs.payload.byteLength)
+      host.recovery.count(theirs.payload.byteLength)
       if (theirs.payload.byteLength !== own.byteLength) throw new TryAgain()
       const isHead = layer === headOf(store.layers).id
       for (const span of this.#differingSpans({ first, own, theirs: theirs.payload, isHead })) {
@@ -215,15 +215,20 @@ export class CatchUp {
   async #copy(round: number, span: LayerSpan, guard: FetchGuard | null): Promise<void> {
     const { state, host } = this.#context
     // Only where there is something to wait for.
-    const pause = host.recoveryPause(span.blocks * BLOCK_BYTES)
+    const pause = host.recovery.pauseToFetch(span.blocks * BLOCK_BYTES)
     if (pause > 0) await wait(host.clock, pause)
     if (this.#round !== round || !state.primary) throw new TryAgain()
-    const copy = await fetchBlocks(this.#context, state.primary, span)
-    if (this.#round !== round || copy === null) throw new TryAgain()
-    if (copy === 'corrupt') {
-      throw new SwarmdiskError('corrupt', `block ${span.block} or one after it has no good copy`)
+    const began = host.clock.now()
+    try {
+      const copy = await fetchBlocks(this.#context, state.primary, span)
+      if (this.#round !== round || copy === null) throw new TryAgain()
+      if (copy === 'corrupt') {
+        throw new SwarmdiskError('corrupt', `block ${span.block} or one after it has no good copy`)
+      }
+      await Promise.all(this.#adopt(span, copy, guard))
+    } finally {
+      host.recovery.took(host.clock.now() - began)
     }
-    await Promise.all(this.#adopt(span, copy, guard))
   }
 
   /** No await between the look at the guard and the calls to the store. */

@@ -15,6 +15,7 @@ import type {
 } from '../../net/messages.js'
 import type { Peers } from '../../net/peers.js'
 import type { ShardStore } from '../shard-store.js'
+import type { RecoveryBudget } from '../recovery-budget.js'
 import type { Slots } from '../slots.js'
 import type { FetchGuards } from '../replication/fetch-guards.js'
 import type { ReplicaEvent } from '../replication/replica-events.js'
@@ -45,10 +46,7 @@ export interface ReplicaHost {
   readonly log: Log
   /** Bounds how many shards of this server catch up at the same time. */
   readonly catchUps: Slots
-  /** Milliseconds to wait before so much may be copied, here or from here, to catch up. */
-  recoveryPause(bytes: number): number
-  /** Counts what was fetched from another server to catch up or to repair, for `status`. */
-  recovered(bytes: number): void
+  readonly recovery: RecoveryBudget
   /** Asked after data was read, just before the answer. */
   leaseValid(): boolean
   /** By its vote this server has stopped serving reads of this shard. */

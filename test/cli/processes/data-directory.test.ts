@@ -16,7 +16,12 @@ import { join } from 'node:path'
 import test from 'tape'
 import { isSwarmdiskError } from '../../../src/base/errors.js'
 import { systemRandom } from '../../../src/base/random.js'
-import { openDataDirectory, type DataRole } from '../../../src/cli/processes/data-directory.js'
+import {
+  lastProcess,
+  openDataDirectory,
+  type DataRole,
+} from '../../../src/cli/processes/data-directory.js'
+import type { ProcessMark } from '../../../src/cli/processes/live-process.js'
 import { ClusterKey } from '../../../src/net/cluster-key.js'
 
 const key = ClusterKey.generate(systemRandom)
@@ -158,6 +163,46 @@ test('a lock of a dead process holds nothing', t => {
   writeFileSync(join(path, 'lock'), '')
   open(path).release()
   t.pass('also one torn by a crash')
+  t.end()
+})
+
+test('whether the process that had it is gone is said only where that is certain', t => {
+  const path = folder(t)
+  const last = () => lastProcess({ path, role: 'storage', key })
+  t.match(refusal(last), /^not-found: .* is not the data directory/, 'nobody ever had it')
+  open(path).release()
+  t.deepEqual(last(), { kind: 'released' }, 'it ended in order')
+  const opened = open(path)
+  t.deepEqual(last(), { kind: 'lives', pid: process.pid })
+  const lock = join(path, 'lock')
+  const mark = JSON.parse(readFileSync(lock, 'utf8')) as ProcessMark
+  const left = (by: ProcessMark | string): void =>
+    writeFileSync(lock, typeof by === 'string' ? by : JSON.stringify(by))
+
+  // Its pid is that of a process that started at another time.
+  const dead = { ...mark, started: '1' }
+  left(dead)
+  const { keyPair, incarnation } = opened
+  t.deepEqual(last(), { kind: 'gone', keyPair, incarnation }, 'and which start it was')
+  left({ ...dead, pid: 2 ** 30 })
+  t.equal(last().kind, 'gone', 'also if nobody has that pid now')
+  left({ ...dead, where: 'another boot, host or container' })
+  t.deepEqual(last(), { kind: 'unknown' }, 'a pid means nothing there')
+  const { where, ...old } = dead
+  t.ok(where, 'a mark says where it was made')
+  left(old)
+  t.deepEqual(last(), { kind: 'unknown' }, 'a mark of an older release')
+  left('')
+  t.deepEqual(last(), { kind: 'unknown' }, 'torn')
+  left(dead)
+  t.match(
+    refusal(() => lastProcess({ path, role: 'manager', key })),
+    /^data-directory/,
+  )
+  const next = open(path)
+  t.equal(next.incarnation, 3)
+  t.deepEqual(last(), { kind: 'lives', pid: process.pid }, 'it was started again')
+  next.release()
   t.end()
 })
 

@@ -14,6 +14,8 @@ import { A, B, C, D, fourServers, M2, SELF } from '../proposals/proposals-fixtur
 
 const END = LEASE_MS + LEASE_MARGIN_MS
 
+const stopped = (start: number) => ({ incarnation: incarnation(start), reason: 'it was stopped' })
+
 class Bench {
   readonly clock = new VirtualClock()
   readonly history = new FakeHistory(SELF, fourServers())
@@ -106,8 +108,8 @@ test('who is live, and who hears of it', async t => {
 test('a server that says that it is being stopped is declared down at once', async t => {
   const bench = new Bench()
   for (const id of [A, B, C, D]) bench.beat(id)
-  t.notOk(await bench.detection.left(C, incarnation(2)), 'not another start')
-  t.ok(await bench.detection.left(C, incarnation(1)))
+  t.notOk(await bench.detection.left(C, stopped(2)), 'not another start')
+  t.ok(await bench.detection.left(C, stopped(1)))
   const [change] = bench.proposed
   t.equal(change?.server, C)
   t.deepEqual([...(change?.live ?? [])].sort(), [A, B, D].sort(), 'the others live')
@@ -115,7 +117,7 @@ test('a server that says that it is being stopped is declared down at once', asy
   t.equal(bench.stateOf(C), 'down')
   t.equal(bench.beat(C), 'unregistered', 'a heartbeat that comes late earns no lease')
   bench.history.lead(M2)
-  t.notOk(await bench.detection.left(A, incarnation(1)), 'only the leader decides')
+  t.notOk(await bench.detection.left(A, stopped(1)), 'only the leader decides')
   bench.detection.stop()
 })
 

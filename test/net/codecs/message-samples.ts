@@ -225,6 +225,7 @@ const comparing = {
     reply: r => ({
       status: r.pick(['ok', 'refused', 'corrupt']),
       entries: r.bytes(8 * r.below(10)),
+      busy: r.below(2) === 1,
       payload: content(r, 4096 * r.below(4)),
     }),
   } satisfies MessageSample<'blocks'>,
@@ -345,6 +346,14 @@ const leases = {
     request: r => ({ incarnation: s.incarnation(r) }),
     reply: r => ({ ok: bool(r) }),
   } satisfies MessageSample<'leaving'>,
+  gone: {
+    request: r => ({
+      server: s.peer(r),
+      incarnation: s.incarnation(r),
+      signature: r.bytes(64),
+    }),
+    reply: r => ({ ok: bool(r) }),
+  } satisfies MessageSample<'gone'>,
   'storage-vote': {
     request: proposalVoteRequest,
     reply: proposalVoteReply,

@@ -25,7 +25,7 @@ export async function hunt(
   try {
     const order = [mutant.caughtBy, ...rest]
     for await (const { seed, findings, died } of runSeeds({
-      ...{ seeds: order, root },
+      ...{ seeds: order, root, story: mutant.story ?? 'faults' },
       ...(workers === undefined ? {} : { workers }),
     })) {
       seeds++

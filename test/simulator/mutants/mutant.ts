@@ -1,5 +1,5 @@
 // What a mutant is: one rule of swarmdisk left out, as a change of its source text.
-
+import type { Story } from '../pool/job.js'
 import type { Mode } from '../run/shape.js'
 
 export interface Edit {
@@ -17,6 +17,8 @@ export interface Mutant {
   readonly edits: readonly Edit[]
   /** Only runs of this kind can show it, and only those are run; by default all are. */
   readonly mode?: Mode
+  /** Only this story can show it; default: faults. */
+  readonly story?: Story
   /** A seed that is known to catch it. */
   readonly caughtBy: number
 }

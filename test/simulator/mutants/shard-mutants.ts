@@ -24,7 +24,7 @@ const SETTLING: readonly Mutant[] = [
     this.#settling = { kind: 'settled' }`,
       },
     ],
-    caughtBy: 1,
+    caughtBy: 4,
   },
   {
     name: 'settle-without-gather',
@@ -36,7 +36,7 @@ const SETTLING: readonly Mutant[] = [
         replace: 'const missing = new Set<PeerId>()',
       },
     ],
-    caughtBy: 24,
+    caughtBy: 5,
   },
   {
     name: 'settle-forgets-once',
@@ -48,7 +48,7 @@ const SETTLING: readonly Mutant[] = [
         replace: 'const origins = requests.filter(() => false).flatMap(w => w.origins)',
       },
     ],
-    caughtBy: 20,
+    caughtBy: 3,
   },
   {
     name: 'settle-forgets-executed',
@@ -101,7 +101,7 @@ const SERVING: readonly Mutant[] = [
         replace: '',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 3,
   },
   {
     name: 'keep-insync-over-restart',
@@ -113,7 +113,7 @@ const SERVING: readonly Mutant[] = [
         replace: 'if (!replica) return',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 6,
   },
   {
     name: 'ack-before-all',
@@ -137,7 +137,7 @@ const SERVING: readonly Mutant[] = [
         replace: '',
       },
     ],
-    caughtBy: 1,
+    caughtBy: 2,
   },
   {
     name: 'no-epoch-check-ahead',
@@ -161,7 +161,7 @@ const SERVING: readonly Mutant[] = [
         replace: 'return true',
       },
     ],
-    caughtBy: 80,
+    caughtBy: 54,
   },
   {
     name: 'no-check-after-reading',
@@ -208,7 +208,7 @@ const SERVING: readonly Mutant[] = [
       },
     ],
     mode: 'rotten',
-    caughtBy: 136,
+    caughtBy: 41,
   },
 ]
 

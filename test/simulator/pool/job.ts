@@ -1,7 +1,11 @@
 // What the pool and its workers say to each other.
 
+/** What a seed decides: faults under clients (run-seed.ts), or snapshots-at-random.ts. */
+export type Story = 'faults' | 'snapshots'
+
 export interface Job {
   readonly seed: number
+  readonly story: Story
   /** `print`: to standard output; both give its hash. */
   readonly trace: 'off' | 'hash' | 'print'
 }
@@ -23,9 +27,10 @@ export interface Result {
   readonly died: boolean
 }
 
+/** Of a story that counts nothing. */
+export const UNCOUNTED = { unproved: 0, operations: 0, faults: [], time: 0, hash: '' }
+
 export function failure(seed: number, error: unknown): Result {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  const findings = text.split('\n')
-  const nothing = { unproved: 0, operations: 0, faults: [], time: 0, hash: '' }
-  return { seed, findings, ...nothing, fatal: true, died: false }
+  return { seed, findings: text.split('\n'), ...UNCOUNTED, fatal: true, died: false }
 }

@@ -3,7 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { failure, type Job, type Result } from './job.js'
+import { failure, type Job, type Result, type Story } from './job.js'
 
 const HERE = fileURLToPath(new URL('../../..', import.meta.url))
 /** A seed takes a second, on a busy machine some; one that takes this long never ends. */
@@ -14,19 +14,22 @@ export interface PoolOptions {
   /** Default: one for each core. */
   readonly workers?: number
   readonly trace?: Job['trace']
+  /** Default: faults. */
+  readonly story?: Story
   /** The folder that holds src and test; default: this one. */
   readonly root?: string
 }
 
 /** Whoever stops listening ends the workers. */
 export async function* runSeeds(options: PoolOptions): AsyncGenerator<Result> {
-  const { seeds, workers = availableParallelism(), trace = 'off', root = HERE } = options
+  const { seeds, workers = availableParallelism(), root = HERE } = options
+  const { trace = 'off', story = 'faults' } = options
   const queue = [...seeds].map(seed => new Place(seed))
   const todo = queue.values()
   const running = Array.from({ length: Math.min(workers, queue.length) }, () => new Worker(root))
   for (const worker of running) {
     void (async () => {
-      for (const place of todo) place.resolve(await worker.run({ seed: place.seed, trace }))
+      for (const { seed, resolve } of todo) resolve(await worker.run({ seed, story, trace }))
       worker.end()
     })()
   }

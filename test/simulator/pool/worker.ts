@@ -3,11 +3,12 @@
 import { createHash } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { runSeed } from '../run/run-seed.js'
-import { failure, type Job, type Result } from './job.js'
+import { runSnapshotsAtRandom } from '../snapshots-at-random.js'
+import { failure, UNCOUNTED, type Job, type Result } from './job.js'
 
 let current = 0
 
-async function run({ seed, trace }: Job): Promise<Result> {
+async function run({ seed, story, trace }: Job): Promise<Result> {
   current = seed
   const hash = createHash('sha256')
   const sink = (line: string): void => {
@@ -15,6 +16,10 @@ async function run({ seed, trace }: Job): Promise<Result> {
     if (trace === 'print') writeSync(1, `${line}\n`)
   }
   try {
+    if (story === 'snapshots') {
+      const { findings } = await runSnapshotsAtRandom(seed)
+      return { seed, findings, ...UNCOUNTED, fatal: false, died: false }
+    }
     const outcome = await runSeed(seed, trace === 'off' ? null : sink)
     const faults = [...outcome.faults]
     return { seed, ...outcome, faults, hash: hash.digest('hex'), fatal: false, died: false }

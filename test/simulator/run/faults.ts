@@ -40,6 +40,8 @@ const DURATIONS: Readonly<Record<Duration, readonly number[]>> = {
 }
 /** A moment that does not come within this is not waited for. */
 const MOMENT_LIMIT_MS = 300
+/** The same, where a copy has to be made first. */
+const COPY_LIMIT_MS = 2_000
 /** The same, where something takes its time: servers return, managers elect, patience ends. */
 const PATIENCE_MS = 8_000
 
@@ -196,14 +198,15 @@ export class Faults {
   }
 
   async #await(step: Extract<Step, { kind: 'await' }>, cast: Cast): Promise<void> {
-    const { at, by, count = 1, ...what } = step
+    const { at, by, count = 1, late, ...what } = step
     const players = { at: at && cast.get(at), by: by && cast.get(by) }
     if ((at && !players.at) || (by && !players.by)) return
     const { at: place, by: other } = players
     const sight = { ...what, ...(place ? { at: place } : {}), ...(other ? { by: other } : {}) }
     const rare = step.operation === 'suspend-proposal'
     const patient = rare || step.done !== undefined || step.of !== undefined
-    await this.moments.next([sight], count, patient ? PATIENCE_MS : MOMENT_LIMIT_MS)
+    const limit = late ? COPY_LIMIT_MS : MOMENT_LIMIT_MS
+    await this.moments.next([sight], count, patient ? PATIENCE_MS : limit)
   }
 
   /** Unless there is nobody in this part. */

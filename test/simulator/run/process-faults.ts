@@ -35,6 +35,11 @@ export class ProcessFaults {
     if (mode === 'exclusive' && !manager) this.#o.memoryMayBeLost()
     if (manager) await cluster.endManager(name, death)
     else await cluster.endServer(name, death)
+    // Its machine goes on, and perhaps says so; it may be started again before that is heard.
+    if (death === 'kill' && !manager && random.chance(0.5)) {
+      note('server told gone')
+      void cluster.tellGone(name)
+    }
     this.#restart(name, back)
   }
 

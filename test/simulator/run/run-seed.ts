@@ -1,23 +1,24 @@
 // One run of the simulator, decided by its seed: a small cluster, few blocks, clients that fight
 // over them in bursts, and faults at moments of the protocol; then everything heals, and must be
 // right, in-sync and equal. Used by seeds.test.ts, by simulate.ts and by mutants.ts.
-import { byteOffset, type PeerId } from '../../../src/base/brands.js'
+import type { PeerId } from '../../../src/base/brands.js'
 import { wait } from '../../../src/base/clock.js'
 import { isSwarmdiskError } from '../../../src/base/errors.js'
 import { BLOCKS_PER_EXTENT, BLOCKS_PER_INDEX_PAGE, EXTENT_BYTES } from '../../../src/base/limits.js'
 import { differencesIn, holdingsOf, leftoversIn } from '../check/holdings.js'
 import { Histories } from '../check/histories.js'
-import { SECTOR_BYTES, SECTORS_PER_BLOCK, VolumeModel } from '../check/volume-model.js'
+import { SECTORS_PER_BLOCK, VolumeModel } from '../check/volume-model.js'
 import type { SeededRandom } from '../seeded-random.js'
 import { SimulatedCluster, type Client } from '../simulated-cluster.js'
 import type { Sink } from '../trace.js'
 import { Faults } from './faults.js'
+import { intrude } from './intruder.js'
 import { callRoll } from './roll-call.js'
 import { shapeOf, type Mode } from './shape.js'
-import { content, PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
+import { PLACE_BLOCKS, Values, Workload, type Subject } from './workload.js'
 
 /** A change of what a seed does: seeds of another version mean nothing in this one. */
-export const GENERATOR = 9
+export const GENERATOR = 10
 
 const EXTENTS = 2
 /** Virtual milliseconds: everything must be over by then. */
@@ -301,7 +302,7 @@ class Run {
     if (successor && this.#plan.chance(0.7)) await this.#hasReadAll(successor)
     if (ousted) this.#cluster.thaw(ousted.name)
     if (ousted && successor && (await this.#hasReached(successor))) {
-      for (const subject of this.#subjects) void this.#provoke(ousted, subject)
+      for (const subject of this.#subjects) this.#provoke(ousted, subject)
     }
   }
 
@@ -315,14 +316,10 @@ class Run {
     return this.#cluster.within(REACH_LIMIT, () => reached)
   }
 
-  /** A client that was taken over from writes all the same: nobody may ever see it. */
-  async #provoke(client: Client, { name, places, values }: Subject): Promise<void> {
-    const offset = byteOffset(this.#work.pick(places) * SECTORS_PER_BLOCK * SECTOR_BYTES)
-    try {
-      await client.driver.open(name)?.write(offset, content(values.next()))
-      this.#findings.push('I4: a client that had lost its access wrote')
-    } catch (error) {
-      if (!isSwarmdiskError(error)) throw error
+  #provoke(client: Client, subject: Subject): void {
+    const intruder = { cluster: this.#cluster, client, random: this.#work }
+    for (const attempt of intrude(intruder, subject)) {
+      void attempt.then(found => this.#findings.push(...found))
     }
   }
 

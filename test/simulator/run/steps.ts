@@ -30,6 +30,8 @@ export type Step =
       /** Only a message to managers of this kind; waits for them to elect a leader, if need be. */
       readonly of?: RaftMessage['kind']
       readonly count?: number
+      /** Comes after votes, or the copying of a shard: it is waited for a while longer. */
+      readonly late?: true
     }
   /** That a FLUSH of a whole volume was acknowledged. */
   | { readonly kind: 'await flush' }
@@ -75,6 +77,8 @@ export const resumed = (follower: Player, primary: Player): Step => {
   const moment = { operation: 'replicated', moment: 'sent' } as const
   return { kind: 'await', ...moment, at: follower, by: primary, resuming: true }
 }
+/** Of a copy that was ordered just now. */
+export const later = (moment: Await): Await => ({ ...moment, late: true })
 export const nth = (count: number, moment: Await): Step => {
   return { ...moment, count }
 }

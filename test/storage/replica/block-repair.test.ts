@@ -22,7 +22,7 @@ function damaged(open: { write: boolean }, answers: readonly Answer[] = ['copy']
   const done: string[] = []
   const entries = new Uint8Array(INDEX_ENTRY_BYTES)
   encodeEntry(entries, 0, { state: 'data', epoch: epoch(3), checksum: 1 })
-  const copy = { status: 'ok', entries, payload: new Uint8Array(BLOCK_BYTES) }
+  const copy = { status: 'ok', entries, busy: false, payload: new Uint8Array(BLOCK_BYTES) }
   const others = answers.map((_, i) => testPeer(i + 1))
   const request = (to: PeerId): Promise<unknown> => {
     done.push(open.write ? 'asked too early' : 'asked')
@@ -40,7 +40,7 @@ function damaged(open: { write: boolean }, answers: readonly Answer[] = ['copy']
     guards: new FetchGuards(),
     host: {
       ...{ clock, log: silentLog, peers: { request } },
-      ...{ foundCorrupt: () => undefined, recovered: () => undefined },
+      ...{ foundCorrupt: () => undefined, recovery: { count: () => undefined } },
     },
     here: () => ({ ...NAME, allocation: epoch(3) }),
   } as unknown as ReplicaContext

@@ -23,6 +23,19 @@ test('a thousand bites take as long as their bytes', t => {
   t.end()
 })
 
+test('what wants time to itself begins after the one before it, whatever its bytes', t => {
+  const pace = new PaceState()
+  const at = (now: number, apart: number) => ({ now, rate: 1_000, apart })
+  t.equal(pace.take(at(0, 50), 1), 0)
+  t.equal(pace.take(at(0, 50), 1), 50)
+  t.equal(pace.take(at(10, 80), 1), 90)
+  t.equal(pace.take(at(20, 0), 1), 0, 'others do not wait for it')
+  t.equal(pace.take(at(20, 10), 1), 160)
+  t.equal(pace.take(at(1_000, 10), 1), 0, 'time that was not used does not add up')
+  t.equal(pace.take(at(1_000, 10), 2_000), 1_001, 'the longer wait counts')
+  t.end()
+})
+
 test('the rate may change on the way', t => {
   const pace = new PaceState()
   t.equal(pace.take({ now: 0, rate: 1_000 }, 2_000), 1_000)

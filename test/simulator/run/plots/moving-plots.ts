@@ -4,8 +4,10 @@ import {
   drain,
   FLUSHED,
   kill,
+  later,
   maybe,
   MEND,
+  often,
   on,
   pause,
   snap,
@@ -30,7 +32,7 @@ export const MOVING_PLOTS: readonly Plot[] = [
   random => [
     random.chance(0.3) ? { kind: 'join' } : null,
     drain('F'),
-    on('caught-up-proposal', 'arrived', 'M'),
+    later(on('caught-up-proposal', 'arrived', 'M')),
     WORK,
     on('storage-vote', random.pick(['arrived', 'answered'] as const), 'F'),
     cut('M', 'F', random.pick(['middle', 'lease'])),
@@ -40,10 +42,30 @@ export const MOVING_PLOTS: readonly Plot[] = [
     maybe(random, 0.4, kill(random.pick(['P', 'G', 'C']))),
     WORK,
   ],
+  // Nobody but a client reaches it any more when the new copy is there, or when it has just agreed
+  // to lose its own; and that client goes on reading.
+  ...often(4, random => [
+    random.chance(0.5) ? { kind: 'join' } : null,
+    drain('F'),
+    later(on('caught-up-proposal', 'arrived', 'M')),
+    maybe(random, 0.5, later(on('storage-vote', 'answered', 'F'))),
+    ...(['M', 'N', 'O'] as const).flatMap(manager => [
+      cut(manager, 'F', 'lease'),
+      cut(manager, 'C', 'lease'),
+    ]),
+    cut('P', 'C', 'lease'),
+    maybe(random, 0.5, cut('G', 'C', 'lease')),
+    WORK,
+    on('write', 'answered', 'P', 'D'),
+    WORK,
+    pause('middle'),
+    maybe(random, 0.5, pause('lease')),
+    WORK,
+  ]),
   // The primary gives its place up; a client and a follower learn of it late.
   random => [
     drain('P'),
-    on('storage-vote', 'answered', 'P'),
+    later(on('storage-vote', 'answered', 'P')),
     cut('M', random.pick(['C', 'F', 'P']), random.pick(['middle', 'lease'])),
     WORK,
     maybe(random, 0.5, snap('P', 'C')),

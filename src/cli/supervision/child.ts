@@ -11,6 +11,8 @@ export interface ChildSpecification {
   readonly title: string
   readonly arguments: readonly string[]
   readonly environment: Readonly<Record<string, string>>
+  /** What is to be done when it has ended by itself; does not fail. */
+  readonly ended?: () => Promise<void>
 }
 
 export interface Child {

@@ -7,6 +7,8 @@ import { startChild, type Child, type ChildSpecification } from './child.js'
 export class Supervisor {
   readonly #running = new Map<string, Child>()
   readonly #restarts = new Set<Timer>()
+  /** What is done about a process that has ended, and has an end. */
+  readonly #notices = new Set<Promise<void>>()
   readonly #say: (line: string) => void
   #stopping = false
 
@@ -20,7 +22,9 @@ export class Supervisor {
     this.#running.set(child.title, child)
     void child.ended.then(how => {
       this.#running.delete(child.title)
-      if (!this.#stopping) this.#restartLater(again, how)
+      if (this.#stopping) return
+      if (first.ended) this.#note(first.ended())
+      this.#restartLater(again, how)
     })
     return child
   }
@@ -30,11 +34,17 @@ export class Supervisor {
     this.#stopping = true
     for (const timer of this.#restarts) timer.cancel()
     for (const child of [...this.#running.values()].reverse()) await child.stop()
+    await Promise.all(this.#notices)
   }
 
   /** For the impatient, while stop() is under way: whatever is busy is aborted now. */
   hurry(): void {
     for (const child of this.#running.values()) void child.stop()
+  }
+
+  #note(work: Promise<void>): void {
+    const notice = work.finally(() => this.#notices.delete(notice))
+    this.#notices.add(notice)
   }
 
   #restartLater(specification: ChildSpecification, how: string): void {
