@@ -410,6 +410,13 @@ export const LOG_AHEAD_REGIONS = 8
 export const DIRTY_LOG_BYTES = 16 * MiB
 /** Shards recovered at the same time after an unclean stop: keeps a disk busy, memory small. */
 export const RECOVERY_PARALLEL = 4
+/**
+ * Blocks next to each other that hold nothing any more are given back from here on (64 KiB): each
+ * hole takes a process of its own, and file systems keep a list of them.
+ */
+export const PUNCH_LEAST_BLOCKS = 16
+/** Shards of a server that give space back at the same time: nobody waits for it. */
+export const PUNCHES_AT_ONCE = 1
 /** Shards whose layers a server merges at the same time: nobody waits for it, clients do for it. */
 export const MERGES_AT_ONCE = 2
 /** All merges of a server together: a fourth of what a disk can do, clients have the rest. */

@@ -32,5 +32,10 @@ export interface DiskFile {
   /** Bytes of disk taken: holes take none. */
   allocated(): Promise<number>
   truncate(size: number): Promise<void>
+  /**
+   * Gives the space of a range back, which reads as zeroes from then on; whole multiples of 4096
+   * bytes. It need not survive a crash. False: this disk, or this host, cannot.
+   */
+  punch(position: number, length: number): Promise<boolean>
   close(): Promise<void>
 }

@@ -10,6 +10,7 @@ import { assert } from '../base/assert.js'
 import { SwarmdiskError } from '../base/errors.js'
 import { OPEN_FILES_MAX, SYNCHRONOUS_WRITE_BYTES } from '../base/limits.js'
 import type { Disk, DiskFile } from './disk.js'
+import { punchHole } from './punch-hole.js'
 
 const read = promisify(fs.read)
 const write = promisify(fs.write)
@@ -156,6 +157,10 @@ class NodeFile implements DiskFile {
       fs.ftruncateSync(fd, size)
       return Promise.resolve()
     })
+  }
+
+  punch(position: number, length: number): Promise<boolean> {
+    return this.#use('punch a hole into', fd => punchHole(fd, { position, length }))
   }
 
   close(): Promise<void> {

@@ -67,6 +67,30 @@ const cases: readonly (readonly [string, Body])[] = [
     },
   ],
   [
+    'a hole gives space back and reads as zeroes',
+    async (t, disk) => {
+      const file = await created(disk, 'x')
+      await file.write(bytes(40 * 4096, 7), 0)
+      await file.sync()
+      const before = await file.allocated()
+      t.ok(await file.punch(4096, 32 * 4096), 'it can')
+      await file.sync()
+      t.ok((await file.allocated()) <= before - 32 * 4096 + 4096, 'the space is back')
+      const into = new Uint8Array(40 * 4096)
+      t.equal(await file.read(into, 0), into.length, 'as long as before')
+      const [first, inside, last] = [into[4095], into.subarray(4096, 33 * 4096), into[33 * 4096]]
+      t.deepEqual([first, last], [7, 7], 'beside it nothing changed')
+      t.ok(
+        inside.every(byte => byte === 0),
+        'zeroes',
+      )
+      await file.write(bytes(4096, 9), 4096)
+      await file.read(into, 0)
+      t.equal(into[4096], 9, 'and is written again')
+      await file.close()
+    },
+  ],
+  [
     'truncate cuts, and what comes after is zeroes',
     async (t, disk) => {
       const file = await created(disk, 'x')

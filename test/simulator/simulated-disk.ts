@@ -32,7 +32,8 @@ export interface Choice {
   readonly options: number
 }
 
-type Operation = 'open' | 'read' | 'write' | 'sync' | 'truncate' | 'rename' | 'remove' | 'folder'
+type Operation =
+  'open' | 'read' | 'write' | 'sync' | 'truncate' | 'punch' | 'rename' | 'remove' | 'folder'
 
 export const NO_LATENCY: Latency = { read: 0, write: 0, sync: 0 }
 export const FAST_DISK: Latency = { read: 0.1, write: 0.02, sync: 1.5 }
@@ -54,6 +55,8 @@ export class SimulatedDisk implements Disk {
   #alive = true
   #capacity: number
   #latency: Latency
+  /** False: a disk without holes. */
+  holes = true
   /** Called after every change; for tests that look at each moment. */
   observe: ((operation: Operation, path: string) => void) | null = null
   /** Gives the error with which an operation fails before it does anything. */
@@ -239,6 +242,16 @@ export class SimulatedDisk implements Disk {
         if (!enter('truncate')) return never()
         inode.truncate(size, this.#count++)
         this.observe?.('truncate', path)
+      },
+      punch: async (position, length) => {
+        if (!enter('punch')) return never()
+        if (!this.holes) return false
+        const leave = inode.enter({ from: position, to: position + length, write: true })
+        inode.punch({ position, length, at: this.#count++ })
+        this.observe?.('punch', path)
+        await this.#pause('write')
+        leave()
+        return true
       },
       close: () => {
         closed = true

@@ -79,6 +79,13 @@ export class SimulatedInode {
     if (end > this.size) this.#sizes = [...this.#sizes, { value: end, at }]
   }
 
+  punch({ position, length, at }: Record<'position' | 'length' | 'at', number>): void {
+    assert(position % PAGE === 0 && length % PAGE === 0, 'holes are of whole blocks')
+    for (let n = position / PAGE; n * PAGE < position + length; n++) {
+      if (this.#content(n)) this.#push(n, { value: null, at })
+    }
+  }
+
   truncate(size: number, at: number): void {
     for (const [n, versions] of this.#blocks) {
       const content = versions.at(-1)!.value

@@ -41,7 +41,7 @@ function fits(rule: PayloadRule, length: number): boolean {
   return length >= rule.least && length <= rule.most && length % rule.unit === 0
 }
 
-/** Discarded ranges and holes are most of what has nothing but zeroes; little is to be won below. */
+/** Discarded ranges and holes are most of what is all zeroes; below, little is to be won. */
 const ZEROES_LEAST = 4_096
 const ZEROES = new Uint8Array(4_096)
 

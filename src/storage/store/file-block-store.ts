@@ -13,6 +13,7 @@ import {
   INDEX_CACHE_PAGES,
   LOG_AHEAD_REGIONS,
   MERGE_BYTES_PER_SECOND,
+  PUNCH_LEAST_BLOCKS,
   RECOVERY_PARALLEL,
 } from '../../base/limits.js'
 import type { Clock } from '../../base/clock.js'
@@ -29,6 +30,7 @@ import { folderOf, LayerFiles, type ShardKey } from './layer-files.js'
 import type { LayerName } from './layer-format.js'
 import { Merges, type MergeProgress } from './merges.js'
 import { LayerStore, type LayerStoreLimits } from './layer-store.js'
+import { Reclaiming } from './space/reclaiming.js'
 
 export interface StoreLimits extends LayerStoreLimits {
   readonly indexCachePages: number
@@ -54,6 +56,7 @@ const DEFAULT_LIMITS: StoreLimits = {
   logAheadRegions: LOG_AHEAD_REGIONS,
   dirtyLogBytes: DIRTY_LOG_BYTES,
   mergeBytesPerSecond: MERGE_BYTES_PER_SECOND,
+  punchLeastBlocks: PUNCH_LEAST_BLOCKS,
 }
 
 export class FileBlockStore implements BlockStore {
@@ -62,6 +65,7 @@ export class FileBlockStore implements BlockStore {
   readonly #files: LayerFiles
   readonly #dirty: DirtyLog
   readonly #merges: Merges
+  readonly #reclaiming: Reclaiming
   readonly #open = new Map<string, FileShardStore>()
   /** Opening, dropping and setting aside one shard happen one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>()
@@ -75,6 +79,7 @@ export class FileBlockStore implements BlockStore {
     this.#limits = limits
     const cache = new IndexCache(limits.indexCachePages)
     this.#files = new LayerFiles({ disk, cache, cluster })
+    this.#reclaiming = new Reclaiming(log)
     this.#merges = new Merges({ clock, disk, log, bytesPerSecond: limits.mergeBytesPerSecond })
   }
 
@@ -110,6 +115,7 @@ export class FileBlockStore implements BlockStore {
         layers,
         log: this.#log,
         merges: this.#merges,
+        reclaiming: this.#reclaiming,
       })
       try {
         await shard.prepareLayers(layers)

@@ -29,6 +29,7 @@ import type { LayerStore } from './layer-store.js'
 import { LayerTable, type ChainLink } from './layer-table.js'
 import { ShardMerges, type MergeProgress, type Merges } from './merges.js'
 import { RangeOrder, type Turn } from './range-order.js'
+import { ShardReclaiming, type Reclaiming } from './space/reclaiming.js'
 
 /** 128 bits tell any two pages apart; nobody attacks with them. */
 const SUMMARY_BYTES = 16
@@ -49,6 +50,7 @@ export interface FileShardStoreOptions {
   readonly layers: readonly LayerRecord[]
   readonly log: Log
   readonly merges: Merges
+  readonly reclaiming: Reclaiming
 }
 
 /** More than any shard has. */
@@ -61,6 +63,7 @@ export class FileShardStore implements ShardStore {
   readonly #order = new RangeOrder()
   readonly #flushes = new Coalesced(() => this.#flush())
   readonly #merges: ShardMerges
+  readonly #reclaiming: ShardReclaiming
   /** Deletions of files under way. */
   readonly #deleting = new Set<Promise<void>>()
   #preparing: Promise<void> = Promise.resolve()
@@ -81,6 +84,10 @@ export class FileShardStore implements ShardStore {
       turn: range => this.#mergeTurn(range === 'all' ? ALL_BLOCKS : range),
       quiet: () => this.#order.writesEnded(),
       remove: file => this.#removeMerged(file),
+    })
+    this.#reclaiming = new ShardReclaiming(options.reclaiming, {
+      files: () => this.#table.files(),
+      turn: range => this.#mergeTurn(range),
     })
   }
 
@@ -191,7 +198,7 @@ export class FileShardStore implements ShardStore {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await this.#merges.stop()
+    await Promise.all([this.#merges.stop(), this.#reclaiming.stop()])
     try {
       await this.#flushes.request()
     } finally {
@@ -203,7 +210,7 @@ export class FileShardStore implements ShardStore {
   async abandon(): Promise<void> {
     this.#closed = true
     this.#abandoned = true
-    await this.#merges.stop()
+    await Promise.all([this.#merges.stop(), this.#reclaiming.stop()])
     // A flush in progress still uses the files; its failure is told to those who asked for it.
     await this.#flushes.request().catch(() => undefined)
     await this.#closeFiles()
@@ -276,6 +283,7 @@ export class FileShardStore implements ShardStore {
     await this.#order.writesEnded()
     if (this.#broken) throw this.#broken
     await Promise.all(this.#table.files().map(file => file.flush()))
+    this.#reclaiming.start()
   }
 
   // ---- files that go ----------------------------------------------------------------------------

@@ -171,6 +171,19 @@ export class LayerFile {
     })
   }
 
+  /** The space of blocks within one index page, which hold nothing; false: this disk cannot. */
+  async punch({
+    block,
+    count,
+  }: {
+    readonly block: number
+    readonly count: number
+  }): Promise<boolean> {
+    if (this.#failed) throw this.#failed
+    this.#unsynced = true
+    return this.#file.punch(blockOffset(block), count * BLOCK_BYTES)
+  }
+
   // ---- durability ------------------------------------------------------------------------------
 
   /** All that was written is durable; index pages whose write had failed are written first. */

@@ -3,9 +3,10 @@
 // it that overlapping calls do not run at the same time (FileShardStore, which gives them turns).
 // Bytes: docs/on-disk-format.md.
 import type { BlockIndex } from '../../base/brands.js'
-import { BLOCK_BYTES, INDEX_ENTRY_BYTES } from '../../base/limits.js'
+import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES } from '../../base/limits.js'
 import type { IndexEntry } from '../shard-store.js'
 import { absentRuns, dataRuns, rangeOf, verify, type Change } from './block-runs.js'
+import type { SlotRange } from './block-set.js'
 import { Coalesced } from './coalesced.js'
 import type { DirtyLog } from './dirty/dirty-log.js'
 import { DirtyRegions, type DirtyRegion } from './dirty/dirty-regions-state.js'
@@ -23,6 +24,8 @@ import {
 export interface LayerStoreLimits {
   readonly dirtyRegionsMax: number
   readonly logAheadRegions: number
+  /** Neighbours that hold nothing and are given back together; fewer are not. */
+  readonly punchLeastBlocks: number
 }
 
 export interface LayerStoreOptions {
@@ -37,6 +40,8 @@ export interface LayerStoreOptions {
 /** Changes of a file that began between two flushes. */
 interface Changes {
   active: number
+  /** Pages in which blocks lost their data. */
+  readonly freed: Set<number>
   /** Called when the last one has ended. */
   ended: (() => void) | null
 }
@@ -48,7 +53,9 @@ export class LayerStore {
   readonly #limits: LayerStoreLimits
   readonly #logged: () => void
   /** Those that the next flush covers. */
-  #changes: Changes = { active: 0, ended: null }
+  #changes: Changes = { active: 0, freed: new Set(), ended: null }
+  /** Pages in which blocks have lost their data, durably, and perhaps not their space. */
+  readonly #spare = new Set<number>()
   readonly #regions = new DirtyRegions()
   readonly #flushes = new Coalesced(() => this.#flush())
   #gone = false
@@ -152,7 +159,10 @@ export class LayerStore {
       for (const span of spans) pages.push(await this.#file.pin(span.page))
       await this.#logAndTouch(spans, { regions, pages })
       for (const run of change.runs) await this.#file.write(run)
-      spans.forEach((span, i) => this.#setEntries(pages[i]!, span, change.entries))
+      spans.forEach((span, i) => {
+        const freed = this.#setEntries(pages[i]!, span, change.entries)
+        if (freed) changes.freed.add(span.page)
+      })
       for (const page of pages) await page.writer.request()
       if (pages.some(page => isEmptyPage(page.bytes))) await this.#file.countPages()
     } finally {
@@ -163,17 +173,22 @@ export class LayerStore {
     }
   }
 
-  #setEntries(page: IndexPage, span: Span, entries: Uint8Array): void {
+  /** Whether a block lost its data. */
+  #setEntries(page: IndexPage, span: Span, entries: Uint8Array): boolean {
     const from = span.at * INDEX_ENTRY_BYTES
     const next = entries.subarray(from, from + (span.last - span.first + 1) * INDEX_ENTRY_BYTES)
     let grown = isEmptyPage(page.bytes) ? INDEX_PAGE_BYTES : 0
+    let freed = false
     for (let slot = span.first; slot <= span.last; slot++) {
       const isData = decodeEntry(next, slot - span.first)?.state === 'data'
-      if (isData && decodeEntry(page.bytes, slot)?.state !== 'data') grown += BLOCK_BYTES
+      const wasData = decodeEntry(page.bytes, slot)?.state === 'data'
+      if (isData && !wasData) grown += BLOCK_BYTES
+      if (wasData && !isData) freed = true
     }
     this.#file.grow(grown)
     page.bytes.set(next, span.first * INDEX_ENTRY_BYTES)
     this.#file.changed(page)
+    return freed
   }
 
   /**
@@ -246,7 +261,7 @@ export class LayerStore {
     this.#checkFile()
     if (!this.#regions.beginFlush()) return
     const covered = this.#changes
-    this.#changes = { active: 0, ended: null }
+    this.#changes = { active: 0, freed: new Set(), ended: null }
     if (covered.active > 0) await new Promise<void>(resolve => (covered.ended = resolve))
     try {
       await this.#file.sync()
@@ -254,14 +269,61 @@ export class LayerStore {
       this.#regions.abortFlush()
       throw error
     }
+    for (const page of covered.freed) this.#spare.add(page)
     const clean = this.#regions.endFlush()
     this.#dirty.remove(clean.map(page => ({ ...this.#name, page })))
     await this.#file.measure()
   }
 
+  // ---- space -----------------------------------------------------------------------------------
+
+  /** Pages in which there may be something to give back. */
+  get spare(): readonly number[] {
+    return [...this.#spare]
+  }
+
+  /**
+   * Gives back the space of this page's blocks that hold nothing, durably: after a crash nobody
+   * may find that an older entry counts, whose data is gone. No change of the page may be under
+   * way. False: this disk cannot.
+   */
+  async reclaim(number: number): Promise<boolean> {
+    this.#spare.delete(number)
+    const page = await this.#file.pin(number, 'once')
+    try {
+      const touched = this.#regions.find(number)?.touched
+      const isSpare = (slot: number): boolean => {
+        const entry = decodeEntry(page.bytes, slot)
+        return entry !== null && entry.state !== 'data' && !touched?.has(slot)
+      }
+      for (const { first, last } of runsOf(isSpare)) {
+        const count = last - first + 1
+        if (count < this.#limits.punchLeastBlocks) continue
+        const block = number * BLOCKS_PER_INDEX_PAGE + first
+        if (!(await this.#file.punch({ block, count }))) return false
+      }
+    } finally {
+      this.#file.unpin(page)
+    }
+    await this.#file.measure()
+    return true
+  }
+
   #checkFile(): void {
     if (this.#file.failed) throw this.#file.failed
   }
+}
+
+/** Of the slots of a page. */
+function runsOf(belongs: (slot: number) => boolean): readonly SlotRange[] {
+  const runs: SlotRange[] = []
+  for (let slot = 0; slot < BLOCKS_PER_INDEX_PAGE; slot++) {
+    if (!belongs(slot)) continue
+    const first = slot
+    while (slot + 1 < BLOCKS_PER_INDEX_PAGE && belongs(slot + 1)) slot++
+    runs.push({ first, last: slot })
+  }
+  return runs
 }
 
 const EMPTY_PAGE = new Uint8Array(INDEX_PAGE_BYTES)

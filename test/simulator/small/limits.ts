@@ -37,6 +37,7 @@ export const DIRTY_LOG_BYTES = 32 * KiB
 export const FREE_SPACE_RESERVE_BYTES = 16 * BLOCK_BYTES
 export const MERGE_RESERVE_BYTES = FREE_SPACE_RESERVE_BYTES / 2
 export const MERGES_AT_ONCE = 1
+export const PUNCH_LEAST_BLOCKS = 1
 export const MERGE_BYTES_PER_SECOND = 64 * KiB
 export const MERGE_PIECE_BLOCKS = 2
 export const MERGE_PAGES_AT_ONCE = 2

@@ -32,7 +32,9 @@ async function open(
   disk: SimulatedDisk,
   { clock, layers }: { readonly clock: VirtualClock; readonly layers: readonly LayerRecord[] },
 ): Promise<Opened> {
-  const store = await FileBlockStore.open({ clock, disk, log: silentLog })
+  // Every block that becomes zeroes or absent gives its space back.
+  const limits = { punchLeastBlocks: 1 }
+  const store = await FileBlockStore.open({ clock, disk, log: silentLog, limits })
   return { store, shard: await store.openShard(NAME, layers) }
 }
 

@@ -24,7 +24,8 @@ function newDisk(seed = 1): SimulatedDisk {
 }
 
 async function open(disk: SimulatedDisk): Promise<{ store: FileBlockStore; shard: ShardStore }> {
-  const store = await FileBlockStore.open({ clock, disk, log: silentLog })
+  const limits = { punchLeastBlocks: 1 }
+  const store = await FileBlockStore.open({ clock, disk, log: silentLog, limits })
   return { store, shard: await store.openShard(NAME, [FIRST_LAYER]) }
 }
 
