@@ -302,7 +302,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: 'const take = entry !== undefined',
       },
     ],
-    caughtBy: 81,
+    caughtBy: 43,
   },
   {
     name: 'counted-without-everything',
@@ -319,7 +319,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: "follower.counted !== 'counted'",
       },
     ],
-    caughtBy: 383,
+    caughtBy: 19,
   },
   {
     name: 'insync-before-fsync',

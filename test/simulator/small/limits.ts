@@ -19,8 +19,8 @@ export const REPLAYS_IN_FLIGHT = 2
 
 // ---- replication: windows, backlogs and parts of a few blocks
 export const SETTLE_PART_BLOCKS = 1
-export const SYNC_WINDOW = 3
-export const SYNC_BACKLOG_BYTES = 4 * BLOCK_BYTES
+export const SYNC_WINDOW = 2
+export const SYNC_BACKLOG_BYTES = BLOCK_BYTES
 export const FETCH_BLOCKS_MAX = 1
 export const SUMMARY_PAGES = 1
 export const FETCH_PAGES_AT_ONCE = 1
