@@ -471,6 +471,8 @@ export const HELD_CHECK_INTERVAL_MS = 1_000
 export const CLIENT_REPORT_INTERVAL_MS = 5_000
 /** A clean close tries to FLUSH for this long; what is unflushed then is as after a power cut. */
 export const CLOSE_FLUSH_MS = 5_000
+/** Servers that have not said by then what a volume takes are named; half of what an answer has. */
+export const USAGE_DEADLINE_MS = 2_500
 /** A manager that has not answered a question by then is passed over for the next one. */
 export const ADMIN_ATTEMPT_MS = 5_000
 /** Before it gets a change, a manager shows within this that it lives: it answers from memory. */

@@ -173,8 +173,28 @@ export interface AttachmentResult {
   readonly expired: boolean
 }
 
-/** `volume show`: adds where each shard lives. */
+/** Bytes, of all replicas together. */
+export interface VolumeUsage {
+  /** On the disks of the servers that have answered. */
+  readonly used: number
+  readonly snapshots: readonly SnapshotUsage[]
+  /** Servers that hold something of it and have not answered in time. */
+  readonly silent: readonly string[]
+}
+
+export interface SnapshotUsage {
+  readonly name: string
+  /** ISO 8601. */
+  readonly at: string
+  /** Blocks that were written between the snapshot before it and itself. */
+  readonly written: number
+  /** Of these, what no later snapshot and not the volume shows: what deleting it gives back. */
+  readonly alone: number
+}
+
+/** `volume show`: adds where each shard lives, and what it takes. */
 export interface VolumeDetail extends VolumeResult {
+  readonly usage: VolumeUsage
   readonly created: number
   readonly placement: readonly {
     readonly shard: number

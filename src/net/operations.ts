@@ -43,6 +43,7 @@ export interface OperationTypes {
   heartbeat: [mm.Heartbeat, mm.HeartbeatReply]
   leaving: [mm.Leaving, m.OkReply]
   gone: [mm.GoneNotice, m.OkReply]
+  usage: [m.UsageRequest, m.UsageReply]
   'storage-vote': [mm.ProposalVoteRequest, mm.ProposalVoteReply]
 
   raft: [mm.RaftMessage, null]
@@ -160,6 +161,15 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
     number: 41,
     request: mc.proposalVoteRequest,
     reply: mc.proposalVoteReply,
+    from: ['manager'],
+    to: ['storage'],
+    path: 'control',
+    epochRule: 'none',
+  },
+  usage: {
+    number: 50,
+    request: c.usageRequest,
+    reply: c.usageReply,
     from: ['manager'],
     to: ['storage'],
     path: 'control',

@@ -35,6 +35,7 @@ import { ShardHoldings } from './shard-holdings.js'
 import { ServedRequests } from './served-requests.js'
 import type { StorageServerOptions } from './storage-server-options.js'
 import { FenceState } from './voting/fence-state.js'
+import { serveUsage } from './volume-usage.js'
 import { Voter } from './voting/voter.js'
 
 export type { StorageServerOptions } from './storage-server-options.js'
@@ -125,6 +126,7 @@ export class StorageServer {
     peers.serve('storage-vote', (request, from, answer) => {
       if (!this.#stopped) voter.vote(request, from, answer)
     })
+    serveUsage(this.#o, () => this.#holdings.open())
     const path = (up: boolean) => (peer: PeerInfo) => {
       for (const replica of this.#holdings.open()) replica.pathChanged(peer.id, up)
     }

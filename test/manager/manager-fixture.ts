@@ -61,6 +61,7 @@ export class Bench {
     })
     peers.script = ({ operation, answer }) => {
       if (operation === 'storage-vote') answer({ vote: 'approve', policy: false, reason: '' })
+      if (operation === 'usage') answer({ used: byteCount(0), layers: [] })
     }
   }
 

@@ -6,6 +6,7 @@ import type {
   StatusResult,
   VolumeDetail,
   VolumeResult,
+  VolumeUsage,
 } from '../../net/admin.js'
 import { formatSchedules } from '../input/schedules.js'
 import { formatSize } from '../size.js'
@@ -73,9 +74,22 @@ export function renderVolumeDetail(volume: VolumeDetail, now = Date.now()): stri
   return [
     renderVolumes([volume]),
     renderVolumeSettings(volume),
+    ...renderUsage(volume.usage),
     ...renderAttachments(volume.attachments, now),
     shards,
   ].join('\n\n')
+}
+
+function renderUsage({ used, snapshots, silent }: VolumeUsage): string[] {
+  const missing = silent.length === 0 ? '' : `, without ${silent.join(', ')}: no answer`
+  const table = renderTable(snapshots, [
+    { title: 'SNAPSHOT', cell: snapshot => snapshot.name },
+    { title: 'AT', cell: snapshot => snapshot.at },
+    { title: 'WRITTEN', align: 'right', cell: ({ written }) => formatSize(written) },
+    { title: 'HELD ALONE', align: 'right', cell: ({ alone }) => formatSize(alone) },
+  ])
+  const line = `takes ${formatSize(used)} on all servers together${missing}`
+  return snapshots.length === 0 ? [line] : [line, table]
 }
 
 /** What `volume set` can change. */

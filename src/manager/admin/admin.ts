@@ -7,7 +7,12 @@ import { isSwarmdiskError } from '../../base/errors.js'
 import { ADMIN_JSON_BYTES_MAX } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
 import type { Change } from '../../layout/change.js'
-import type { Configuration, ManagerRecord, ServerRecord } from '../../layout/configuration.js'
+import type {
+  Configuration,
+  ManagerRecord,
+  ServerRecord,
+  VolumeRecord,
+} from '../../layout/configuration.js'
 import { isDraining } from '../../layout/replicas.js'
 import type { AdminCommand, AdminResult, EpochResult, ServerDrainResult } from '../../net/admin.js'
 import type { Peers } from '../../net/peers.js'
@@ -24,13 +29,14 @@ import { SnapshotAdmin, type SnapshotAdminOptions } from './snapshots.js'
 import { failure, onVolume, operator, refused, success, type Asker } from './answers.js'
 import { beginningWith, candidatesOf, managerList } from './managers.js'
 import { serverResults, statusOf, volumeDetail, type View } from './status.js'
+import { askUsage, type UsagePeers } from './usage.js'
 import { VolumeAdmin, type VolumeAdminOptions } from './volumes.js'
 
 export interface AdminDeskOptions {
   readonly self: PeerId
   readonly clock: Clock
   readonly history: Pick<ReplicatedHistory, 'current' | 'records' | 'leader' | 'leads'>
-  readonly peers: Pick<Peers, 'list'>
+  readonly peers: Pick<Peers, 'list'> & UsagePeers
   readonly log: Log
   readonly reports: Reports
   readonly snapshots: SnapshotAdminOptions['snapshots']
@@ -96,7 +102,7 @@ export class AdminDesk {
       case 'volume-list':
         return success({ volumes: statusOf(view).volumes })
       case 'volume-show':
-        return onVolume(view, command.name, volume => success(volumeDetail(view, volume)))
+        return onVolume(view, command.name, volume => this.#showVolume(view, volume))
       case 'volume-create':
       case 'volume-delete':
       case 'volume-set':
@@ -126,6 +132,12 @@ export class AdminDesk {
       default:
         return exhaustive(command)
     }
+  }
+
+  async #showVolume(view: View, volume: VolumeRecord): Promise<AdminResult> {
+    const name = (server: PeerId): string => serverName(view.configuration, server)
+    const usage = await askUsage(this.#options.peers, volume, name)
+    return success(volumeDetail(view, volume, usage))
   }
 
   #promoteShard(

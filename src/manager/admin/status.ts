@@ -11,6 +11,7 @@ import type {
   StatusResult,
   VolumeDetail,
   VolumeResult,
+  VolumeUsage,
 } from '../../net/admin.js'
 import type { ClientReport, StorageReport } from '../../net/messages.js'
 import {
@@ -100,10 +101,11 @@ export function withAttachments(
   return { ...volumeResult(volume, view.connected, left), syncSecondsLeft, attachments }
 }
 
-export function volumeDetail(view: View, volume: VolumeRecord): VolumeDetail {
+export function volumeDetail(view: View, volume: VolumeRecord, usage: VolumeUsage): VolumeDetail {
   const { configuration } = view
   return {
     ...withAttachments(view, volume),
+    usage,
     created: volume.created,
     placement: volume.shards.map(({ epoch, generation, replicas, stale }, shard) => ({
       ...{ shard, epoch, generation },

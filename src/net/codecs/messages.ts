@@ -7,6 +7,7 @@ import {
   FRAME_BYTES_MAX,
   HOST_LENGTH_MAX,
   INDEX_ENTRY_BYTES,
+  LAYERS_MAX,
   NAME_LENGTH_MAX,
   ORIGINS_MAX,
   PAGES_COMPARED_MAX,
@@ -98,6 +99,16 @@ export const dataReply = payloadMessage<m.DataReply>(
     queue: f.countField,
   }),
   anyBytes,
+)
+
+export const usageRequest = plainMessage<m.UsageRequest>(record({ volume: f.volumeField }))
+const layerUsage = record<m.LayerUsage>({
+  layer: f.countField,
+  written: f.bytesField,
+  alone: f.bytesField,
+})
+export const usageReply = plainMessage<m.UsageReply>(
+  record({ used: f.bytesField, layers: list(layerUsage, LAYERS_MAX, 3) }),
 )
 
 export const replicate = payloadMessage<m.Replicate>(

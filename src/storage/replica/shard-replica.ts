@@ -55,7 +55,6 @@ type WriteCall = Extract<ClientCall, { readonly kind: 'write' }>
 
 export class ShardReplica {
   readonly #host: ReplicaHost
-  readonly #store: ShardStore
   readonly #state: ReplicaState
   readonly #applier: WriteApplier
   readonly #guards = new FetchGuards()
@@ -69,6 +68,7 @@ export class ShardReplica {
   readonly #calls = new Map<Token, WriteCall>()
   readonly #answersToCaughtUp: ((reply: m.CaughtUpReply) => void)[] = []
   readonly name: m.ShardName
+  readonly store: ShardStore
   readonly source: CatchUpSource
   readonly confirmation: ReadConfirmation
   #nextToken = 1
@@ -81,7 +81,7 @@ export class ShardReplica {
   constructor({ name, store, host }: ShardReplicaOptions) {
     this.name = name
     this.#host = host
-    this.#store = store
+    this.store = store
     this.#state = new ReplicaState({ name, self: host.self, incarnation: host.incarnation })
     this.#parking = new Parking({ clock: host.clock, limit: PARKED_PER_SHARD_MAX })
     this.#applier = new WriteApplier({
@@ -143,13 +143,13 @@ export class ShardReplica {
 
   /** Before adopt() with the same layers; free where there is nothing new. */
   prepareLayers(layers: readonly LayerRecord[]): Promise<void> {
-    if (equal(this.#store.layers, layers)) return Promise.resolve()
-    return this.#store.prepareLayers(layers)
+    if (equal(this.store.layers, layers)) return Promise.resolve()
+    return this.store.prepareLayers(layers)
   }
 
   /** Layers change only with the allocation, so nothing of the old one is written to the new. */
   adopt(facts: ShardFacts): void {
-    if (!equal(this.#store.layers, facts.layers)) this.#store.setLayers(facts.layers)
+    if (!equal(this.store.layers, facts.layers)) this.store.setLayers(facts.layers)
     const wasSealed = this.#sealing.sealed
     this.#facts = facts
     this.#step({ kind: 'adopt', allocation: facts.allocation })
@@ -187,7 +187,7 @@ export class ShardReplica {
     this.#parking.refuseAll()
     for (const call of this.#calls.values()) call.finish('not-serving')
     this.#calls.clear()
-    await this.#store.flush()
+    await this.store.flush()
   }
 
   // ---- clients --------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ export class ShardReplica {
     const { epoch, role } = this.#state
     if (request.allocation !== epoch || role === 'none') return { ok: false }
     try {
-      await this.#store.flush()
+      await this.store.flush()
       return { ok: true }
     } catch (error) {
       if (!isSwarmdiskError(error)) throw error

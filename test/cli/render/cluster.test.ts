@@ -91,13 +91,23 @@ test('who has a volume: since when, and whether it was heard of', t => {
     ...{ name: 'data', id: 1, size: 2 ** 30, replicas: 3, minInSync: 2, health: 'ok' as const },
     shards: { total: 8, inSync: 8, degraded: 0, unavailable: 0, syncing: 0 },
     ...{ syncBytesLeft: 0, syncSecondsLeft: null, created: 5, placement: [] },
+    usage: {
+      used: 3 * 2 ** 20,
+      snapshots: [{ name: 's', at: since, written: 2 ** 20, alone: 4096 }],
+      silent: ['c'],
+    },
     schedules: [{ period: 'hourly', keep: 24 } as const, { period: 'daily', keep: 7 } as const],
   }
   const now = Date.parse('2026-01-01T02:00:00.000Z')
   const shown = lines(renderVolumeDetail({ ...volume, attachments: [attached, fresh] }, now))
   t.match(shown[1] ?? '', /^data .*\| node-1 node-2$/)
   t.equal(shown[4], 'data | 2 | hourly=24,daily=7')
-  t.deepEqual(shown.slice(6, 9), [
+  t.equal(shown[6], 'takes 3 MiB on all servers together, without c: no answer')
+  t.deepEqual(shown.slice(8, 10), [
+    'SNAPSHOT | AT | WRITTEN | HELD ALONE',
+    `s | ${since} | 1 MiB | 4 KiB`,
+  ])
+  t.deepEqual(shown.slice(11, 14), [
     'ATTACHED AT | CLIENT | MODE | SINCE | AGE | LAST SEEN',
     `node-1 | aaaaaaaa | exclusive | ${since} | 2 h | 1 min ago, expired`,
     'node-2 | bbbbbbbb | shared | 2026-01-01T01:59:55.000Z | 5 s | not by this leader',

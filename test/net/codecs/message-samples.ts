@@ -342,6 +342,17 @@ const leases = {
         () => ({ kind: 'no-leader' }),
       ])(),
   } satisfies MessageSample<'heartbeat'>,
+  usage: {
+    request: r => ({ volume: s.volumeId(r) }),
+    reply: r => ({
+      used: s.byteCount(r),
+      layers: s.several(r, 3, () => ({
+        layer: r.below(1000),
+        written: s.byteCount(r),
+        alone: s.byteCount(r),
+      })),
+    }),
+  } satisfies MessageSample<'usage'>,
   leaving: {
     request: r => ({ incarnation: s.incarnation(r) }),
     reply: r => ({ ok: bool(r) }),
