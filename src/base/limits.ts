@@ -392,6 +392,14 @@ export const KEPT_WRITES_MAX = 64 * KiB
 export const REPLAYS_IN_FLIGHT = 32
 /** Numbers of one client that a server may have to remember for one shard (once table). */
 export const ONCE_NUMBERS_MAX = 4096
+/** Content of one record of an exported snapshot: written at once by whoever imports it. */
+export const EXPORT_RECORD_BYTES_MAX = REQUEST_BYTES_MAX
+/** Read or written at once by exports and imports: long enough for disks, short for others. */
+export const TRANSFER_PIECE_BYTES = 256 * KiB
+/** Such pieces under way at once: 8 MiB, half of a client's window. */
+export const TRANSFER_PIECES_AT_ONCE = 32
+/** An export or import whose I/O is held longer than this ends, unless asked otherwise. */
+export const TRANSFER_IO_TIMEOUT_MS = 60_000
 /** Shards asked at once for changed blocks: keeps all servers of a rack busy. */
 export const HELD_QUESTIONS_AT_ONCE = 32
 /** Retries that no event has woken earlier: from a network round trip to a few a minute... */
