@@ -108,6 +108,9 @@ export const SHARDS_REPORTED_MAX = 262_144
 /** The largest answer to a command: `status` of VOLUMES_MAX volumes takes about 2 MiB. */
 export const ADMIN_JSON_BYTES_MAX = 8 * MiB
 
+/** Ranges of changed blocks in one answer: at 19 bytes each far below a frame, seldom filled. */
+export const HELD_RANGES_MAX = 1_024
+
 // ---- layout ----------------------------------------------------------------------------------
 
 /** A shard above this takes long to copy: 8 GiB are rebuilt in a minute and a half at 100 MB/s. */
@@ -446,6 +449,16 @@ export const KEPT_WRITES_MAX = 64 * KiB
 export const REPLAYS_IN_FLIGHT = 32
 /** Numbers of one client that a server may have to remember for one shard (once table). */
 export const ONCE_NUMBERS_MAX = 4096
+/** Content of one record of an exported snapshot: written at once by whoever imports it. */
+export const EXPORT_RECORD_BYTES_MAX = REQUEST_BYTES_MAX
+/** Read or written at once by exports and imports: long enough for disks, short for others. */
+export const TRANSFER_PIECE_BYTES = 256 * KiB
+/** Such pieces under way at once: 8 MiB, half of a client's window. */
+export const TRANSFER_PIECES_AT_ONCE = 32
+/** An export or import whose I/O is held longer than this ends, unless asked otherwise. */
+export const TRANSFER_IO_TIMEOUT_MS = 60_000
+/** Shards asked at once for changed blocks: keeps all servers of a rack busy. */
+export const HELD_QUESTIONS_AT_ONCE = 32
 /** Retries that no event has woken earlier: from a network round trip to a few a minute... */
 export const RETRY_MIN_MS = 20
 /** ...up to this, which bounds how late a missed event is noticed. */
@@ -576,6 +589,11 @@ export const ADOPTION_FAILURES_MAX = 3
 export const ADOPTION_STUCK_MS = 10_000
 /** A syncing replica that has caught up says so until a configuration makes it in-sync. */
 export const CAUGHT_UP_INTERVAL_MS = 2_000
+/**
+ * Index pages that one question about changed blocks reads: what a disk does well within
+ * HEDGE_DELAY_MAX_MS. The client asks on from where the answer ends.
+ */
+export const HELD_PAGES_MAX = 512
 /** Reads of one request repair blocks at most this often before they give up. */
 export const REPAIRS_PER_READ_MAX = 2
 /** Corrupt blocks told apart in the report; a disk with more is to be replaced anyway. */

@@ -65,7 +65,7 @@ export abstract class ClusterCommand<Result extends object> extends SwarmdiskCom
 }
 
 /** What the manager answered; its shape is that of the command. */
-function unwrap(answer: AdminResult): unknown {
+export function unwrap(answer: AdminResult): unknown {
   if (answer.ok) return answer.result
   const known = ERROR_CODES.find(code => code === answer.code) ?? ('refused' satisfies ErrorCode)
   throw new SwarmdiskError(known, answer.message)

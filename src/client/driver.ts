@@ -18,7 +18,9 @@ import { Hedges } from './shard/hedges.js'
 import { RequestCounter } from './shard/request-numbers.js'
 import { ReplicaLoads } from './shard/routing.js'
 import { PendingRequests } from './shard/shard-request.js'
+import type { Comparison } from './snapshot/change-line.js'
 import { SnapshotIo } from './snapshot/snapshot-io.js'
+import { VolumeChanges } from './snapshot/volume-changes.js'
 import type {
   HeldState,
   OpenSnapshot,
@@ -50,6 +52,7 @@ export class ClusterVolumeDriver implements VolumeDriver {
   readonly #volumes = new Map<VolumeId, VolumeIo>()
   /** By volume and layer, which no two snapshots share. */
   readonly #snapshots = new Map<VolumeId, Map<number, SnapshotIo>>()
+  readonly #changes = new Set<VolumeChanges>()
   readonly #reporter: ClientReporter
   readonly #heartbeats: ClientHeartbeats
   readonly #unsubscribe: readonly (() => void)[]
@@ -106,6 +109,13 @@ export class ClusterVolumeDriver implements VolumeDriver {
     const snapshot = opened.get(found.layer) ?? new SnapshotIo(this.#context, record, found)
     opened.set(found.layer, snapshot)
     return snapshot
+  }
+
+  /** What may differ between two snapshots of a volume; null for nothing at all, and the head. */
+  changes(name: string, ends: Pick<Comparison, 'from' | 'to'>): VolumeChanges | null {
+    const record = this.#record(name)
+    if (!record) return null
+    return new VolumeChanges(this.#context, record, { ...ends, underWay: this.#changes })
   }
 
   #record(name: string): VolumeRecord | undefined {
@@ -170,6 +180,9 @@ export class ClusterVolumeDriver implements VolumeDriver {
         if (!snapshot.reconfigured(record)) opened.delete(layer)
       }
       if (opened.size === 0) this.#snapshots.delete(id)
+    }
+    for (const changes of this.#changes) {
+      changes.reconfigured(configuration.volumes.get(changes.volume) ?? null)
     }
     this.#context.loads.keep(configuration.servers)
     this.#context.wakeup.all()

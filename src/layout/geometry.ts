@@ -22,6 +22,7 @@ import {
 } from '../base/brands.js'
 import {
   BLOCK_BYTES,
+  BLOCKS_PER_EXTENT,
   BLOCKS_PER_INDEX_PAGE,
   EXTENT_BYTES,
   SHARD_BYTES_AIM,
@@ -119,6 +120,30 @@ export function volumeOffset(
   const local = Math.floor(at.shardOffset / EXTENT_BYTES)
   const within = at.shardOffset - local * EXTENT_BYTES
   return byteOffset((local * shardCount + at.shard) * EXTENT_BYTES + within)
+}
+
+/** Blocks of a shard as the ranges of the volume that they are, one for each extent. */
+export function* spanInVolume(
+  { block, blocks }: BlockSpan,
+  { shard, shardCount }: Pick<ShardOfVolume, 'shardCount'> & { readonly shard: ShardIndex },
+): Generator<ByteRange> {
+  const end = block + blocks
+  for (let at: number = block; at < end;) {
+    const part = Math.min(end - at, BLOCKS_PER_EXTENT - (at % BLOCKS_PER_EXTENT))
+    const shardOffset = offsetOfBlock(blockIndex(at))
+    yield { offset: volumeOffset({ shard, shardOffset }, shardCount), length: bytesOfBlocks(part) }
+    at += part
+  }
+}
+
+/** Blocks of a shard among which are all those of this range of the volume. */
+export function shardSpan({ offset, length }: ByteRange, of: ShardOfVolume): BlockSpan {
+  const firstRow = Math.floor(offset / EXTENT_BYTES / of.shardCount)
+  const lastRow = Math.floor((offset + Math.max(0, length - 1)) / EXTENT_BYTES / of.shardCount)
+  const limit = blocksOfShard(of)
+  const first = Math.min(firstRow * BLOCKS_PER_EXTENT, limit)
+  const end = Math.min((lastRow + 1) * BLOCKS_PER_EXTENT, limit)
+  return { block: blockIndex(first), blocks: length === 0 ? 0 : end - first }
 }
 
 /** The blocks that a range of bytes touches, whole or in part. */

@@ -21,13 +21,16 @@ export interface SnapshotsOptions {
   readonly propose: (change: Change, proposer?: string) => Promise<ProposalResult>
 }
 
+/** What is asked for: a name, and where its content was imported from. */
+export type WantedSnapshot = SnapshotName & Pick<SealedVolume, 'source'>
+
 type Committed = Extract<ProposalResult, { kind: 'committed' }>
 type Refused = Exclude<ProposalResult, Committed>
 
 export class Snapshots {
   readonly #o: SnapshotsOptions
   /** Being made here, from before they are sealed: their seals are nobody else's work. */
-  readonly #own = new Set<readonly SnapshotName[]>()
+  readonly #own = new Set<readonly WantedSnapshot[]>()
   /** By shard, the allocation whose primary is ready, with the seal it is ready for. */
   readonly #ready = new Map<string, { readonly allocation: Epoch; readonly seal: Epoch }>()
   readonly #waiting = new Set<() => void>()
@@ -58,12 +61,13 @@ export class Snapshots {
 
   /** All of one point in time. */
   async create(
-    snapshots: readonly SnapshotName[],
+    snapshots: readonly WantedSnapshot[],
     proposer: string,
   ): Promise<{ readonly kind: 'made'; readonly record: HistoryRecord } | Refused> {
     this.#own.add(snapshots)
     try {
-      const sealed = await this.#o.propose({ kind: 'volumes-sealed', snapshots }, proposer)
+      const names = snapshots.map(({ volume, name }) => ({ volume, name }))
+      const sealed = await this.#o.propose({ kind: 'volumes-sealed', snapshots: names }, proposer)
       if (sealed.kind === 'refused') return sealed
       return await this.#make({ snapshots, seal: sealed.record.epoch, proposer })
     } finally {
@@ -83,7 +87,7 @@ export class Snapshots {
   }
 
   async #make(work: {
-    readonly snapshots: readonly SnapshotName[]
+    readonly snapshots: readonly WantedSnapshot[]
     readonly seal: Epoch
     readonly proposer: string
   }): Promise<{ readonly kind: 'made'; readonly record: HistoryRecord } | Refused> {
@@ -108,7 +112,7 @@ export class Snapshots {
 
   /** Null: not in time, or the seal is gone, or another manager leads. */
   #untilReady(
-    snapshots: readonly SnapshotName[],
+    snapshots: readonly WantedSnapshot[],
     seal: Epoch,
     until: number,
   ): Promise<readonly SealedVolume[] | null> {
@@ -136,7 +140,7 @@ export class Snapshots {
   /** Null: not all of its shards are ready yet. */
   #readyVolume(
     { volumes }: Configuration,
-    { volume, name }: SnapshotName,
+    { volume, name, source }: WantedSnapshot,
     seal: Epoch,
   ): SealedVolume | 'gone' | null {
     const known = volumes.get(volume)
@@ -146,7 +150,7 @@ export class Snapshots {
       return ready?.allocation === epoch && ready.seal === seal
     })
     if (!isReady) return null
-    return { volume, name, shards: known.shards.map(({ epoch }) => epoch), source: null }
+    return { volume, name, shards: known.shards.map(({ epoch }) => epoch), source }
   }
 
   #orphans(): readonly VolumeId[] {

@@ -37,7 +37,12 @@ export type AdminCommand =
   /** Of one point in time, however many they are; a volume is named once. */
   | {
       readonly command: 'snapshot-create'
-      readonly snapshots: readonly { readonly volume: string; readonly name: string }[]
+      readonly snapshots: readonly {
+        readonly volume: string
+        readonly name: string
+        /** The identity of the snapshot that it was imported from; left out: none. */
+        readonly source?: string
+      }[]
     }
   /** Null: of all volumes. */
   | { readonly command: 'snapshot-list'; readonly volume: string | null }

@@ -19,6 +19,7 @@ import type {
 import type { SuspensionCause } from '../layout/change.js'
 import type { AccessMode, Address, Configuration } from '../layout/configuration.js'
 import type { Delta } from '../layout/delta.js'
+import type { HeldRange } from '../snapshot/held-ranges.js'
 
 export interface ShardName {
   readonly volume: VolumeId
@@ -54,6 +55,22 @@ export interface FlushRequest extends ShardName {
   readonly epoch: Epoch
 }
 
+/** Which blocks some layers hold, for what has changed between two snapshots. */
+export interface HeldRequest extends ShardName {
+  readonly epoch: Epoch
+  /** The newest first: of each block the first that holds it counts. */
+  readonly layers: readonly number[]
+  readonly block: BlockIndex
+  readonly blocks: number
+}
+
+/** The payload of the answer: all before `end` was looked at, perhaps not all that was asked. */
+export interface HeldAnswer {
+  readonly end: BlockIndex
+  /** Ascending, apart. */
+  readonly ranges: readonly HeldRange[]
+}
+
 export type DataStatus =
   | 'ok'
   /** The shard's allocation is newer than the client's configuration: fetch it and try again. */
@@ -76,7 +93,7 @@ export interface DataReply {
   readonly generation: Generation
   /** Requests waiting at the server: the client chooses replicas by it. */
   readonly queue: number
-  /** What was read; empty for everything else. */
+  /** What was read, or an encoded HeldAnswer; empty for everything else. */
   readonly payload: Uint8Array
 }
 

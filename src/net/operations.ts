@@ -15,6 +15,7 @@ export interface OperationTypes {
   read: [m.ReadRequest, m.DataReply]
   write: [m.WriteRequest, m.DataReply]
   flush: [m.FlushRequest, m.DataReply]
+  'held-blocks': [m.HeldRequest, m.DataReply]
 
   replicate: [m.Replicate, null]
   replicated: [m.Replicated, null]
@@ -54,6 +55,8 @@ export interface OperationTypes {
 
 export type OperationName = keyof OperationTypes
 export type Request<O extends OperationName> = OperationTypes[O][0]
+/** What a client asks of a shard. */
+export type DataOperation = 'read' | 'write' | 'flush' | 'held-blocks'
 /** Null for notifications. */
 export type Reply<O extends OperationName> = OperationTypes[O][1]
 
@@ -112,6 +115,7 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
   read: { number: 1, request: c.readRequest, reply: c.dataReply, ...access },
   write: { number: 2, request: c.writeRequest, reply: c.dataReply, ...access },
   flush: { number: 3, request: c.flushRequest, reply: c.dataReply, ...access },
+  'held-blocks': { number: 4, request: c.heldRequest, reply: c.dataReply, ...access },
 
   replicate: { number: 16, request: c.replicate, reply: null, ...among },
   replicated: { number: 17, request: c.replicated, reply: null, ...among },

@@ -1,5 +1,6 @@
 // What this start of the server has served to clients: requests that were executed, and their
-// bytes. Requests of other servers, refusals and repairs are not counted. For `status`.
+// bytes. Requests of other servers, refusals, repairs and what was asked about indexes are not
+// counted. For `status`.
 import { byteCount, type ByteCount } from '../base/brands.js'
 import type { ServedReport } from '../net/messages.js'
 import type { ClientRequest } from './replica/replica-context.js'
@@ -16,6 +17,8 @@ export class ServedRequests {
       case 'read':
         this.#reads++
         this.#bytesRead += request.request.length
+        break
+      case 'held-blocks':
         break
       case 'write':
         this.#writes++

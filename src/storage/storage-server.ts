@@ -111,6 +111,9 @@ export class StorageServer {
     peers.serve('read', (request, from, answer) => {
       this.#client({ kind: 'read', request }, from, answer)
     })
+    peers.serve('held-blocks', (request, from, answer) => {
+      this.#client({ kind: 'held-blocks', request }, from, answer)
+    })
     peers.serve('write', (request, from, answer) => {
       this.#client({ kind: 'write', request }, from, answer)
     })
@@ -254,7 +257,8 @@ export class StorageServer {
     const server = this.#epoch
     const record = this.#configuration?.volumes.get(volume)
     const allocation = record?.shards[shard]?.epoch
-    const permitted = call.kind === 'read' || isAttached(record, call.from)
+    const reads = call.kind === 'read' || call.kind === 'held-blocks'
+    const permitted = reads || isAttached(record, call.from)
     if (this.#stopped) return call.finish('not-serving')
     if (allocation === undefined && client <= server) {
       // Deleted since, or never there: a client that is behind finds out.

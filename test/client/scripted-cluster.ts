@@ -6,7 +6,7 @@ import { silentLog } from '../../src/base/log.js'
 import { ClusterVolumeDriver } from '../../src/client/driver.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'
 import type { Attachment, Configuration, VolumeRecord } from '../../src/layout/configuration.js'
-import { freeze, headOf, prune } from '../../src/layout/layers.js'
+import { freeze, headOf, prune, rollBack } from '../../src/layout/layers.js'
 import { ConfigurationWatch } from '../../src/net/configuration-watch.js'
 import type {
   AttachReply,
@@ -15,6 +15,7 @@ import type {
   DataStatus,
   DetachReply,
 } from '../../src/net/messages.js'
+import type { DataOperation } from '../../src/net/operations.js'
 import { MANAGER, reallocated, SERVERS, testConfiguration } from '../helpers/configurations.js'
 import { ScriptedPeers, type SentRequest } from '../helpers/scripted-peers.js'
 import { SeededRandom } from '../simulator/seeded-random.js'
@@ -127,6 +128,15 @@ export class ScriptedCluster {
     this.#replace({ ...volume, snapshots, layers: prune(volume.layers, named) })
   }
 
+  /** The next epoch, in which the head lies on this snapshot. */
+  rollBack(name: string): void {
+    const volume = this.#reallocated()
+    const to = volume.snapshots.find(snapshot => snapshot.name === name)!.layer
+    const named = new Set(volume.snapshots.map(({ layer }) => layer))
+    this.servers.rollBack(to)
+    this.#replace({ ...volume, layers: rollBack(volume.layers, { to, named }) })
+  }
+
   #reallocated(): VolumeRecord {
     this.configuration = reallocated(this.configuration, 'all', {})
     const [volume] = this.configuration.volumes.values()
@@ -150,7 +160,7 @@ export class ScriptedCluster {
     }
     if (operation === 'attach') return answer(this.attachReply(request as AttachRequest))
     if (operation === 'detach') return answer(this.detachReply())
-    if (operation !== 'read' && operation !== 'write' && operation !== 'flush') return
+    if (!isData(operation)) return
     const data = dataRequest(operation, sent.to, request)
     this.log.push(data)
     const arrival: Arrival = {
@@ -162,6 +172,10 @@ export class ScriptedCluster {
     if (this.intercept(arrival)) return
     this.clock.after(this.latency, () => answer(this.servers.execute(data)))
   }
+}
+
+function isData(operation: string): operation is DataOperation {
+  return ['read', 'write', 'flush', 'held-blocks'].includes(operation)
 }
 
 export function filled(length: number, value: number): Uint8Array {

@@ -1,19 +1,25 @@
 // What scripted storage servers hold together, and how they execute requests: by the epoch rule,
 // each write once, volatile until FLUSH.
-import { epoch, generation, volumeId, type PeerId } from '../../src/base/brands.js'
+import { blockIndex, epoch, generation, volumeId, type PeerId } from '../../src/base/brands.js'
 import { BLOCK_BYTES } from '../../src/base/limits.js'
 import type { Configuration } from '../../src/layout/configuration.js'
+import { headOf } from '../../src/layout/layers.js'
+import { encode } from '../../src/net/codecs/codec.js'
+import { heldAnswer } from '../../src/net/codecs/messages.js'
 import {
   HEAD,
   type DataReply,
   type DataStatus,
   type FlushRequest,
+  type HeldRequest,
   type ReadRequest,
   type WriteRequest,
 } from '../../src/net/messages.js'
+import type { DataOperation } from '../../src/net/operations.js'
+import { HeldRanges } from '../../src/snapshot/held-ranges.js'
 
 export interface DataRequest {
-  readonly kind: 'read' | 'write' | 'flush'
+  readonly kind: DataOperation
   readonly to: PeerId
   readonly shard: number
   /** Of a read; HEAD otherwise. */
@@ -24,6 +30,8 @@ export interface DataRequest {
   readonly request: number
   readonly completeBelow: number
   readonly payload: Uint8Array
+  /** Of a question about held blocks. */
+  readonly held: HeldRequest | null
 }
 
 export function dataRequest(kind: DataRequest['kind'], to: PeerId, request: unknown): DataRequest {
@@ -40,6 +48,7 @@ export function dataRequest(kind: DataRequest['kind'], to: PeerId, request: unkn
     request: fields.request ?? 0,
     completeBelow: fields.completeBelow ?? 0,
     payload,
+    held: kind === 'held-blocks' ? (request as HeldRequest) : null,
   }
 }
 
@@ -52,6 +61,11 @@ export class ServerContent {
   /** By layer: what is seen from it. */
   readonly #frozen = new Map<number, Blocks>()
   readonly #executed = new Set<string>()
+  /** By layer, what was written while it was the head: whether it is zeroes. */
+  readonly #own = new Map<number, Map<string, boolean>>()
+  #written = new Map<string, boolean>()
+  /** Ranges of one answer about held blocks. */
+  heldRangesMax = 1_000
 
   constructor(configuration: () => Configuration) {
     this.#configuration = configuration
@@ -66,6 +80,14 @@ export class ServerContent {
   /** What is written from now on is not seen from this layer. */
   freeze(layer: number): void {
     this.#frozen.set(layer, new Map(this.#volatile))
+    this.#own.set(layer, this.#written)
+    this.#written = new Map()
+  }
+
+  /** The head is what is seen from this layer. */
+  rollBack(layer: number): void {
+    this.#volatile = new Map(this.#frozen.get(layer))
+    this.#written = new Map()
   }
 
   /** What the servers hold, byte by byte. */
@@ -95,6 +117,7 @@ export class ServerContent {
     if (!allocation) return this.reply(data, 'not-serving')
     if (data.epoch < allocation.epoch) return this.reply(data, 'stale-epoch')
     const primary = allocation.replicas[0]?.server === data.to
+    if (data.held) return this.#held(data, data.held)
     if (!primary && data.kind !== 'read') return this.reply(data, 'not-serving')
     if (data.kind === 'read') {
       const blocks = data.layer === HEAD ? this.#volatile : this.#frozen.get(data.layer)
@@ -110,6 +133,34 @@ export class ServerContent {
     return this.reply(data, 'ok')
   }
 
+  #held(data: DataRequest, { layers, block, blocks }: HeldRequest): DataReply {
+    const volume = this.#configuration().volumes.get(volumeId(1))
+    const records = layers.map(id => volume?.layers.find(layer => layer.id === id))
+    if (!volume || records.includes(undefined)) return this.reply(data, 'out-of-range')
+    const found = new HeldRanges()
+    const places = records.flatMap(layer => {
+      const isHead = layer!.id === headOf(volume.layers).id
+      const numbers = layer!.covers.flatMap(({ first, last }) =>
+        Array.from({ length: last - first + 1 }, (_, i) => last - i),
+      )
+      return [...(isHead ? [this.#written] : []), ...numbers.map(n => this.#own.get(n))]
+    })
+    const touched = [...new Set(places.flatMap(own => [...(own?.keys() ?? [])]))]
+      .filter(key => key.startsWith(`${data.shard}:`))
+      .map(key => Number(key.split(':')[1]))
+      .sort((a, b) => a - b)
+      .filter(number => number >= block && number < block + blocks)
+    let end = block + blocks
+    for (const number of touched) {
+      const key = `${data.shard}:${number}`
+      found.add(number, places.find(own => own?.has(key))!.get(key)!)
+      if (found.count < this.heldRangesMax) continue
+      end = number + 1
+      break
+    }
+    return this.reply(data, 'ok', encode(heldAnswer, { end: blockIndex(end), ranges: found.list }))
+  }
+
   #write({ shard, offset, request, payload }: DataRequest): void {
     const once = `${shard}:${request}`
     if (this.#executed.has(once)) return
@@ -122,6 +173,10 @@ export class ServerContent {
       const part = payload.subarray(i, i + BLOCK_BYTES - within)
       block.set(part, within)
       this.#volatile.set(key, block)
+      this.#written.set(
+        key,
+        block.every(byte => byte === 0),
+      )
       i += part.length
     }
   }

@@ -18,7 +18,9 @@ import {
   pagesOfShard,
   shardBytes,
   shardCountFor,
+  shardSpan,
   slotInPage,
+  spanInVolume,
   splitRange,
   volumeOffset,
   withinOneExtent,
@@ -76,6 +78,33 @@ test('pieces cover a range in order, end at extent borders, and fit their shards
     if (at !== offset + length) t.fail(`${offset}+${length} is not covered`)
   }
   t.deepEqual(splitRange(range(0, 0), 8), [], 'nothing has no pieces')
+  t.end()
+})
+
+test('blocks of a shard in the volume are the pieces of the volume in the shard', t => {
+  const random = new SeededRandom(3)
+  const size = byteCount(29 * EXTENT_BYTES + 5 * BLOCK_BYTES)
+  for (let i = 0; i < 500; i++) {
+    const shardCount = 8 + random.below(6)
+    const offset = random.below(size / BLOCK_BYTES) * BLOCK_BYTES
+    const length = (1 + random.below((size - offset) / BLOCK_BYTES)) * BLOCK_BYTES
+    for (const { shard, shardOffset, ...piece } of splitRange(range(offset, length), shardCount)) {
+      const place = { size, shardCount, shard }
+      const span = blockRange(range(shardOffset, piece.length))
+      const back = [...spanInVolume(span, place)]
+      if (JSON.stringify(back) !== JSON.stringify([piece])) t.fail(`${offset} ${length}`)
+      const { block, blocks } = shardSpan(range(offset, length), place)
+      const inside = block <= span.block && span.block + span.blocks <= block + blocks
+      if (!inside || block + blocks > blocksOfShard(place)) t.fail(`not within: ${offset}`)
+    }
+  }
+  const place = { size, shardCount: 8, shard: shardIndex(1) }
+  const two = [...spanInVolume({ block: blockIndex(1023), blocks: 2 }, place)]
+  t.deepEqual(two, [
+    range(2 * EXTENT_BYTES - BLOCK_BYTES, BLOCK_BYTES),
+    range(9 * EXTENT_BYTES, BLOCK_BYTES),
+  ])
+  t.equal(shardSpan(range(0, 0), place).blocks, 0)
   t.end()
 })
 

@@ -2,8 +2,7 @@
 // It ends when it is told to, or when somebody unmounts it.
 import { hostname } from 'node:os'
 import { systemClock } from '../../base/clock.js'
-import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
-import { COMMAND_DEADLINE_MS } from '../../base/limits.js'
+import { isSwarmdiskError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import { systemRandom } from '../../base/random.js'
 import { ClusterVolumeDriver } from '../../client/driver.js'
@@ -16,10 +15,11 @@ import { ConfigurationWatch } from '../../net/configuration-watch.js'
 import { mountHost, type LocalHost } from '../mount-host.js'
 import { MountRegistry } from '../mount-registry.js'
 import { mountRoutes } from '../mounts/mount-control.js'
+import { configured } from '../transfer/configured.js'
 import type { ClusterAccess } from './cluster-access.js'
 import { serveControl } from './control-socket.js'
 import { socketPath } from './run-folder.js'
-import { createMember, type SwarmMember } from './swarm-member.js'
+import { createMember } from './swarm-member.js'
 import { undoAll, type Undo } from './undo.js'
 
 export interface MountProcessOptions {
@@ -92,29 +92,6 @@ export async function startMount(options: MountProcessOptions): Promise<MountPro
     await undoAll(undo)
     throw error
   }
-}
-
-/** A mount without a configuration would show an empty folder, which looks like lost volumes. */
-async function configured(watch: ConfigurationWatch, member: SwarmMember): Promise<void> {
-  let give: (() => void) | undefined
-  const timer = systemClock.after(COMMAND_DEADLINE_MS, () => give?.())
-  await new Promise<void>(resolve => {
-    give = resolve
-    const leave = watch.subscribe(() => {
-      leave()
-      resolve()
-    })
-    if (watch.current()) resolve()
-  })
-  timer.cancel()
-  if (watch.current()) return
-  const seconds = COMMAND_DEADLINE_MS / 1000
-  const met = member.peers.list().length > 0 ? 'peers, but no manager,' : 'no peer of the cluster'
-  throw new SwarmdiskError(
-    'unreachable',
-    `After ${seconds} s ${met} could be reached: check that a manager runs, and that --key and ` +
-      '--bootstrap are its.',
-  )
 }
 
 interface Mounted {

@@ -23,9 +23,14 @@ export class ProgressLine {
   show(drain: DrainResult): void {
     if (!this.#terminal.isTTY) return
     this.#most = Math.max(this.#most, drain.shardsLeft)
-    const done = this.#most === 0 ? 1 : 1 - drain.shardsLeft / this.#most
+    this.bar(this.#most === 0 ? 1 : 1 - drain.shardsLeft / this.#most, drainText(drain))
+  }
+
+  /** `done`: from 0 to 1. */
+  bar(done: number, text: string): void {
+    if (!this.#terminal.isTTY) return
     const full = Math.floor(done * CELLS)
-    const bar = `[${'#'.repeat(full)}${'-'.repeat(CELLS - full)}] ${drainText(drain)}`
+    const bar = `[${'#'.repeat(full)}${'-'.repeat(CELLS - full)}] ${text}`
     // One that wraps would not be written over.
     const width = Math.max(1, (this.#terminal.columns ?? 80) - 1)
     this.#terminal.write(`${CLEAR_LINE}${bar.slice(0, width)}`)

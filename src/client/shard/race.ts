@@ -9,7 +9,8 @@
 import { assert } from '../../base/assert.js'
 import type { PeerId } from '../../base/brands.js'
 import type { Timer } from '../../base/clock.js'
-import type { DataReply, FlushRequest, ReadRequest, WriteRequest } from '../../net/messages.js'
+import type { DataReply } from '../../net/messages.js'
+import type { DataOperation, Request } from '../../net/operations.js'
 import { LOST, type Lost } from '../../net/peers.js'
 import type { ClientContext } from '../context.js'
 import type { HedgeSlot } from './hedges.js'
@@ -23,7 +24,8 @@ export interface Sending {
   readonly server: PeerId
   /** What the client knew when it sent this. */
   readonly view: ShardView
-  readonly message: ReadRequest | WriteRequest | FlushRequest
+  readonly operation: DataOperation
+  readonly message: Request<DataOperation>
   /** Milliseconds; null: as long as the link lives. */
   readonly deadline: number | null
 }
@@ -80,7 +82,7 @@ export class Race {
     return this.#slot !== null
   }
 
-  send({ server, view, message, deadline }: Sending): void {
+  send({ server, view, operation, message, deadline }: Sending): void {
     const { peers, loads, clock } = this.#context
     const { kind } = this.#request.name
     assert(kind === 'read' || !this.running, 'a write is under way at one server at a time')
@@ -91,7 +93,7 @@ export class Race {
     this.#outstanding++
     loads.record(server, { kind: 'sent' })
     const options = deadline === null ? {} : { deadline }
-    void peers.request(server, kind, message, options).then(reply => {
+    void peers.request(server, operation, message, options).then(reply => {
       this.#record(leg, reply, peers.find(server)?.path === path)
       this.#outstanding--
       this.#ended(leg, reply)

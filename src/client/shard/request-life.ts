@@ -22,13 +22,8 @@ import {
   RETRY_MIN_MS,
 } from '../../base/limits.js'
 import type { ShardAllocation } from '../../layout/configuration.js'
-import type {
-  DataReply,
-  DataStatus,
-  FlushRequest,
-  ReadRequest,
-  WriteRequest,
-} from '../../net/messages.js'
+import type { DataReply, DataStatus } from '../../net/messages.js'
+import type { DataOperation, Request } from '../../net/operations.js'
 import { LOST } from '../../net/peers.js'
 import type { ClientContext } from '../context.js'
 import { Race, SLOW, type Outcome } from './race.js'
@@ -38,12 +33,14 @@ import type { ShardRequest } from './shard-request.js'
 
 export interface Call {
   readonly request: ShardRequest
+  /** What is asked of the servers, if it is not just the kind of the request. */
+  readonly operation?: DataOperation
   /** Goes before the requests that wait for the replay. */
   readonly replay: boolean
   /** Of a read: what it asks for. */
   readonly bytes: number
   /** Asked for every time it is sent. */
-  message(epoch: Epoch): ReadRequest | WriteRequest | FlushRequest
+  message(epoch: Epoch): Request<DataOperation>
   /** Called in the turn in which the answer was found to be valid. */
   accepted(reply: DataReply): void
 }
@@ -145,7 +142,8 @@ export class RequestLife {
     const message = this.#call.message(view.configuration.epoch)
     // Writes and FLUSHes wait as long as the link lives: asking again would change nothing.
     const deadline = read ? this.#deadline(view.allocation) : null
-    this.#race.send({ server, view, message, deadline })
+    const operation = this.#call.operation ?? this.#call.request.name.kind
+    this.#race.send({ server, view, operation, message, deadline })
   }
 
   /** Short only where another replica could be asked instead. */

@@ -5,6 +5,7 @@ import {
   ADMIN_REQUEST_BYTES_MAX,
   EPOCH_LIST_MAX,
   SHARDS_MAX,
+  SNAPSHOT_SOURCE_LENGTH_MAX,
   SNAPSHOT_VOLUMES_MAX,
 } from '../../base/limits.js'
 import type { SnapshotSchedule } from '../../layout/configuration.js'
@@ -166,6 +167,13 @@ function snapshotOf({ volume, name }: Fields): SnapshotInput {
   }
 }
 
+function sourceOf({ source }: Fields): { readonly source?: string } {
+  if (source === undefined) return {}
+  const fits = typeof source === 'string' && source.length <= SNAPSHOT_SOURCE_LENGTH_MAX
+  if (fits && /^[\x21-\x7e]+$/.test(source)) return { source }
+  throw new Wrong(`${shown(source)} is no identity of a snapshot: give what its export says.`)
+}
+
 function snapshotsOf({ snapshots }: Fields): readonly SnapshotInput[] {
   const list: readonly unknown[] = Array.isArray(snapshots) ? snapshots : []
   if (list.length === 0 || list.length > SNAPSHOT_VOLUMES_MAX) {
@@ -175,7 +183,7 @@ function snapshotsOf({ snapshots }: Fields): readonly SnapshotInput[] {
     if (typeof one !== 'object' || one === null) {
       throw new Wrong(`${shown(one)} is no snapshot: give a volume and a name.`)
     }
-    return snapshotOf(one as Fields)
+    return { ...snapshotOf(one as Fields), ...sourceOf(one as Fields) }
   })
 }
 

@@ -57,10 +57,10 @@ export class SnapshotAdmin {
     proposer: string,
   ): Promise<AdminResult> {
     const asked = []
-    for (const { volume: name, name: snapshot } of snapshots) {
+    for (const { volume: name, name: snapshot, source = null } of snapshots) {
       const volume = this.#volume(name)
       if (!volume) return noVolume(name)
-      asked.push({ volume: volume.id, name: snapshot })
+      asked.push({ volume: volume.id, name: snapshot, source })
     }
     const result = await this.#o.snapshots.create(asked, proposer)
     if (result.kind === 'refused') return refused(result)

@@ -70,7 +70,7 @@ export class Schedules {
   async #make(id: VolumeId): Promise<boolean> {
     const { clock, snapshots, log } = this.#o
     for (const name of this.#due(id, clock.date())) {
-      const result = await snapshots.create([{ volume: id, name }], PROPOSER)
+      const result = await snapshots.create([{ volume: id, name, source: null }], PROPOSER)
       if (result.kind === 'made') continue
       log.warn('a snapshot is not made by schedule yet', { name, reason: result.reason })
       return false

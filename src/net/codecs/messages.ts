@@ -5,6 +5,7 @@ import {
   BLOCK_BYTES,
   BLOCKS_PER_INDEX_PAGE,
   FRAME_BYTES_MAX,
+  HELD_RANGES_MAX,
   HOST_LENGTH_MAX,
   INDEX_ENTRY_BYTES,
   LAYERS_MAX,
@@ -17,6 +18,7 @@ import {
 } from '../../base/limits.js'
 import { byteCount } from '../../base/brands.js'
 import { SUSPENSION_CAUSES } from '../../layout/change.js'
+import type { HeldRange } from '../../snapshot/held-ranges.js'
 import type * as m from '../messages.js'
 import {
   boolean,
@@ -79,6 +81,27 @@ export const writeRequest = payloadMessage<m.WriteRequest>(
   }),
   { unit: 1, least: 1, most: REQUEST_BYTES_MAX },
 )
+const held = list(
+  record<HeldRange>({ block: f.blockField, blocks: positive(2 ** 50), zeroes: boolean }),
+  HELD_RANGES_MAX,
+  3,
+)
+export const heldRequest = plainMessage<m.HeldRequest>(
+  record({
+    ...shardName,
+    epoch: f.epochField,
+    layers: checked(list(f.countField, LAYERS_MAX), layers =>
+      layers.length === 0 ? 'a question about no layer' : null,
+    ),
+    block: f.blockField,
+    blocks: positive(2 ** 50),
+  }),
+)
+/** Inside the payload of a reply. */
+export const heldAnswer: Codec<m.HeldAnswer> = record<m.HeldAnswer>({
+  end: f.blockField,
+  ranges: held,
+})
 export const flushRequest = plainMessage<m.FlushRequest>(
   record({ ...shardName, epoch: f.epochField }),
 )

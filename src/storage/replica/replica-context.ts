@@ -6,6 +6,7 @@ import type {
   CaughtUpProposal,
   DataStatus,
   FlushRequest,
+  HeldRequest,
   ReadRequest,
   ShardMessage,
   ShardName,
@@ -24,6 +25,7 @@ import type { WriteApplier } from './write-applier.js'
 
 export type ClientRequest =
   | { readonly kind: 'read'; readonly request: ReadRequest }
+  | { readonly kind: 'held-blocks'; readonly request: HeldRequest }
   | { readonly kind: 'write'; readonly request: WriteRequest }
   | { readonly kind: 'flush'; readonly request: FlushRequest }
 

@@ -22,6 +22,7 @@ import type { ShardStore } from '../shard-store.js'
 import { CatchUp } from './catch-up.js'
 import { CatchUpSource } from './catch-up-source.js'
 import { FetchGuards } from '../replication/fetch-guards.js'
+import { serveHeld } from './held-blocks.js'
 import { PrimaryDuties } from './primary-duties.js'
 import type { ClientCall, ReplicaContext, ReplicaHost } from './replica-context.js'
 import type { ReplicaEffect, ReplicaEvent, Token } from '../replication/replica-events.js'
@@ -200,6 +201,10 @@ export class ShardReplica {
           return call.finish('out-of-range')
         if (!this.#state.serving || this.#host.fenced(this.name)) return call.finish('not-serving')
         void serveRead(this.#context, this.confirmation, call)
+        return
+      case 'held-blocks':
+        if (!this.#state.serving || this.#host.fenced(this.name)) return call.finish('not-serving')
+        void serveHeld(this.#context, this.confirmation, call)
         return
       case 'write':
         return this.#write(call, this.#facts)

@@ -59,6 +59,16 @@ test('good commands pass as they are', t => {
   t.end()
 })
 
+function snapshotFrom(source: unknown): unknown {
+  return { command: 'snapshot-create', snapshots: [{ volume: 'v', name: 's', source }] }
+}
+
+test('a snapshot may say where it was imported from', t => {
+  const command = snapshotFrom('c/1/2')
+  t.deepEqual(parseCommand(JSON.stringify(command)), { ok: true, command })
+  t.end()
+})
+
 test('everything else is refused with a sentence', t => {
   const cases: readonly (readonly [unknown, RegExp])[] = [
     ['', /JSON object/],
@@ -98,6 +108,10 @@ test('everything else is refused with a sentence', t => {
     [{ command: 'manager-remove', manager: 'xyz', force: true }, /"xyz" is no manager/],
     [{ command: 'manager-remove', manager: `${ID}0`, force: true }, /hexadecimal/],
     [{ command: 'manager-add', manager: '5f', force: 1 }, /"force" is 1/],
+    [snapshotFrom(7), /7 is no identity/],
+    [snapshotFrom(''), /no identity/],
+    [snapshotFrom('a b'), /no identity/],
+    [snapshotFrom('x'.repeat(129)), /no identity/],
     [{ command: 'epoch-list', from: 1, limit: 1e9 }, /0 to 1000/],
     [{ command: 'epoch-list', from: -1, limit: 1 }, /from/],
     [{ command: 'epoch-show', epoch: 2 ** 30 }, /epoch/],

@@ -151,6 +151,16 @@ const access = {
     request: r => ({ ...shardName(r), epoch: s.epoch(r) }),
     reply: dataReply,
   } satisfies MessageSample<'flush'>,
+  'held-blocks': {
+    request: r => ({
+      ...shardName(r),
+      epoch: s.epoch(r),
+      layers: [count(r), ...s.several(r, 3, () => count(r))],
+      block: s.block(r),
+      blocks: 1 + s.number(r, 2 ** 40),
+    }),
+    reply: dataReply,
+  } satisfies MessageSample<'held-blocks'>,
 }
 
 const replication = {
