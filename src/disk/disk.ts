@@ -14,11 +14,20 @@ export interface Disk {
   /** Makes the folder and those above it. */
   makeFolder(folder: string): Promise<void>
   rename(from: string, to: string): Promise<void>
+  /** Another name for a file, whose content is the same from then on; there is no such name yet. */
+  link(from: string, to: string): Promise<void>
   /** A file or an empty folder. No error if there is none. */
   remove(path: string): Promise<void>
-  /** Makes names created, renamed or removed in this folder durable. */
+  /** Makes names created, linked, renamed or removed in this folder durable. */
   syncFolder(folder: string): Promise<void>
   space(): Promise<{ readonly total: number; readonly free: number }>
+}
+
+export interface FileLinks {
+  /** No two files that exist at the same time have the same. */
+  readonly inode: number
+  /** How many names it has. */
+  readonly names: number
 }
 
 /** Reads and writes of one file that overlap must not be in flight at the same time. */
@@ -31,6 +40,8 @@ export interface DiskFile {
   size(): Promise<number>
   /** Bytes of disk taken: holes take none. */
   allocated(): Promise<number>
+  /** Which file it is, under whatever name it was opened. */
+  links(): Promise<FileLinks>
   truncate(size: number): Promise<void>
   /**
    * Gives the space of a range back, which reads as zeroes from then on; whole multiples of 4096

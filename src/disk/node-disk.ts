@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { assert } from '../base/assert.js'
 import { SwarmdiskError } from '../base/errors.js'
 import { OPEN_FILES_MAX, SYNCHRONOUS_WRITE_BYTES } from '../base/limits.js'
-import type { Disk, DiskFile } from './disk.js'
+import type { Disk, DiskFile, FileLinks } from './disk.js'
 import { punchHole } from './punch-hole.js'
 
 const read = promisify(fs.read)
@@ -65,6 +65,11 @@ export class NodeDisk implements Disk {
       await fs.promises.rename(old, next)
       this.#descriptors.renamed(old, next)
     })
+  }
+
+  link(from: string, to: string): Promise<void> {
+    const [old, next] = [this.#full(from), this.#full(to)]
+    return attempt(`link ${old} to ${next}`, () => fs.promises.link(old, next))
   }
 
   remove(path: string): Promise<void> {
@@ -150,6 +155,13 @@ class NodeFile implements DiskFile {
 
   allocated(): Promise<number> {
     return this.#use('size', fd => Promise.resolve(fs.fstatSync(fd).blocks * 512))
+  }
+
+  links(): Promise<FileLinks> {
+    return this.#use('look at', fd => {
+      const { ino: inode, nlink: names } = fs.fstatSync(fd)
+      return Promise.resolve({ inode, names })
+    })
   }
 
   truncate(size: number): Promise<void> {

@@ -6,12 +6,12 @@ import { shardIndex, volumeId } from '../base/brands.js'
 import { isSwarmdiskError } from '../base/errors.js'
 import { SHARDS_OPENED_AT_ONCE } from '../base/limits.js'
 import type { Log } from '../base/log.js'
-import type { Configuration, ShardAllocation } from '../layout/configuration.js'
+import type { Configuration, ShardAllocation, VolumeRecord } from '../layout/configuration.js'
 import type { LayerRecord } from '../layout/layers.js'
 import type { CaughtUpProposal, SealedShard, ShardName, SyncProgress } from '../net/messages.js'
 import type { ReplicaHost } from './replica/replica-context.js'
 import { ShardReplica } from './replica/shard-replica.js'
-import type { BlockStore } from './shard-store.js'
+import type { BlockStore, CloneSource } from './shard-store.js'
 import { Slots } from './slots.js'
 
 export interface ShardHoldingsOptions {
@@ -36,6 +36,12 @@ export function fateOf(configuration: Configuration, name: ShardName, self: Peer
 
 function isNamed(allocation: ShardAllocation, self: PeerId): boolean {
   return allocation.replicas.some(r => r.server === self) || allocation.stale.includes(self)
+}
+
+/** What a clone shares with its origin; null for what is none. */
+function cloneSourceOf({ origin, layers }: VolumeRecord): CloneSource | null {
+  if (origin === null) return null
+  return { volume: origin.volume, layers: layers.filter(({ id }) => id <= origin.layer) }
 }
 
 export class ShardHoldings {
@@ -115,6 +121,7 @@ export class ShardHoldings {
    */
   async prepare(configuration: Configuration): Promise<void> {
     this.#failures.clear()
+    await this.#beginClones(configuration)
     const opening: Promise<void>[] = []
     for (const { id, shards, layers } of configuration.volumes.values()) {
       shards.forEach((allocation, i) => {
@@ -122,10 +129,50 @@ export class ShardHoldings {
         const open = this.#replicas.get(keyOf(name))
         const here = allocation.replicas.some(replica => replica.server === this.#o.self)
         if (open) opening.push(this.#opening.run(() => open.prepareLayers(layers)))
-        else if (here) opening.push(this.#opening.run(() => this.#openShard(name, layers)))
+        else if (here && !this.#failures.has(keyOf(name)))
+          opening.push(this.#opening.run(() => this.#openShard(name, layers)))
       })
     }
     await Promise.all(opening)
+  }
+
+  /**
+   * Copies of clones that are new here begin with what there is of their origins: nothing of this
+   * configuration is applied to an origin before, and no clone is served. Fails where the disk
+   * does. An older clone comes first: it may be an origin itself.
+   *
+   * After a crash it is done again, and finds the same. Whatever took these layers from the origin,
+   * or changed them, is of a later configuration than the one that made the clone, and of such a
+   * configuration nothing was applied here before the clone was begun. So a copy that was in-sync
+   * with the origin when the clone was made has everything to begin with, however often it is
+   * restarted before, and a clone that goes on from it has what its snapshot shows. (Flattening
+   * takes the origin out of the configuration: every in-sync copy has to agree, see opinion.ts.)
+   */
+  async #beginClones({ volumes }: Configuration): Promise<void> {
+    for (const volume of [...volumes.values()].sort((a, b) => a.id - b.id)) {
+      const source = cloneSourceOf(volume)
+      if (source === null) continue
+      const begun = volume.shards.map(async ({ replicas }, i) => {
+        const name = { volume: volume.id, shard: shardIndex(i) }
+        const own = replicas.find(({ server }) => server === this.#o.self)
+        if (!own || this.#held.has(keyOf(name))) return
+        const whole = await this.#opening.run(() => this.#beginClone(name, source))
+        if (!whole && own.state === 'in-sync') this.#noOrigin(name, volume.name)
+      })
+      await Promise.all(begun)
+    }
+  }
+
+  async #beginClone(name: ShardName, source: CloneSource): Promise<boolean> {
+    await this.#leaving.get(keyOf(name))
+    return this.#o.store.cloneShard(name, source)
+  }
+
+  /** One that syncs begins empty; this one would show zeroes as if they had been written. */
+  #noOrigin(name: ShardName, volume: string): void {
+    const error = `shard ${name.shard} of clone ${volume} has no origin here: it is not served`
+    this.#failures.set(keyOf(name), error)
+    this.#o.log.error('a clone cannot be begun', { ...name, error })
   }
 
   async #openShard(name: ShardName, layers: readonly LayerRecord[]): Promise<void> {

@@ -85,6 +85,13 @@ export interface CopiedEntries {
   readonly payload: Uint8Array
 }
 
+export interface CloneSource {
+  /** Older than the clone. */
+  readonly volume: number
+  /** All frozen. */
+  readonly layers: readonly LayerRecord[]
+}
+
 /** All shards of one storage server. */
 export interface BlockStore {
   /**
@@ -95,6 +102,16 @@ export interface BlockStore {
     name: { readonly volume: number; readonly shard: number },
     layers: readonly LayerRecord[],
   ): Promise<ShardStore>
+  /**
+   * A new shard begins with what the same shard of another volume has of these layers, without
+   * copying: files of both are the same until one of them is written. Does nothing where there are
+   * files of it already, or none of the other. Whole and durable, or not at all; true if every
+   * one of these layers is there then.
+   */
+  cloneShard(
+    name: { readonly volume: number; readonly shard: number },
+    from: CloneSource,
+  ): Promise<boolean>
   /** Volumes and shards that have files here, opened or not. */
   stored(): Promise<readonly { readonly volume: number; readonly shard: number }[]>
   /** Closes and deletes one shard's files. */

@@ -159,6 +159,37 @@ const cases: readonly (readonly [string, Body])[] = [
     },
   ],
   [
+    'links: one file under several names',
+    async (t, disk) => {
+      await disk.makeFolder('d')
+      const file = await created(disk, 'a')
+      await file.write(bytes(5000, 7), 0)
+      const { inode, names } = await file.links()
+      t.equal(names, 1, 'as it was made')
+      await disk.link('a', 'd/b')
+      await disk.syncFolder('d')
+      const other = (await disk.open('d/b', 'existing'))!
+      t.deepEqual(await other.links(), { inode, names: 2 }, 'the same file')
+      t.deepEqual(await file.links(), { inode, names: 2 }, 'whoever asks')
+      const into = new Uint8Array(5000)
+      t.equal(await other.read(into, 0), 5000, 'and the same content')
+      t.ok(into.every(byte => byte === 7))
+      const again: unknown = await disk.link('a', 'd/b').catch((e: unknown) => e)
+      t.ok(isSwarmdiskError(again, 'disk-error'), 'a name is given once')
+      const none: unknown = await disk.link('none', 'd/c').catch((e: unknown) => e)
+      t.ok(isSwarmdiskError(none, 'disk-error'), 'what is not there has no names')
+      await disk.remove('a')
+      t.deepEqual(await other.links(), { inode, names: 1 }, 'a name goes, the file stays')
+      await other.write(bytes(1, 8), 0)
+      const third = await created(disk, 'a')
+      t.notEqual((await third.links()).inode, inode, 'another file')
+      await disk.rename('a', 'd/b')
+      t.deepEqual(await disk.list('d'), ['b'])
+      t.equal((await third.links()).names, 1, 'a name that is replaced is of the new file')
+      for (const one of [file, other, third]) await one.close()
+    },
+  ],
+  [
     'errors have a code',
     async (t, disk) => {
       const error: unknown = await disk.open('no/such', 'create').catch((e: unknown) => e)

@@ -33,7 +33,16 @@ export interface Choice {
 }
 
 type Operation =
-  'open' | 'read' | 'write' | 'sync' | 'truncate' | 'punch' | 'rename' | 'remove' | 'folder'
+  | 'open'
+  | 'read'
+  | 'write'
+  | 'sync'
+  | 'truncate'
+  | 'punch'
+  | 'rename'
+  | 'link'
+  | 'remove'
+  | 'folder'
 
 export const NO_LATENCY: Latency = { read: 0, write: 0, sync: 0 }
 export const FAST_DISK: Latency = { read: 0.1, write: 0.02, sync: 1.5 }
@@ -179,6 +188,17 @@ export class SimulatedDisk implements Disk {
     this.observe?.('rename', from)
   }
 
+  async link(from: string, to: string): Promise<void> {
+    if (!this.#enter('link', from)) return never()
+    const node = this.#names.find(from)
+    if (!node || node === 'folder') throw diskError(`cannot link ${from}: no such file`)
+    if (this.#names.find(to)) throw diskError(`cannot link to ${to}: it is there`)
+    if (!this.#names.hasParent(to)) throw diskError(`cannot link to ${to}: no such folder`)
+    node.linked = true
+    this.#names.link(to, node)
+    this.observe?.('link', to)
+  }
+
   async remove(path: string): Promise<void> {
     if (!this.#enter('remove', path)) return never()
     if (!this.#names.find(path)) return
@@ -220,6 +240,8 @@ export class SimulatedDisk implements Disk {
       },
       write: async (data, position) => {
         if (!enter('write')) return never()
+        // Nothing of ours writes what others see under another name.
+        assert(this.#names.namesOf(inode) <= 1, `${path} has several names and is written`)
         if (inode.growth(position, data.length) * 4096 > this.#free()) {
           throw new SwarmdiskError('disk-full', `cannot write ${path}: the disk is full`)
         }
@@ -238,6 +260,7 @@ export class SimulatedDisk implements Disk {
       },
       size: () => this.#living(inode.size),
       allocated: () => this.#living(inode.allocated()),
+      links: () => this.#living({ inode: inode.id, names: this.#names.namesOf(inode) }),
       truncate: async size => {
         if (!enter('truncate')) return never()
         inode.truncate(size, this.#count++)

@@ -25,9 +25,12 @@ export class SimulatedInode {
   readonly #blocks: Map<number, Versions<Content>>
   #sizes: Versions<number>
   readonly #busy = new Set<Range>()
+  /** It had several names at some time. */
+  linked: boolean
 
   constructor(id: number, from?: SimulatedInode) {
     this.id = id
+    this.linked = from?.linked ?? false
     this.#blocks = new Map(from ? from.#blocks : [])
     this.#sizes = from ? from.#sizes : [{ value: 0, at: 0 }]
   }

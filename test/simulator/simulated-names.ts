@@ -33,6 +33,12 @@ export class SimulatedNames {
     return this.find(parent(path)) === 'folder'
   }
 
+  /** Few files ever have more than one. */
+  namesOf(inode: SimulatedInode): number {
+    if (!inode.linked) return 1
+    return [...this.#current.values()].filter(node => node === inode).length
+  }
+
   list(folder: string): string[] {
     const prefix = folder === '' ? '' : `${folder}/`
     const names = [...this.#current.keys()].filter(path => path.startsWith(prefix))

@@ -67,6 +67,10 @@ export class MemoryBlockStore implements BlockStore {
     return store
   }
 
+  cloneShard(): Promise<boolean> {
+    return Promise.reject(new Error('this store has one layer'))
+  }
+
   stored(): Promise<readonly Name[]> {
     const names = [...this.shards.keys()].map(key => key.split('/').map(Number))
     return Promise.resolve(names.map(([volume = 0, shard = 0]) => ({ volume, shard })))

@@ -44,7 +44,10 @@ export function storageProblem(draft: Draft, votes: StorageVotes): Refused | nul
     return { ...refused('refused-by-server', reason), by: refusal.voter }
   }
   return (
-    servingProblem(draft, votes) ?? vouchingProblem(draft, votes) ?? chosenProblem(draft, votes)
+    servingProblem(draft, votes) ??
+    vouchingProblem(draft, votes) ??
+    chosenProblem(draft, votes) ??
+    begunProblem(draft, votes)
   )
 }
 
@@ -161,6 +164,25 @@ function chosenProblem({ before, change }: Draft, votes: StorageVotes): Refused 
     `Storage server ${serverName(before, change.server)} did not answer: start it again, or wait ` +
       'until it can be reached.',
   )
+}
+
+/**
+ * Nobody knows any more from where a clone began when it is flattened: every copy that is in-sync
+ * must have begun, and said so.
+ */
+function begunProblem({ before, change }: Draft, votes: StorageVotes): Refused | null {
+  if (change.kind !== 'volume-flattened') return null
+  const agreed = approving(votes)
+  for (const shard of before.volumes.get(change.volume)?.shards ?? []) {
+    const silent = inSyncOf(shard).find(({ server }) => !agreed.has(server))
+    if (!silent) continue
+    return refused(
+      'no-vote',
+      `Storage server ${serverName(before, silent.server)} did not answer, and may not have ` +
+        'begun its copy of the clone: start it again, or wait until it can be reached.',
+    )
+  }
+  return null
 }
 
 function approving({ casts }: StorageVotes): ReadonlySet<PeerId> {

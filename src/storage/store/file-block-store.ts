@@ -2,10 +2,11 @@
 // recovers every dirty region before anything is served; closing it leaves an empty dirty log.
 //
 //   data/dirty.log                         data/<volume>/<shard>/layer-<n>
+//                                          data/<volume>/<shard>.new/…    a clone that is begun
 //   unexplained/<volume>-<shard>-<k>/…     what was set aside, for people
 import { assert } from '../../base/assert.js'
 import type { ClusterId } from '../../base/brands.js'
-import { isSwarmdiskError } from '../../base/errors.js'
+import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
 import {
   DIRTY_LOG_BYTES,
   DIRTY_REGIONS_CHECKPOINT,
@@ -20,10 +21,11 @@ import type { Clock } from '../../base/clock.js'
 import type { Log } from '../../base/log.js'
 import type { Disk } from '../../disk/disk.js'
 import type { LayerRecord } from '../../layout/layers.js'
-import type { BlockStore } from '../shard-store.js'
+import { ownerOf } from '../../snapshot/chain.js'
+import type { BlockStore, CloneSource } from '../shard-store.js'
 import { DirtyLog, sameLayer } from './dirty/dirty-log.js'
 import { recoverRegion } from './dirty/recovery.js'
-import { FileShardStore } from './file-shard-store.js'
+import { FileShardStore, type NameOf } from './file-shard-store.js'
 import { IndexCache } from './index-cache.js'
 import type { LayerFile } from './layer-file.js'
 import { folderOf, LayerFiles, type ShardKey } from './layer-files.js'
@@ -90,6 +92,7 @@ export class FileBlockStore implements BlockStore {
     await disk.syncFolder('')
     const dirty = await DirtyLog.open({ disk, log, bytes: limits.dirtyLogBytes })
     const store = new FileBlockStore(options, dirty, limits)
+    await store.#files.removeBegun()
     await store.#recover()
     await dirty.compact()
     await store.#files.removeEmptyFolders()
@@ -129,6 +132,20 @@ export class FileBlockStore implements BlockStore {
     })
   }
 
+  cloneShard(key: ShardKey, from: CloneSource): Promise<boolean> {
+    const origin = { volume: from.volume, shard: key.shard }
+    // Always first the clone, which is newer: no two wait for each other.
+    assert(origin.volume < key.volume, 'a clone is newer than its origin')
+    return this.#turn(key, async () => {
+      let numbers: readonly number[] = await this.#files.numbers(key)
+      if (numbers.length === 0) {
+        numbers = await this.#turn(origin, () => this.#link(origin, key, from.layers))
+      }
+      const found = new Set(numbers.map(number => ownerOf(from.layers, number)))
+      return from.layers.every(layer => found.has(layer))
+    })
+  }
+
   stored(): Promise<readonly ShardKey[]> {
     return this.#files.shards()
   }
@@ -151,10 +168,17 @@ export class FileBlockStore implements BlockStore {
     })
   }
 
-  /** Of the shards that are open. */
+  /** Of the shards that are open. A file that several of them have counts once. */
   used(): number {
     let bytes = 0
-    for (const shard of this.#open.values()) bytes += shard.used()
+    const seen = new Set<number>()
+    for (const shard of this.#open.values()) {
+      for (const { inode, shared, used } of shard.files()) {
+        if (shared && seen.has(inode)) continue
+        if (shared) seen.add(inode)
+        bytes += used
+      }
+    }
     return bytes
   }
 
@@ -179,6 +203,47 @@ export class FileBlockStore implements BlockStore {
     // Regions of shards that could not be flushed stay in the log, for the next start.
     await this.#dirty.close()
     for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  /** In the turns of both. What is there when it resolves is whole and durable. */
+  async #link(
+    origin: ShardKey,
+    clone: ShardKey,
+    layers: readonly LayerRecord[],
+  ): Promise<readonly number[]> {
+    const isWanted = (number: number): boolean => ownerOf(layers, number) !== null
+    const there = (await this.#files.numbers(origin)).filter(isWanted)
+    if (there.length === 0) return []
+    const folder = await this.#files.beginShard(clone)
+    const nameOfFile = (number: number): string => `${folder}/layer-${number}`
+    const open = this.#open.get(nameOf(origin))
+    const linked = open
+      ? await open.share(isWanted, nameOfFile)
+      : await this.#shareClosed(origin, there, nameOfFile)
+    if (linked.length > 0) await this.#files.finishShard(clone)
+    return linked
+  }
+
+  /** Of a shard that is not open: deleted in the same configuration, or moved away, or damaged. */
+  async #shareClosed(
+    origin: ShardKey,
+    numbers: readonly number[],
+    nameOfFile: NameOf,
+  ): Promise<readonly number[]> {
+    const isOrigin = ({ region }: { readonly region: ShardKey }): boolean =>
+      region.volume === origin.volume && region.shard === origin.shard
+    if (this.#dirty.regions().some(isOrigin)) {
+      const message = `${folderOf(origin)} could not be recovered, so it cannot be cloned`
+      throw new SwarmdiskError('corrupt', `${message}: see the log of this server`)
+    }
+    const files = await this.#files.openAll(origin)
+    try {
+      const wanted = files.filter(({ layer }) => numbers.includes(layer))
+      for (const { layer, file } of wanted) await file.share(nameOfFile(layer))
+      return wanted.map(({ layer }) => layer)
+    } finally {
+      for (const { file } of files) await file.close()
+    }
   }
 
   #layerStore(name: LayerName, file: LayerFile): LayerStore {

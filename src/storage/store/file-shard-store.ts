@@ -53,6 +53,9 @@ export interface FileShardStoreOptions {
   readonly reclaiming: Reclaiming
 }
 
+/** The path of a file's new name. */
+export type NameOf = (number: number) => string
+
 /** More than any shard has. */
 const ALL_BLOCKS = { first: 0, last: Number.MAX_SAFE_INTEGER }
 
@@ -120,6 +123,25 @@ export class FileShardStore implements ShardStore {
       this.#deleting.add(deleting)
     }
     this.#merges.start()
+  }
+
+  /** Gives the files of these numbers other names, when they are quiet and durable. */
+  async share(isWanted: (number: number) => boolean, nameOf: NameOf): Promise<readonly number[]> {
+    this.#check()
+    const turn = await this.#mergeTurn(ALL_BLOCKS)
+    try {
+      if (this.#broken) throw this.#broken
+      const files = this.#table.files().filter(({ number }) => isWanted(number))
+      for (const file of files) await file.share(nameOf(file.number))
+      return files.map(({ number }) => number)
+    } finally {
+      turn.leave()
+    }
+  }
+
+  /** Of the disk, and of which file it is. */
+  files(): readonly Pick<LayerStore, 'inode' | 'shared' | 'used'>[] {
+    return this.#table.files()
   }
 
   /** Null when every layer is one file. */

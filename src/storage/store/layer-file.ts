@@ -3,7 +3,7 @@
 import type { ClusterId } from '../../base/brands.js'
 import { SwarmdiskError } from '../../base/errors.js'
 import { BLOCK_BYTES } from '../../base/limits.js'
-import type { Disk, DiskFile } from '../../disk/disk.js'
+import type { Disk } from '../../disk/disk.js'
 import { folderOf, writeReplacing } from '../../disk/durable-file.js'
 import { IndexPage, type IndexCache, type PageUse } from './index-cache.js'
 import {
@@ -18,6 +18,8 @@ import {
   pagesOfSize,
   type LayerName,
 } from './layer-format.js'
+import { copyLayer } from './sharing/copy-layer.js'
+import { SharableFile } from './sharing/sharable-file.js'
 
 export interface LayerFileOptions {
   readonly disk: Disk
@@ -33,7 +35,8 @@ export interface BlockRun {
 
 export class LayerFile {
   readonly path: string
-  readonly #file: DiskFile
+  readonly #file: SharableFile
+  readonly #header: Uint8Array
   readonly #cache: IndexCache
   readonly #id: number
   readonly #dirty = new Set<IndexPage>()
@@ -47,13 +50,21 @@ export class LayerFile {
   #unsynced = true
   /** A sync failed: what the disk holds is unknown, and asking again would only look better. */
   #failed: SwarmdiskError | null = null
+  /** Somebody waits for the copy that is being made. */
+  #hurry = false
+  #copying: Promise<void> | null = null
 
-  private constructor(path: string, file: DiskFile, options: { cache: IndexCache; size: number }) {
-    this.path = path
+  private constructor(
+    { name, cluster, cache }: LayerFileOptions,
+    file: SharableFile,
+    size: number,
+  ) {
+    this.path = file.path
     this.#file = file
-    this.#cache = options.cache
-    this.#id = options.cache.newFile()
-    this.#limit = pagesOfSize(options.size)
+    this.#header = encodeHeader(name, cluster)
+    this.#cache = cache
+    this.#id = cache.newFile()
+    this.#limit = pagesOfSize(size)
   }
 
   static path({ volume, shard, layer }: LayerName): string {
@@ -68,15 +79,15 @@ export class LayerFile {
 
   /** Null if there is none. */
   static async open(options: LayerFileOptions): Promise<LayerFile | null> {
-    const { disk, cluster, name, cache } = options
+    const { disk, cluster, name } = options
     const path = LayerFile.path(name)
-    const file = await disk.open(path, 'existing')
+    const file = await SharableFile.open(disk, path)
     if (!file) return null
     try {
       const header = new Uint8Array(LAYER_HEADER_BYTES)
       const length = await file.read(header, 0)
       checkHeader(header.subarray(0, length), { path, name, cluster })
-      const layer = new LayerFile(path, file, { cache, size: await file.size() })
+      const layer = new LayerFile(options, file, await file.size())
       layer.#pageCount = layer.#limit
       await layer.countPages()
       await layer.measure()
@@ -111,6 +122,51 @@ export class LayerFile {
 
   async measure(): Promise<void> {
     this.#allocated = await this.#file.allocated()
+  }
+
+  // ---- other names -----------------------------------------------------------------------------
+
+  get inode(): number {
+    return this.#file.inode
+  }
+
+  /** It may have other names. */
+  get shared(): boolean {
+    return this.#file.shared
+  }
+
+  /** The others may have gone. */
+  async look(): Promise<void> {
+    if (this.#file.shared) await this.#file.look()
+  }
+
+  /** Another name; everything is durable, and nobody writes meanwhile. */
+  share(name: string): Promise<void> {
+    return this.#file.share(name)
+  }
+
+  /**
+   * It may be written when this resolves, by a copy if need be. With a `pause` slowly, until
+   * somebody asks who has none.
+   */
+  async own(pause?: (bytes: number) => Promise<void>): Promise<void> {
+    if (!pause) this.#hurry = true
+    // The failure of another's may be that it was not wanted any more.
+    while (this.#copying) await this.#copying.catch(() => undefined)
+    if (!this.#file.shared) return
+    this.#hurry = !pause
+    const goOn = async (bytes: number): Promise<void> => {
+      if (pause && !this.#hurry) await pause(bytes)
+    }
+    const header = this.#header
+    const copying = this.#file.own(to => copyLayer(this, { to, header, pause: goOn }))
+    this.#copying = copying
+    try {
+      await copying
+    } finally {
+      this.#copying = null
+    }
+    await this.measure()
   }
 
   // ---- index pages -----------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // The layer files in the folders of the shards: made and deleted durably, opened, counted.
 //
 //   data/<volume>/<shard>/layer-<n>
+//   data/<volume>/<shard>.new/…             of a clone, while its files are given their names
 import { assert } from '../../base/assert.js'
 import type { ClusterId } from '../../base/brands.js'
 import type { Disk } from '../../disk/disk.js'
@@ -52,13 +53,22 @@ export class LayerFiles {
         const file = await this.open({ ...key, layer })
         if (file) found.push({ layer, file })
       }
-      // An earlier process may have been killed between a change of names and its sync.
-      if (found.length > 0) await this.#disk.syncFolder(folderOf(key))
+      if (found.length > 0) await this.#tidy(key)
       return found
     } catch (error) {
       for (const { file } of found) await file.close()
       throw error
     }
+  }
+
+  /** An earlier process may have been killed between a change of names and its sync. */
+  async #tidy(key: ShardKey): Promise<void> {
+    const folder = folderOf(key)
+    for (const name of await this.#disk.list(folder)) {
+      // An attempt at a copy takes space, and counts for nothing.
+      if (name.endsWith('.new')) await this.#disk.remove(`${folder}/${name}`)
+    }
+    await this.#disk.syncFolder(folder)
   }
 
   /** The folders are durable before the file has its name: where a file is, they are. */
@@ -92,6 +102,43 @@ export class LayerFiles {
     return found
   }
 
+  // ---- clones -----------------------------------------------------------------------------------
+
+  /** An empty folder in which the files of a new shard are put together; its path. */
+  async beginShard(key: ShardKey): Promise<string> {
+    const folder = `${folderOf(key)}.new`
+    await this.#removeFolder(folder)
+    await this.#disk.makeFolder(folder)
+    await this.syncFolder('data')
+    return folder
+  }
+
+  /** From now on, or after a crash in between, it is the shard. */
+  async finishShard(key: ShardKey): Promise<void> {
+    const folder = folderOf(key)
+    await this.syncFolder(`${folder}.new`)
+    // An empty one may be there, in which a file was about to be made.
+    await this.#disk.remove(folder)
+    await this.#disk.rename(`${folder}.new`, folder)
+    await this.syncFolder(`data/${key.volume}`)
+  }
+
+  /** What a crash left of shards that were begun. At the start. */
+  async removeBegun(): Promise<void> {
+    for (const volume of await this.#folders('data')) {
+      for (const name of await this.#disk.list(`data/${volume}`)) {
+        if (name.endsWith('.new')) await this.#removeFolder(`data/${volume}/${name}`)
+      }
+    }
+  }
+
+  async #removeFolder(folder: string): Promise<void> {
+    for (const name of await this.#disk.list(folder)) await this.#disk.remove(`${folder}/${name}`)
+    await this.#disk.remove(folder)
+  }
+
+  // ---- what goes --------------------------------------------------------------------------------
+
   /** One file's name is gone; not yet durably. */
   unlink(name: LayerName): Promise<void> {
     return this.#disk.remove(LayerFile.path(name))
@@ -100,8 +147,7 @@ export class LayerFiles {
   async removeShard(key: ShardKey): Promise<void> {
     const folder = folderOf(key)
     if (!(await this.#folders(`data/${key.volume}`)).includes(key.shard)) return
-    for (const name of await this.#disk.list(folder)) await this.#disk.remove(`${folder}/${name}`)
-    await this.#disk.remove(folder)
+    await this.#removeFolder(folder)
     await this.syncFolder(`data/${key.volume}`)
   }
 

@@ -202,9 +202,13 @@ export function checkHeader(header: Uint8Array, expected: ExpectedHeader): void 
   if (cluster && owner !== NO_CLUSTER && owner !== cluster) {
     throw new SwarmdiskError('wrong-cluster', `${path} belongs to cluster ${owner}, not ${cluster}`)
   }
-  const found = `${bytes.readUInt32LE(32)}/${bytes.readUInt32LE(36)}/${bytes.readUInt32LE(12)}`
+  const [volume, shard] = [bytes.readUInt32LE(32), bytes.readUInt32LE(36)]
+  const layer = bytes.readUInt32LE(12)
+  const found = `${volume}/${shard}/${layer}`
   const wanted = `${name.volume}/${name.shard}/${name.layer}`
-  if (found !== wanted) throw bad(`it is volume/shard/layer ${found} where ${wanted} belongs`)
+  // A clone has files that were made for its origin, which is older.
+  const fits = volume <= name.volume && shard === name.shard && layer === name.layer
+  if (!fits) throw bad(`it is volume/shard/layer ${found} where ${wanted} belongs`)
   if (bytes.readUInt32LE(40) !== BLOCK_BYTES || bytes.readUInt32LE(44) !== BLOCKS_PER_EXTENT) {
     throw bad('its block or extent size is not ours')
   }

@@ -8,6 +8,9 @@
 //   down:  copy ──► again what was written meanwhile, round after round ──► sync lower
 //               ──► ┃ the rest ──► sync lower ──► delete upper ┃          ┃ ┃: all calls wait
 //
+// A file that stands in a clone's folder as well is not written: where both are such, the target is
+// copied first.
+//
 // Blocks are copied as they are, entry and all: what is corrupt stays so, to be repaired from
 // another replica.
 import { assert } from '../../base/assert.js'
@@ -67,7 +70,7 @@ export class LayerMerge implements MergePair {
     this.upper = upper
     this.lower = lower
     this.#host = host
-    this.#direction = upper.used <= lower.used ? 'down' : 'up'
+    this.#direction = directionOf({ upper, lower })
   }
 
   /** About; more is written meanwhile. */
@@ -86,6 +89,9 @@ export class LayerMerge implements MergePair {
   }
 
   async run(): Promise<void> {
+    await Promise.all([this.upper.look(), this.lower.look()])
+    this.#direction = directionOf(this)
+    this.#written.clear()
     // Changes that began before this merge was known have not been noted.
     await this.#host.quiet()
     if (this.#direction === 'down') {
@@ -179,6 +185,8 @@ export class LayerMerge implements MergePair {
   }
 
   async #copyInTurn(piece: Piece): Promise<void> {
+    // Not in a turn: what a clone has as well is copied whole before it is written.
+    if (this.#target.shared) await this.#target.own(bytes => this.#host.pause(bytes))
     const turn = await this.#host.turn(blocksOf(piece))
     let bytes: number
     try {
@@ -218,6 +226,12 @@ export class LayerMerge implements MergePair {
     slots?.removeRange(piece)
     if (slots?.isEmpty()) this.#written.delete(piece.page)
   }
+}
+
+/** What takes less space moves; but what a clone has as well would have to be copied first. */
+function directionOf({ upper, lower }: MergePair): 'up' | 'down' {
+  if (upper.shared !== lower.shared) return lower.shared ? 'up' : 'down'
+  return upper.used <= lower.used ? 'down' : 'up'
 }
 
 /** Makes the target's entries of these slots those of the source; its runs are to be filled. */

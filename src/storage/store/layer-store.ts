@@ -85,6 +85,34 @@ export class LayerStore {
     return this.#file.allocated
   }
 
+  get inode(): number {
+    return this.#file.inode
+  }
+
+  /** Its file may stand in another shard's folder as well. */
+  get shared(): boolean {
+    return this.#file.shared
+  }
+
+  look(): Promise<void> {
+    return this.#file.look()
+  }
+
+  /**
+   * Gives the file another name, in the folder of a clone. Nobody writes meanwhile; what was
+   * written is made durable first, so no recovery will ever have to decide what both see.
+   */
+  async share(name: string): Promise<void> {
+    await this.flush()
+    this.#checkFile()
+    await this.#file.share(name)
+  }
+
+  /** From then on a change copies nothing first; with `pause`, without haste. */
+  own(pause: (bytes: number) => Promise<void>): Promise<void> {
+    return this.#file.own(pause)
+  }
+
   /**
    * Fills what is stored here, and zeroes what is corrupt. Returns the runs that are absent, parts
    * of the buffer that were left alone.
@@ -145,6 +173,7 @@ export class LayerStore {
 
   async change(change: Change): Promise<void> {
     this.#checkFile()
+    if (this.#file.shared) await this.#file.own()
     const spans = spansOf(change)
     const { regions, flushing } = this.#regions.enter(spans)
     const changes = this.#changes
@@ -289,6 +318,7 @@ export class LayerStore {
    */
   async reclaim(number: number): Promise<boolean> {
     this.#spare.delete(number)
+    if (this.#file.shared) return true // nobody writes it; what is spare there is not much
     const page = await this.#file.pin(number, 'once')
     try {
       const touched = this.#regions.find(number)?.touched

@@ -50,7 +50,10 @@ export function opinionOf(before: Configuration, change: Change, view: OwnView):
   }
   const proposed = { before, after, change }
   const reply =
-    copyProblem(proposed, view) ?? movingProblem(proposed, view) ?? volumeProblem(proposed, view)
+    copyProblem(proposed, view) ??
+    movingProblem(proposed, view) ??
+    volumeProblem(proposed, view) ??
+    flatteningProblem(proposed, view)
   if (reply !== null) return { reply, after: null }
   const source =
     roomProblem(proposed, view) ?? replacingProblem(proposed, view) ?? sourceProblem(proposed, view)
@@ -158,15 +161,34 @@ function isSuspended(change: Change, { volume, shard }: ShardPlace, { self }: Ow
 // ---- new volumes -------------------------------------------------------------------------------
 
 function volumeProblem({ before, change }: Proposed, view: OwnView): ProposalVoteReply | null {
+  if (change.kind === 'volume-cloned') return earlierProblem(before, view)
   if (change.kind !== 'volume-created' || !isPlacedAt(change, view)) return null
+  const earlier = earlierProblem(before, view)
+  if (earlier !== null) return earlier
   const name = nameOf(before, view.self)
-  if (view.stored.has(before.nextVolume)) {
-    return unsafe(
-      `${name} holds data of an earlier volume number ${before.nextVolume}: the managers run ` +
-        'from an old copy of their data, restore the newest',
-    )
-  }
   return view.noRoom === '' ? null : unwise(`${name} has no room for it: ${view.noRoom}`)
+}
+
+function earlierProblem(before: Configuration, view: OwnView): ProposalVoteReply | null {
+  if (!view.stored.has(before.nextVolume)) return null
+  return unsafe(
+    `${nameOf(before, view.self)} holds data of an earlier volume number ` +
+      `${before.nextVolume}: the managers run from an old copy of their data, restore the newest`,
+  )
+}
+
+/**
+ * Once a clone is flattened nobody knows where it began: a copy that is in-sync, in whatever start
+ * of this server, has to have its layers by then.
+ */
+function flatteningProblem({ before, change }: Proposed, view: OwnView): ProposalVoteReply | null {
+  if (change.kind !== 'volume-flattened') return null
+  for (const place of places(before)) {
+    if (place.volume !== change.volume || view.held(place) !== undefined) continue
+    if (!inSyncOf(place.allocation).some(({ server }) => server === view.self)) continue
+    return unsafe(`${nameOf(before, view.self)} has not begun its copy of ${textOf(place)}`)
+  }
+  return null
 }
 
 function isPlacedAt({ placement }: ChangeOf<'volume-created'>, { self }: OwnView): boolean {

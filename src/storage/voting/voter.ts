@@ -60,7 +60,8 @@ export class Voter {
 
   async #decide({ base, change }: ProposalVoteRequest, from: PeerId): Promise<ProposalVoteReply> {
     const { log, fence, peers } = this.#o
-    const stored = change.kind === 'volume-created' ? await this.#stored() : new Set<VolumeId>()
+    const isNew = change.kind === 'volume-created' || change.kind === 'volume-cloned'
+    const stored = isNew ? await this.#stored() : new Set<VolumeId>()
     const before = this.#o.configuration()
     if (before?.epoch !== base || stored === null) return ABSTENTION
     if (!before.managers.some(({ id }) => id === from)) return ABSTENTION

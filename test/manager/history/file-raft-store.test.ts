@@ -326,6 +326,7 @@ function fullHalfWay(disk: Disk): Disk {
     list: folder => disk.list(folder),
     makeFolder: folder => disk.makeFolder(folder),
     rename: (from, to) => disk.rename(from, to),
+    link: (from, to) => disk.link(from, to),
     remove: path => disk.remove(path),
     syncFolder: folder => disk.syncFolder(folder),
     space: () => disk.space(),

@@ -45,6 +45,16 @@ export class LayerModel {
     return this.#layers
   }
 
+  /** The newest values of these layers: what a clone of them begins with. */
+  contentOf(layers: readonly LayerRecord[]): Found {
+    return new Map(
+      layers.map(({ id }) => {
+        const content = [...this.#content.get(id)!]
+        return [id, new Map(content.map(([block, { values }]) => [block, values.at(-1)!]))]
+      }),
+    )
+  }
+
   get head(): number {
     return headOf(this.#layers).id
   }

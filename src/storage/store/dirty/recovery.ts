@@ -52,6 +52,8 @@ export async function recoverRegion(
       const checksum = crc32(data.subarray(at, at + BLOCK_BYTES))
       const decided = decideBlock({ current, undo, checksum })
       if (decided === current) continue
+      // Durable since before it had another name: if it was decided, a block has rotted.
+      if (changed === 0) await file.own()
       encodeEntry(page.bytes, slot, decided)
       changed++
     }
