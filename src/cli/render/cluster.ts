@@ -39,6 +39,7 @@ function renderClients(clients: StatusResult['clients']): string {
 }
 
 export function renderVolumes(volumes: readonly VolumeResult[]): string {
+  const clones = volumes.some(({ origin }) => origin !== null)
   return renderTable(volumes, [
     { title: 'VOLUME', cell: volume => volume.name },
     { title: 'SIZE', align: 'right', cell: volume => formatSize(volume.size) },
@@ -50,6 +51,7 @@ export function renderVolumes(volumes: readonly VolumeResult[]): string {
     { title: 'DEGRADED', align: 'right', cell: volume => String(volume.shards.degraded) },
     { title: 'UNAVAILABLE', align: 'right', cell: volume => String(volume.shards.unavailable) },
     { title: 'ATTACHED AT', cell: volume => volume.attachments.map(({ host }) => host).join(' ') },
+    ...(clones ? [{ title: 'CLONE OF', cell: (one: VolumeResult) => one.origin ?? '' }] : []),
   ])
 }
 
@@ -69,9 +71,8 @@ export function renderVolumeDetail(volume: VolumeDetail, now = Date.now()): stri
     },
     { title: 'STALE', cell: shard => shard.stale.join(', ') },
   ])
-  return [renderVolumes([volume]), ...renderAttachments(volume.attachments, now), shards].join(
-    '\n\n',
-  )
+  const attachments = renderAttachments(volume.attachments, now)
+  return [renderVolumes([volume]), ...attachments, shards].join('\n\n')
 }
 
 /** Who may write, since when, and whether it lives. */

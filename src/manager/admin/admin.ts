@@ -76,6 +76,7 @@ export class AdminDesk {
       current: () => history.current(),
       snapshots,
       propose: (change, proposer) => propose(change, { proposer, force: false }),
+      resultOf: volume => withAttachments(this.#view()!, volume),
     })
   }
 
@@ -121,6 +122,8 @@ export class AdminDesk {
       case 'snapshot-list':
       case 'snapshot-delete':
       case 'snapshot-rollback':
+      case 'snapshot-clone':
+      case 'volume-flatten':
         return this.#snapshots.carryOut(command, operator(from))
       case 'server-drain':
       case 'server-undrain':
