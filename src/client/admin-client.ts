@@ -100,6 +100,8 @@ export function isQuestion({ command }: AdminCommand): boolean {
     case 'snapshot-create':
     case 'snapshot-delete':
     case 'snapshot-rollback':
+    case 'snapshot-clone':
+    case 'volume-flatten':
     case 'shard-promote':
     case 'server-drain':
     case 'server-undrain':

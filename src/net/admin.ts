@@ -49,6 +49,15 @@ export type AdminCommand =
   | { readonly command: 'snapshot-delete'; readonly volume: string; readonly name: string }
   /** The volume is what it was; refused while somebody may write to it. */
   | { readonly command: 'snapshot-rollback'; readonly volume: string; readonly name: string }
+  /** A new volume `name` begins as what the snapshot shows. */
+  | {
+      readonly command: 'snapshot-clone'
+      readonly volume: string
+      readonly snapshot: string
+      readonly name: string
+    }
+  /** A clone needs its origin no more; its layers are merged in the background. */
+  | { readonly command: 'volume-flatten'; readonly name: string }
   | { readonly command: 'server-list' }
   | { readonly command: 'server-drain'; readonly name: string; readonly force: boolean }
   | { readonly command: 'server-undrain'; readonly name: string }
@@ -149,6 +158,8 @@ export interface VolumeResult {
   readonly size: number
   readonly replicas: number
   readonly minInSync: number
+  /** Of a clone the snapshot that it began with, "data@monday"; null: it needs none. */
+  readonly origin: string | null
   readonly health: Health
   readonly shards: {
     readonly total: number
@@ -234,6 +245,19 @@ export interface SnapshotsCreated extends SnapshotListResult {
 export interface SnapshotChanged {
   readonly volume: string
   readonly name: string
+  readonly epoch: number
+}
+
+/** `snapshot clone`: the new volume. */
+export interface VolumeCloned extends VolumeResult {
+  readonly epoch: number
+}
+
+/** `volume flatten`. */
+export interface VolumeFlattened {
+  readonly name: string
+  /** What it began with, "data@monday". */
+  readonly origin: string
   readonly epoch: number
 }
 

@@ -1,6 +1,6 @@
-// Snapshots of two volumes at one point in time, while one client writes and servers and managers
-// die as chance has it: each must show what was written up to some moment, and go on showing it
-// while others are made and deleted, copies catch up, and layers merge.
+// Snapshots of two volumes at one point in time, and clones of them, while one client writes and
+// servers and managers die as chance has it: each must show what was written up to some moment, and
+// go on showing it while others are made and deleted, copies catch up, and layers merge.
 //
 //   npx tsx test/simulator/snapshots-at-random.ts FROM COUNT
 import { pathToFileURL } from 'node:url'
@@ -28,6 +28,15 @@ interface Place {
   readonly block: number
 }
 
+/** Written by itself: what it shows is what was put there, or what its origin has. */
+interface Clone {
+  readonly name: string
+  readonly opened: OpenVolume
+  readonly values: Map<Place, number>
+  readonly origin: string
+  flat: boolean
+}
+
 /** By name the values of all places. */
 type Pictures = Map<string, readonly number[]>
 
@@ -39,6 +48,8 @@ export class SnapshotsAtRandom {
   readonly #places: readonly Place[]
   readonly #pictures: Pictures = new Map()
   readonly #volumes = new Map<string, OpenVolume>()
+  readonly #clones = new Map<string, Clone>()
+  cloned = 0
   readonly #returning = new Set<Promise<void>>()
   #client!: Client
   #written = 0
@@ -92,8 +103,10 @@ export class SnapshotsAtRandom {
 
   async #step(): Promise<void> {
     const chance = this.#random.below(100)
-    if (chance < 45) await this.#create()
-    else if (chance < 65) await this.#delete()
+    if (chance < 35) await this.#create()
+    else if (chance < 50) await this.#delete()
+    else if (chance < 60) await this.#clone()
+    else if (chance < 65) await this.#changeClone()
     else if (chance < 85) this.#die()
     else await this.#lookAtAll()
     await wait(this.#cluster.clock, this.#random.pick([0, 1, 5, 50, 500, 3_000]))
@@ -120,12 +133,72 @@ export class SnapshotsAtRandom {
     const [name] = this.#pictures.keys()
     const chosen = this.#random.chance(0.5) ? name : this.#random.pick([...this.#pictures.keys()])
     if (chosen === undefined) return
+    const isOrigin = [...this.#clones.values()].some(one => one.origin === chosen && !one.flat)
     for (const volume of VOLUMES) {
       const gone = await this.#ask({ command: 'snapshot-delete', volume, name: chosen })
+      if (gone && isOrigin && volume === VOLUMES[0]) {
+        this.findings.push(`${chosen} is deleted, and a clone needs it`)
+      }
       // Perhaps of one volume only, or of none, and nobody knows: it is not looked at any more.
       if (!gone) break
     }
     this.#pictures.delete(chosen)
+  }
+
+  /** Of the first volume, which the writer goes on writing. */
+  async #clone(): Promise<void> {
+    const [volume] = VOLUMES
+    const names = [...this.#pictures.keys()]
+    if (names.length === 0) return
+    const snapshot = this.#random.pick(names)
+    const name = `c${this.#next++}`
+    if (!(await this.#ask({ command: 'snapshot-clone', volume, snapshot, name }))) return
+    const there = (): boolean => this.#client.driver.open(name) !== null
+    if (!(await this.#cluster.within(5_000, there))) return
+    this.cloned++
+    const picture = this.#pictures.get(snapshot)!
+    const values = new Map<Place, number>()
+    this.#places.forEach((place, i) => {
+      if (place.volume === volume) values.set(place, picture[i]!)
+    })
+    const opened = this.#client.driver.open(name)!
+    this.#clones.set(name, { name, opened, values, origin: snapshot, flat: false })
+    await this.#lookAtClone(this.#clones.get(name)!)
+  }
+
+  /** Written, flattened or deleted. */
+  async #changeClone(): Promise<void> {
+    const names = [...this.#clones.keys()]
+    if (names.length === 0) return
+    const clone = this.#clones.get(this.#random.pick(names))!
+    const { name } = clone
+    const chance = this.#random.below(10)
+    if (chance < 3) {
+      // Whatever the answer is, and if there is none, it may be so by now.
+      await this.#ask({ command: 'volume-flatten', name })
+      clone.flat = true
+    } else if (chance < 4) {
+      // Refused while it is attached, as it is once it was written.
+      await this.#ask({ command: 'volume-delete', name })
+      this.#clones.delete(name)
+    } else {
+      for (const place of clone.values.keys()) {
+        if (this.#random.chance(0.5)) continue
+        const value = 1_000_000 + this.#next++
+        await clone.opened.write(byteOffset(place.block * BLOCK_BYTES), content(value))
+        clone.values.set(place, value)
+      }
+    }
+    if (this.#clones.has(name)) await this.#lookAtClone(clone)
+  }
+
+  async #lookAtClone({ name, opened, values }: Clone): Promise<void> {
+    for (const [{ block }, value] of values) {
+      const into = new Uint8Array(BLOCK_BYTES)
+      await opened.read(byteOffset(block * BLOCK_BYTES), into)
+      const [found = 0] = new Uint32Array(into.buffer)
+      if (found !== value) this.findings.push(`${name} shows ${found} at ${block}, not ${value}`)
+    }
   }
 
   /** A server, while the others are in-sync, or any manager. */
@@ -148,6 +221,7 @@ export class SnapshotsAtRandom {
   }
 
   async #lookAtAll(): Promise<void> {
+    for (const clone of this.#clones.values()) await this.#lookAtClone(clone)
     for (const [name, picture] of [...this.#pictures]) {
       const now = await this.#look(name)
       if (now === null || now.join() === picture.join()) continue
@@ -177,6 +251,11 @@ export class SnapshotsAtRandom {
     const name = this.#random.pick(names)
     await this.#client.stop()
     this.#client = await this.#cluster.startClient()
+    for (const [key, clone] of this.#clones) {
+      const opened = this.#client.driver.open(clone.name)
+      if (opened) this.#clones.set(key, { ...clone, opened })
+      else this.#clones.delete(key)
+    }
     for (const volume of VOLUMES) {
       const back = (): Promise<boolean> => this.#ask({ command: 'snapshot-rollback', volume, name })
       if (!(await back())) this.findings.push(`${volume} is not rolled back to ${name}`)
@@ -207,7 +286,7 @@ export class SnapshotsAtRandom {
 
 export async function runSnapshotsAtRandom(
   seed: number,
-): Promise<{ readonly findings: readonly string[]; readonly made: number }> {
+): Promise<Pick<SnapshotsAtRandom, 'findings' | 'made' | 'cloned'>> {
   const cluster = await SimulatedCluster.start({ seed, servers: 3, managers: 3, disks: 'any' })
   const story = new SnapshotsAtRandom(cluster)
   await cluster.run('snapshots at random', story.story(), LIMIT_MS)
@@ -217,17 +296,19 @@ export async function runSnapshotsAtRandom(
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [from = 1, count = 20] = process.argv.slice(2).map(Number)
   let failed = 0
-  let made = 0
+  let [made, cloned] = [0, 0]
   for (let seed = from; seed < from + count; seed++) {
-    const { findings, made: here } = await runSnapshotsAtRandom(seed).catch((error: unknown) => ({
+    const { findings, ...here } = await runSnapshotsAtRandom(seed).catch((error: unknown) => ({
       findings: [String(error)],
       made: 0,
+      cloned: 0,
     }))
-    made += here
+    made += here.made
+    cloned += here.cloned
     if (findings.length === 0) continue
     failed++
     console.log(`seed ${seed}: ${findings.slice(0, 5).join('\n  ')}`)
   }
-  console.log(`${count} runs, ${failed} failed, ${made} snapshots made`)
+  console.log(`${count} runs, ${failed} failed, ${made} snapshots made, ${cloned} cloned`)
   process.exit(failed > 0 ? 1 : 0)
 }

@@ -41,6 +41,7 @@ function renderClients(clients: StatusResult['clients']): string {
 }
 
 export function renderVolumes(volumes: readonly VolumeResult[]): string {
+  const clones = volumes.some(({ origin }) => origin !== null)
   return renderTable(volumes, [
     { title: 'VOLUME', cell: volume => volume.name },
     { title: 'SIZE', align: 'right', cell: volume => formatSize(volume.size) },
@@ -52,6 +53,7 @@ export function renderVolumes(volumes: readonly VolumeResult[]): string {
     { title: 'DEGRADED', align: 'right', cell: volume => String(volume.shards.degraded) },
     { title: 'UNAVAILABLE', align: 'right', cell: volume => String(volume.shards.unavailable) },
     { title: 'ATTACHED AT', cell: volume => volume.attachments.map(({ host }) => host).join(' ') },
+    ...(clones ? [{ title: 'CLONE OF', cell: (one: VolumeResult) => one.origin ?? '' }] : []),
   ])
 }
 

@@ -45,6 +45,13 @@ const COMMANDS: Readonly<Record<AdminCommand['command'], Parse>> = {
   }),
   'snapshot-delete': fields => ({ command: 'snapshot-delete', ...snapshotOf(fields) }),
   'snapshot-rollback': fields => ({ command: 'snapshot-rollback', ...snapshotOf(fields) }),
+  'snapshot-clone': ({ volume, snapshot, name }) => ({
+    command: 'snapshot-clone',
+    volume: nameOf({ name: volume }, 'volume name'),
+    snapshot: nameOf({ name: snapshot }, 'snapshot name'),
+    name: nameOf({ name }, 'volume name'),
+  }),
+  'volume-flatten': fields => ({ command: 'volume-flatten', name: volumeName(fields) }),
   'server-list': () => ({ command: 'server-list' }),
   'server-drain': fields => ({
     command: 'server-drain',

@@ -28,7 +28,7 @@ import { parseCommand } from './admin-input.js'
 import { SnapshotAdmin, type SnapshotAdminOptions } from './snapshots.js'
 import { failure, onVolume, operator, refused, success, type Asker } from './answers.js'
 import { beginningWith, candidatesOf, managerList } from './managers.js'
-import { serverResults, statusOf, volumeDetail, type View } from './status.js'
+import { serverResults, statusOf, volumeDetail, withAttachments, type View } from './status.js'
 import { askUsage, type UsagePeers } from './usage.js'
 import { VolumeAdmin, type VolumeAdminOptions } from './volumes.js'
 
@@ -68,6 +68,7 @@ export class AdminDesk {
       current: () => history.current(),
       snapshots,
       propose: (change, proposer) => propose(change, { proposer, force: false }),
+      resultOf: volume => withAttachments(this.#view()!, volume),
     })
   }
 
@@ -113,6 +114,8 @@ export class AdminDesk {
       case 'snapshot-list':
       case 'snapshot-delete':
       case 'snapshot-rollback':
+      case 'snapshot-clone':
+      case 'volume-flatten':
         return this.#snapshots.carryOut(command, operator(from))
       case 'server-drain':
       case 'server-undrain':

@@ -8,18 +8,26 @@ import type {
   SnapshotListResult,
   SnapshotResult,
   SnapshotsCreated,
+  VolumeCloned,
+  VolumeFlattened,
+  VolumeResult,
 } from '../../net/admin.js'
 import type { ProposalResult } from '../history/configuration-history.js'
 import type { Snapshots } from '../snapshots.js'
 import { failure, refused, success } from './answers.js'
 
-export type SnapshotCommand = Extract<AdminCommand, { readonly command: `snapshot-${string}` }>
+export type SnapshotCommand = Extract<
+  AdminCommand,
+  { readonly command: `snapshot-${string}` | 'volume-flatten' }
+>
 type CommandOf<Name> = Extract<SnapshotCommand, { readonly command: Name }>
 
 export interface SnapshotAdminOptions {
   readonly current: () => Configuration | null
   readonly snapshots: Pick<Snapshots, 'create'>
   readonly propose: (change: Change, proposer: string) => Promise<ProposalResult>
+  /** As `volume list` has it. */
+  readonly resultOf: (volume: VolumeRecord) => VolumeResult
 }
 
 export class SnapshotAdmin {
@@ -39,6 +47,10 @@ export class SnapshotAdmin {
         return this.#change('snapshot-deleted', command, proposer)
       case 'snapshot-rollback':
         return this.#change('volume-rolled-back', command, proposer)
+      case 'snapshot-clone':
+        return this.#clone(command, proposer)
+      case 'volume-flatten':
+        return this.#flatten(command, proposer)
     }
   }
 
@@ -84,6 +96,33 @@ export class SnapshotAdmin {
     if (result.kind === 'refused') return refused(result)
     const { epoch } = result.record
     return success({ volume: volumeName, name, epoch } satisfies SnapshotChanged)
+  }
+
+  async #clone(
+    { volume: from, snapshot, name }: CommandOf<'snapshot-clone'>,
+    proposer: string,
+  ): Promise<AdminResult> {
+    const origin = this.#volume(from)
+    if (!origin) return noVolume(from)
+    const change: Change = { kind: 'volume-cloned', volume: origin.id, snapshot, name }
+    const result = await this.#o.propose(change, proposer)
+    if (result.kind === 'refused') return refused(result)
+    const { epoch } = result.record
+    const clone = this.#volume(name)
+    // Somebody was quicker to delete it.
+    if (clone?.created !== epoch) return noVolume(name)
+    return success({ ...this.#o.resultOf(clone), epoch } satisfies VolumeCloned)
+  }
+
+  async #flatten({ name }: CommandOf<'volume-flatten'>, proposer: string): Promise<AdminResult> {
+    const volume = this.#volume(name)
+    if (!volume) return noVolume(name)
+    const { origin } = this.#o.resultOf(volume)
+    const change: Change = { kind: 'volume-flattened', volume: volume.id }
+    const result = await this.#o.propose(change, proposer)
+    if (result.kind === 'refused') return refused(result)
+    const { epoch } = result.record
+    return success({ name, origin: origin ?? '', epoch } satisfies VolumeFlattened)
   }
 
   #volume(name: string): VolumeRecord | undefined {

@@ -1,7 +1,7 @@
 // What `status` and the lists answer: the configuration, seen together with who is connected and
 // what servers and clients have reported. Pure.
 import type { PeerId } from '../../base/brands.js'
-import type { VolumeRecord } from '../../layout/configuration.js'
+import type { Configuration, VolumeRecord } from '../../layout/configuration.js'
 import { explainUnavailable } from '../../layout/condition.js'
 import { heldBy } from '../../layout/movement/newcomers.js'
 import type {
@@ -98,7 +98,14 @@ export function withAttachments(
     return { ...attachment, ...view.seen(attachment.client) }
   })
   const syncSecondsLeft = view.progress.syncSeconds(volume.id)
-  return { ...volumeResult(volume, view.connected, left), syncSecondsLeft, attachments }
+  const origin = originOf(view.configuration, volume)
+  return { ...volumeResult(volume, view.connected, left), origin, syncSecondsLeft, attachments }
+}
+
+/** As commands write it. The origin of a clone is there: its snapshot cannot be deleted. */
+export function originOf({ volumes }: Configuration, { origin }: VolumeRecord): string | null {
+  if (origin === null) return null
+  return `${volumes.get(origin.volume)?.name ?? origin.volume}@${origin.snapshot}`
 }
 
 export function volumeDetail(view: View, volume: VolumeRecord, usage: VolumeUsage): VolumeDetail {

@@ -36,7 +36,7 @@ export function volumeResult(
   volume: VolumeRecord,
   connected: Connected,
   left: BytesLeft,
-): Omit<VolumeResult, 'attachments' | 'syncSecondsLeft'> {
+): Omit<VolumeResult, 'attachments' | 'syncSecondsLeft' | 'origin'> {
   const healths = volume.shards.map(shard => healthOfShard(volume, shard, connected))
   const count = (health: Health): number => healths.filter(each => each === health).length
   const syncing = volume.shards.filter(({ replicas }) =>

@@ -90,7 +90,7 @@ test('who has a volume: since when, and whether it was heard of', t => {
   const volume = {
     ...{ name: 'data', id: 1, size: 2 ** 30, replicas: 3, minInSync: 2, health: 'ok' as const },
     shards: { total: 8, inSync: 8, degraded: 0, unavailable: 0, syncing: 0 },
-    ...{ syncBytesLeft: 0, syncSecondsLeft: null, created: 5, placement: [] },
+    ...{ syncBytesLeft: 0, syncSecondsLeft: null, created: 5, placement: [], origin: null },
     usage: {
       used: 3 * 2 ** 20,
       snapshots: [{ name: 's', at: since, written: 2 ** 20, alone: 4096 }],
@@ -112,6 +112,9 @@ test('who has a volume: since when, and whether it was heard of', t => {
     `node-1 | aaaaaaaa | exclusive | ${since} | 2 h | 1 min ago, expired`,
     'node-2 | bbbbbbbb | shared | 2026-01-01T01:59:55.000Z | 5 s | not by this leader',
   ])
+  const clone = lines(renderVolumeDetail({ ...volume, origin: 'base@s', attachments: [] }, now))
+  t.match(clone[0] ?? '', /CLONE OF$/, 'only where there is one')
+  t.match(clone[1] ?? '', /base@s$/)
   const free = lines(renderVolumeDetail({ ...volume, attachments: [] }, now))
   t.notOk(
     free.some(line => line.startsWith('ATTACHED AT')),

@@ -31,6 +31,8 @@ test('good commands pass as they are', t => {
     { command: 'server-undrain', name: 'a' },
     { command: 'server-remove', name: 'a', force: true },
     { ...promote, acceptDataLoss: true },
+    { command: 'snapshot-clone', volume: 'v', snapshot: 's', name: 'w' },
+    { command: 'volume-flatten', name: 'w' },
     { command: 'manager-list' },
     { command: 'manager-add', manager: '5f', force: false },
     { command: 'manager-remove', manager: ID, force: true },

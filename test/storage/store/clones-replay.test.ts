@@ -119,6 +119,7 @@ class CloneRun {
       const values = Array.from({ length: count }, () => this.#value() ?? 0)
       this.#call(volume.model.write(volume.shard!, block, values))
     }
+    return undefined
   }
 
   // ---- layers -----------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ class CloneRun {
 
   /** Sometimes the power fails while it is made: the configuration has it by then. */
   async #clone(from: Volume): Promise<'cut' | undefined> {
-    if (this.#volumes.length === VOLUMES_MAX || from.named.size === 0) return
+    if (this.#volumes.length === VOLUMES_MAX || from.named.size === 0) return undefined
     await this.#quiet(from)
     const volume = this.#cloned(from)
     this.seen.clones++
@@ -167,6 +168,7 @@ class CloneRun {
       return 'cut'
     }
     await this.#clock.settle('cloning', this.#begin(volume))
+    return undefined
   }
 
   #cloned({ id, model, named }: Volume): Volume {

@@ -8,8 +8,10 @@ import {
   volumeId,
   type PeerId,
 } from '../../../src/base/brands.js'
+import { apply } from '../../../src/layout/apply.js'
 import type { Change, ShardReallocation } from '../../../src/layout/change.js'
 import type { Configuration, Replica } from '../../../src/layout/configuration.js'
+import { freeze } from '../../../src/layout/layers.js'
 import { roleIn } from '../../../src/storage/replication/replica-state.js'
 import { opinionOf } from '../../../src/storage/voting/opinion.js'
 import type { HeldShard, OwnView } from '../../../src/storage/voting/own-view.js'
@@ -158,6 +160,30 @@ test('a new volume: room, and no data of an earlier one', t => {
   const known = say(FIVE, change, viewOf(FIVE, SERVER_A, { ...full, stored }))
   t.ok(known.startsWith('safety: storage server a holds data of an earlier volume number 2'), known)
   t.equal(say(FIVE, change, viewOf(FIVE, SERVER_C, { stored })), 'approve')
+  t.end()
+})
+
+test('a clone: no data of an earlier volume, and begun everywhere before it is flattened', t => {
+  const volume = FIVE.volumes.get(volumeId(1))!
+  const snapshot = { name: 's', layer: 1, at: '', epoch: FIVE.epoch, source: null }
+  const frozen = { ...volume, layers: freeze(volume.layers), snapshots: [snapshot] }
+  const before = { ...FIVE, volumes: new Map(FIVE.volumes).set(volume.id, frozen) }
+  const clone: Change = { kind: 'volume-cloned', volume: volume.id, snapshot: 's', name: 'c' }
+  t.equal(say(before, clone, viewOf(before, SERVER_A)), 'approve')
+  const stored = new Set([volumeId(1), FIVE.nextVolume])
+  const known = say(before, clone, viewOf(before, SERVER_A, { stored }))
+  t.ok(known.startsWith('safety: storage server a holds data of an earlier volume number 2'), known)
+  const outcome = apply(before, clone)
+  if (outcome.kind === 'refused') throw new Error(outcome.reason)
+  const after = outcome.configuration
+  const flatten: Change = { kind: 'volume-flattened', volume: FIVE.nextVolume }
+  t.equal(say(after, flatten, viewOf(after, SERVER_A)), 'approve')
+  const none = { held: () => undefined }
+  t.equal(
+    say(after, flatten, viewOf(after, SERVER_A, none)),
+    'safety: storage server a has not begun its copy of shard 0 of volume c',
+  )
+  t.equal(say(after, flatten, viewOf(after, testPeer(9), none)), 'approve', 'has none to begin')
   t.end()
 })
 
