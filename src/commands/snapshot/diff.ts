@@ -24,8 +24,8 @@ export default class SnapshotDiff extends TransferCommand<Difference> {
   static override readonly summary = 'Show where two snapshots of a volume can differ.'
   static override readonly description =
     'The ranges that were written between them, in whole blocks, from the indexes alone: what ' +
-    'was written again as it was before is among them. Instead of the second one the volume itself ' +
-    'may be named, for what was written since the snapshot.'
+    'was written again as it was before is among them. Instead of the second one the volume ' +
+    'itself may be named, for what was written since the snapshot.'
   static override readonly examples = [
     '<%= config.bin %> snapshot diff data@monday data@tuesday',
     '<%= config.bin %> snapshot diff data@monday data --json',

@@ -43,6 +43,8 @@ export class LayerFile {
   /** Pages from here on have never been written. */
   #limit: number
   #pageCount = 0
+  /** Pages that were read and had no entry, and have got none since. */
+  readonly #absent = new PageSet()
   /** Counts changes of entries. */
   #changes = 0
   #allocated = 0
@@ -180,16 +182,17 @@ export class LayerFile {
     this.#cache.unpin(this.#id, page)
   }
 
-  /** The page if that costs nothing: in memory, or never written (null); else undefined. */
+  /** The page if that costs nothing: in memory, or without any entry (null); else undefined. */
   known(page: number): Uint8Array | null | undefined {
     const found = this.#cache.peek(this.#id, page)
     if (found) return found.bytes
-    return page >= this.#limit ? null : undefined
+    return page >= this.#limit || this.#absent.has(page) ? null : undefined
   }
 
   /** To be called in the turn in which the entries change. */
   changed(page: IndexPage): void {
     page.dirty = true
+    this.#absent.delete(page.number)
     this.#changes++
     this.#dirty.add(page)
     this.#pageCount = Math.max(this.#pageCount, page.number + 1)
@@ -270,6 +273,7 @@ export class LayerFile {
     if (number < this.#limit) {
       const length = await this.#file.read(bytes, pageOffset(number))
       bytes.fill(0, length)
+      if (isEmptyPage(bytes)) this.#absent.add(number)
     }
     return new IndexPage(number, { bytes, write: page => this.#writePage(page) })
   }
@@ -301,5 +305,29 @@ async function eachPiece(run: BlockRun, action: (piece: BlockRun) => Promise<voi
     const bytes = run.bytes.subarray(done * BLOCK_BYTES, (done + count) * BLOCK_BYTES)
     await action({ block, bytes })
     done += count
+  }
+}
+
+/** A bit for each 2 MiB of blocks: of the largest shard a few KiB. */
+class PageSet {
+  #words = new Uint32Array(0)
+
+  has(page: number): boolean {
+    return (((this.#words[page >>> 5] ?? 0) >>> (page & 31)) & 1) === 1
+  }
+
+  add(page: number): void {
+    const word = page >>> 5
+    if (word >= this.#words.length) {
+      const longer = new Uint32Array(2 * word + 1)
+      longer.set(this.#words)
+      this.#words = longer
+    }
+    this.#words[word]! |= 1 << (page & 31)
+  }
+
+  delete(page: number): void {
+    const word = page >>> 5
+    if (word < this.#words.length) this.#words[word]! &= ~(1 << (page & 31))
   }
 }

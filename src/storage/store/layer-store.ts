@@ -145,6 +145,8 @@ export class LayerStore {
   /** A copy of the entries of one index page. */
   async indexPage(number: number): Promise<Uint8Array> {
     if (number >= this.#file.pageCount) return new Uint8Array(INDEX_PAGE_BYTES)
+    // A scan over a thin layer reads what it has, and holes once.
+    if (this.#file.known(number) === null) return new Uint8Array(INDEX_PAGE_BYTES)
     const page = await this.#file.pin(number, 'once')
     const bytes = page.bytes.slice()
     this.#file.unpin(page)

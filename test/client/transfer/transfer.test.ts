@@ -129,7 +129,7 @@ test('the first write that fails ends those that follow', async t => {
   t.equal(await codeOf(writes.ended()), 'disk-full', 'for good')
 })
 
-test('a raw image: zeroes are skipped, the last block is filled up, too much is refused', async t => {
+test('a raw image: zeroes are skipped, the last block filled up, too much refused', async t => {
   const cluster = new ScriptedCluster()
   async function* image(length: number) {
     await Promise.resolve()

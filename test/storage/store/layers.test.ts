@@ -221,3 +221,49 @@ test('dropping and setting aside take all files', async t => {
   const log = await disk.open('data/dirty.log', 'existing')
   t.equal(await log!.size(), 32, 'and their dirty regions')
 })
+
+test('a page without entries is read once, and seen when it gets some', async t => {
+  const disk = newDisk()
+  const first = await open(disk, ONE)
+  await write(first.shard, 20 * 512, 1)
+  await first.store.close()
+  let reads = 0
+  const counting = new Proxy(disk, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      if (name !== 'open') return (value as () => unknown).bind(target)
+      return async (...words: Parameters<SimulatedDisk['open']>) => {
+        const file = await target.open(...words)
+        if (!file) return null
+        const read: typeof file.read = (...range) => {
+          reads++
+          return file.read(...range)
+        }
+        return new Proxy(file, {
+          get(inner, part) {
+            if (part === 'read') return read
+            const found: unknown = Reflect.get(inner, part)
+            return typeof found === 'function' ? (found as () => unknown).bind(inner) : found
+          },
+        })
+      }
+    },
+  })
+  const { shard } = await open(counting, ONE)
+  const scan = async (): Promise<number> => {
+    const before = reads
+    let pages = 0
+    for (let page = 0; page < shard.pageCount(1); page++) {
+      if ((await shard.indexPage(1, page)).some(byte => byte !== 0)) pages++
+    }
+    t.equal(pages, expected, `${pages} pages with entries`)
+    return reads - before
+  }
+  let expected = 1
+  t.ok((await scan()) > 10, 'the first time it has to look')
+  t.ok((await scan()) <= 1, 'then it reads what there is')
+  await write(shard, 3 * 512, 7)
+  expected = 2
+  t.ok((await scan()) <= 2, 'with what was added')
+})
