@@ -1,11 +1,15 @@
-// TRIM, on separate processes: what a file system gives back reads as zeroes from every copy.
+// TRIM, on separate processes: what a file system gives back reads as zeroes from every copy, and
+// takes no space on the disks of the servers any more.
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'tape'
+import type { VolumeDetail } from '../../src/net/admin.js'
 import { differingBlocks } from '../helpers/compare-replicas.js'
+import { eventually } from '../helpers/eventually.js'
 import { TestCluster } from './cluster.js'
 import { mustRun, runTool } from './tools.js'
 
+const MiB = 2 ** 20
 const MARK = 'a line that only this file has'
 
 test('what fstrim gives back is zero on every storage server', async t => {
@@ -27,8 +31,13 @@ test('what fstrim gives back is zero on every storage server', async t => {
   rmSync(file)
   await mustRun('sync', ['-f', files])
   t.equal((await found()).code, 0, 'and stays there when the file is deleted')
+  const full = await used(cluster)
+  t.ok(full > 3 * 16 * MiB, `three copies take ${full} bytes`)
   await mustRun('fstrim', [files])
   t.equal((await found()).code, 1, 'until fstrim')
+  await mustRun('sync', ['-f', files])
+  const gone = async (): Promise<boolean> => (await used(cluster)) <= full - 3 * 15 * MiB
+  await eventually('the space is back on the disks of the servers', gone, 60_000)
   await cluster.json(['detach', 'data'])
   const again = await cluster.attach()
   const fsck = await runTool('fsck.ext4', ['-fn', again])
@@ -38,3 +47,9 @@ test('what fstrim gives back is zero on every storage server', async t => {
   await cluster.stopAll()
   t.deepEqual(await differingBlocks(cluster, ['a', 'b', 'c']), [], 'replicas are equal')
 })
+
+/** On all servers together. */
+async function used(cluster: TestCluster): Promise<number> {
+  const { usage } = (await cluster.json(['volume', 'show', 'data'])) as VolumeDetail
+  return usage.used
+}
