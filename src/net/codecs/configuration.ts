@@ -63,7 +63,7 @@ import {
  * one layer, version 3 neither of clones and schedules nor of imported snapshots.
  */
 const VERSION = 4
-/** Version 1 did not know of imported snapshots. */
+/** Version 1 does not know of imported snapshots; it is written wherever it suffices. */
 const CHANGE_VERSION = 2
 /** Shards that one change or delta may name: all of all volumes, bounded by the frame anyway. */
 const SHARDS_NAMED_MAX = VOLUMES_MAX * SHARDS_MAX
@@ -263,7 +263,12 @@ export const encodeDelta = (value: Delta): Uint8Array => encodeDocument(VERSION,
 export const decodeDelta = (bytes: Uint8Array): Delta =>
   decodeDocument({ [VERSION]: deltaBody }, bytes)
 
-export const encodeChange = (value: Change): Uint8Array =>
-  encodeDocument(CHANGE_VERSION, changeBody, value)
+export function encodeChange(value: Change): Uint8Array {
+  const imports =
+    value.kind === 'snapshots-created' && value.snapshots.some(one => one.source !== null)
+  return imports
+    ? encodeDocument(CHANGE_VERSION, changeBody, value)
+    : encodeDocument(1, version1Change, value)
+}
 export const decodeChange = (bytes: Uint8Array): Change =>
   decodeDocument({ 1: version1Change, [CHANGE_VERSION]: changeBody }, bytes)
