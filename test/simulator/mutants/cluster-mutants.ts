@@ -73,8 +73,8 @@ const ACCESS: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/storage-server.ts',
-        find: "call.kind === 'read' || isAttached(record, call.from)",
-        replace: 'record !== null || isAttached(record, call.from)',
+        find: 'reads || isAttached(record, call.from)',
+        replace: 'reads || record !== null',
       },
     ],
     mode: 'exclusive',
