@@ -4,7 +4,12 @@
 import type { PeerId } from '../../../src/base/brands.js'
 import { wait } from '../../../src/base/clock.js'
 import { isSwarmdiskError } from '../../../src/base/errors.js'
-import { BLOCKS_PER_EXTENT, BLOCKS_PER_INDEX_PAGE, EXTENT_BYTES } from '../../../src/base/limits.js'
+import {
+  BLOCKS_PER_EXTENT,
+  BLOCKS_PER_INDEX_PAGE,
+  EXTENT_BYTES,
+  STORE_RETRY_MAX_MS,
+} from '../../../src/base/limits.js'
 import { differencesIn, holdingsOf, leftoversIn } from '../check/holdings.js'
 import { Histories } from '../check/histories.js'
 import { SECTORS_PER_BLOCK, VolumeModel } from '../check/volume-model.js'
@@ -28,8 +33,11 @@ const ROLL_CALL_LIMIT = 30_000
 /** Longer where something is held: then the successor works as it can. */
 const REACH_LIMIT = 1_000
 const RUN_LIMIT = 3_600_000
-/** Whoever has heard that a copy is somewhere else drops it within this. */
-const DROPPED_MS = 500
+/**
+ * Whoever has heard that a copy is somewhere else drops it within this: its disk may have been too
+ * full to remember that configuration, and is tried again after the longest pause.
+ */
+const DROPPED_MS = STORE_RETRY_MAX_MS + 1_000
 
 export interface Outcome {
   readonly findings: readonly string[]
