@@ -88,3 +88,9 @@ export function schedulesProblem(schedules: readonly SnapshotSchedule[]): string
     'so that there is room for others.'
   )
 }
+
+/** As people write them: "hourly=24,daily=7", or "none". */
+export function formatSchedules(schedules: readonly SnapshotSchedule[]): string {
+  if (schedules.length === 0) return 'none'
+  return schedules.map(({ period, keep }) => `${period}=${keep}`).join(',')
+}

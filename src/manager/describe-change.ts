@@ -12,6 +12,7 @@ import type {
   SuspensionCause,
 } from '../layout/change.js'
 import type { Configuration, ServerRecord } from '../layout/configuration.js'
+import { formatSchedules } from '../layout/names.js'
 
 export function describeChange(
   change: Change,
@@ -89,10 +90,9 @@ function describeState(change: ChangeOf<'server-state'>, after: Configuration): 
 }
 
 function describeSet({ minInSync, schedules }: ChangeOf<'volume-set'>): string {
-  const kept = schedules?.map(({ period, keep }) => `${period}=${keep}`).join(',')
   const said = [
     ...(minInSync === null ? [] : [`min-in-sync ${minInSync}`]),
-    ...(kept === undefined ? [] : [`snapshots ${kept === '' ? 'none' : kept}`]),
+    ...(schedules === null ? [] : [`snapshots ${formatSchedules(schedules)}`]),
   ]
   return said.join(', ')
 }

@@ -22,8 +22,3 @@ function parseSchedule(text: string): SnapshotSchedule {
       'hourly=24,daily=7,weekly=4,monthly=12, or "none".',
   )
 }
-
-export function formatSchedules(schedules: readonly SnapshotSchedule[]): string {
-  if (schedules.length === 0) return 'none'
-  return schedules.map(({ period, keep }) => `${period}=${keep}`).join(',')
-}

@@ -1,5 +1,6 @@
 // Status, servers, volumes and epochs as people read them: first a verdict, then one line for each
 // problem with what to do about it, then tables.
+import { formatSchedules } from '../../layout/names.js'
 import type {
   AttachmentResult,
   EpochResult,
@@ -8,7 +9,6 @@ import type {
   VolumeResult,
   VolumeUsage,
 } from '../../net/admin.js'
-import { formatSchedules } from '../input/schedules.js'
 import { formatSize } from '../size.js'
 import { renderManagers } from './managers.js'
 import { renderServers } from './servers.js'

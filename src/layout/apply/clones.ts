@@ -9,7 +9,7 @@ import type { Configuration, ShardAllocation, VolumeRecord } from '../configurat
 import { branch } from '../layers.js'
 import { nameProblem } from '../names.js'
 import { isRefusal, refuse, type Refusal } from '../outcome.js'
-import { snapshotOf, withoutSpareLayers } from './snapshots.js'
+import { eachVolume, snapshotOf, withoutSpareLayers } from './snapshots.js'
 
 export function volumeCloned(
   before: Configuration,
@@ -17,7 +17,12 @@ export function volumeCloned(
   epoch: Epoch,
 ): Configuration | Refusal {
   const parent = before.volumes.get(change.volume)
-  if (parent === undefined) return noSuchVolume(change)
+  if (parent === undefined) {
+    return refuse(
+      'no-such-volume',
+      `There is no volume number ${change.volume}: it may be deleted.`,
+    )
+  }
   const found = snapshotOf(parent, change.snapshot)
   if (isRefusal(found)) return found
   const problem = newNameProblem(before, change.name)
@@ -57,18 +62,13 @@ export function volumeFlattened(
   change: ChangeOf<'volume-flattened'>,
   epoch: Epoch,
 ): Configuration | Refusal {
-  const volume = before.volumes.get(change.volume)
-  if (volume === undefined) return noSuchVolume(change)
-  if (volume.origin === null) {
-    return refuse('no-change', `Volume "${volume.name}" is not a clone, or is flattened already.`)
-  }
-  if (volume.seal !== null) {
-    return refuse('sealed', `A snapshot of volume "${volume.name}" is being made: try again.`)
-  }
-  const flat = withoutSpareLayers({ ...volume, origin: null }, epoch)
-  return { ...before, epoch, volumes: new Map(before.volumes).set(flat.id, flat) }
-}
-
-function noSuchVolume({ volume }: Pick<ChangeOf<'volume-flattened'>, 'volume'>): Refusal {
-  return refuse('no-such-volume', `There is no volume number ${volume}: it may be deleted.`)
+  return eachVolume(before, { of: [change], epoch }, volume => {
+    if (volume.origin === null) {
+      return refuse('no-change', `Volume "${volume.name}" is not a clone, or is flattened already.`)
+    }
+    if (volume.seal !== null) {
+      return refuse('sealed', `A snapshot of volume "${volume.name}" is being made: try again.`)
+    }
+    return withoutSpareLayers({ ...volume, origin: null }, epoch)
+  })
 }

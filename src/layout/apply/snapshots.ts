@@ -148,7 +148,8 @@ export function snapshotOf(volume: VolumeRecord, name: string): SnapshotRecord |
   )
 }
 
-function eachVolume<T extends Pick<SnapshotName | SealedVolume, 'volume'>>(
+/** The next configuration, in which these volumes are changed; refused if one of them is. */
+export function eachVolume<T extends Pick<SnapshotName | SealedVolume, 'volume'>>(
   before: Configuration,
   { of, epoch }: { readonly of: readonly T[]; readonly epoch: Epoch },
   change: (volume: VolumeRecord, asked: T) => VolumeRecord | Refusal,

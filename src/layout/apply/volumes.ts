@@ -9,6 +9,7 @@ import { minInSyncProblem, replicasProblem, schedulesProblem, sizeProblem } from
 import { refuse, type Refusal } from '../outcome.js'
 import { holdersText } from './attachments.js'
 import { newNameProblem } from './clones.js'
+import { eachVolume } from './snapshots.js'
 
 export function volumeCreated(
   before: Configuration,
@@ -112,24 +113,17 @@ export function volumeSet(
   change: ChangeOf<'volume-set'>,
   epoch: Epoch,
 ): Configuration | Refusal {
-  const volume = before.volumes.get(change.volume)
-  if (volume === undefined) {
-    return refuse(
-      'no-such-volume',
-      `There is no volume number ${change.volume}: it may be deleted.`,
-    )
-  }
-  const minInSync = change.minInSync ?? volume.minInSync
-  const schedules = change.schedules ?? volume.schedules
-  const kept = minInSyncProblem(minInSync, volume.replicas)
-  if (kept !== null) return refuse('bad-min-in-sync', kept)
-  const scheduled = schedulesProblem(schedules)
-  if (scheduled !== null) return refuse('bad-schedule', scheduled)
-  const next = { ...volume, minInSync, schedules }
-  if (equal(next, volume)) {
+  return eachVolume(before, { of: [change], epoch }, volume => {
+    const minInSync = change.minInSync ?? volume.minInSync
+    const schedules = change.schedules ?? volume.schedules
+    const kept = minInSyncProblem(minInSync, volume.replicas)
+    if (kept !== null) return refuse('bad-min-in-sync', kept)
+    const scheduled = schedulesProblem(schedules)
+    if (scheduled !== null) return refuse('bad-schedule', scheduled)
+    const next = { ...volume, minInSync, schedules }
+    if (!equal(next, volume)) return next
     return refuse('no-change', `Volume "${volume.name}" is set so already.`)
-  }
-  return { ...before, epoch, volumes: new Map(before.volumes).set(volume.id, next) }
+  })
 }
 
 /** The newest deletions, oldest first. */

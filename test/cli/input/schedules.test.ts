@@ -1,6 +1,7 @@
 import test from 'tape'
 import { isSwarmdiskError } from '../../../src/base/errors.js'
-import { formatSchedules, parseSchedules } from '../../../src/cli/input/schedules.js'
+import { parseSchedules } from '../../../src/cli/input/schedules.js'
+import { formatSchedules } from '../../../src/layout/names.js'
 
 test('schedules of snapshots as people write them', t => {
   const both = [
