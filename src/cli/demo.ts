@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { DEMO_STEP_MS } from '../base/limits.js'
-import { startChild, type Child } from './supervision/child.js'
+import { startChild } from './supervision/child.js'
 import { onSignals } from './signals.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -103,13 +103,13 @@ async function showAll(shown: Demo): Promise<'shown'> {
 async function startCluster({ folder, mount, undo }: Demo): Promise<void> {
   const words = ['dev', '--data', join(folder, 'cluster'), '--mount', mount]
   say(`  $ swarmdisk ${words.join(' ')}`)
-  const cluster: Child = await startChild({
+  const cluster = startChild({
     title: 'the cluster',
     arguments: words,
     environment: { SWARMDISK_DATA: '' },
   })
   undo.push(() => cluster.stop())
-  say(`    ready: ${cluster.ready}`)
+  say(`    ready: ${await cluster.ready}`)
 }
 
 async function attach(shown: Demo): Promise<string> {

@@ -67,7 +67,9 @@ export default class Dev extends SwarmdiskCommand<undefined> {
       const stopped = new Promise<void>(resolve => {
         onSignals(count => (count === 1 ? resolve() : supervisor.hurry()))
       })
-      await startAll(supervisor, plan)
+      // Whoever wants to stop it need not wait until it is there.
+      const outcome = await Promise.race([startAll(supervisor, plan), stopped])
+      if (outcome !== 'started') return
       const details = { bootstrap: address, keyFile, data, mount, managers, servers }
       this.announce(describe(plan), details)
       await stopped
@@ -102,7 +104,7 @@ function ensureKey(data: string): string {
   return keyFile
 }
 
-async function startAll(supervisor: Supervisor, plan: DevPlan): Promise<void> {
+async function startAll(supervisor: Supervisor, plan: DevPlan): Promise<'started'> {
   const environment = {
     SWARMDISK_KEY: clusterAccess({ 'key-file': plan.keyFile, 'log-level': 'silent' }).key.reveal(),
     SWARMDISK_BOOTSTRAP: plan.address,
@@ -134,9 +136,10 @@ async function startAll(supervisor: Supervisor, plan: DevPlan): Promise<void> {
       return startStorage(`storage ${name}`, folder, words)
     }),
   )
-  if (plan.mount === null) return
+  if (plan.mount === null) return 'started'
   mkdirSync(plan.mount, { recursive: true })
   await start('mount', ['mount', plan.mount])
+  return 'started'
 }
 
 /** Its process has ended by itself: nobody has to wait for its lease. If it fails, all do. */

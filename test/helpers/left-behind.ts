@@ -9,9 +9,21 @@ function traces(): Traces {
   return new Set([...fuseMounts(), ...loopDevices(), ...namespaces(), ...processes()])
 }
 
-/** One line for each thing that was not there before. */
+/** One line for each thing that was not there before; for a process, also what it is doing. */
 export function leftBehind(before: Traces): readonly string[] {
-  return [...traces()].filter(trace => !before.has(trace))
+  return [...traces()].filter(trace => !before.has(trace)).map(withState)
+}
+
+function withState(trace: string): string {
+  const pid = /^process (\d+)/.exec(trace)?.[1]
+  if (pid === undefined) return trace
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    const told = status.split('\n').filter(line => /^(State|PPid|Threads|SigQ|ShdPnd):/.test(line))
+    return `${trace}(${told.join(', ').replaceAll(/\s+/g, ' ')})`
+  } catch {
+    return `${trace}(it has ended by now)`
+  }
 }
 
 leftBehind.traces = traces

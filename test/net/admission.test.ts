@@ -52,6 +52,7 @@ class Scene {
   readonly clock = new VirtualClock()
 
   private constructor(
+    readonly t: Test,
     readonly loopback: Loopback,
     readonly victim: Station,
     clock: VirtualClock,
@@ -66,12 +67,13 @@ class Scene {
     const victim = new Station(loopback.network({ bootstrap: [], clock }))
     undo(t, () => settle('stop', victim.network.stop()))
     await victim.start()
-    return new Scene(loopback, victim, clock)
+    return new Scene(t, loopback, victim, clock)
   }
 
   async attack(keyPair: KeyPair = keyPairFromSeed(this.#random.bytes(32))): Promise<Attacker> {
     const socket = createConnection(this.victim.network.addresses[0]!)
     const attacker = new Attacker(new SecretStream(true, socket, { keyPair }))
+    undo(this.t, () => attacker.stream.destroy())
     await settle('handshake', attacker.stream.opened)
     return attacker
   }
@@ -93,7 +95,6 @@ test('admission: who knows the key comes in', async t => {
     Buffer.from(peer.proof(scene.loopback.key, 'responder')),
     'and is shown that the other side knows it as well',
   )
-  peer.stream.destroy()
 })
 
 test('admission: silence is closed in time', async t => {
@@ -159,6 +160,7 @@ async function listener(t: Test, scene: Scene): Promise<Trap> {
   const caught = once(server, 'connection').then(async ([socket]: Socket[]) => {
     const keyPair = scene.loopback.keyPair()
     const attacker = new Attacker(new SecretStream(false, socket!, { keyPair }))
+    undo(t, () => attacker.stream.destroy())
     await settle('handshake', attacker.stream.opened)
     return attacker
   })
@@ -177,7 +179,6 @@ test('admission: a proof is good for one connection', async t => {
   replay.stream.write(proof)
   await until('closed', () => replay.closed)
   t.equal(scene.victim.links.length, 1)
-  before.stream.destroy()
 })
 
 test('admission: after a wrong proof the peer is not heard for a while', async t => {
@@ -191,13 +192,11 @@ test('admission: after a wrong proof the peer is not heard for a while', async t
   t.deepEqual(second.messages, [], 'and gets no proof')
   const somebody = await scene.attack()
   t.ok(await somebody.theirProof(), 'others are heard')
-  somebody.stream.destroy()
   await scene.clock.advance(ADMISSION_BACKOFF_MS)
   const third = await scene.attack(keyPair)
   third.stream.write(third.proof(scene.loopback.key, 'initiator'))
   await until('a link', () => scene.victim.links.length === 1)
   t.pass('later, with the right key, it comes in')
-  third.stream.destroy()
 })
 
 test('admission: also for who dials the public key through the DHT', async t => {
@@ -215,6 +214,7 @@ test('admission: also for who dials the public key through the DHT', async t => 
   undo(t, () => dht.destroy({ force: true }))
   for (const bytes of [null, message(new Uint8Array(32))]) {
     const attacker = new Attacker(dht.connect(publicKeyOf(victim.network.self)))
+    undo(t, () => attacker.stream.destroy())
     t.ok(await settle('handshake', attacker.stream.opened), 'Noise lets anyone in')
     if (bytes !== null) attacker.stream.write(bytes)
     await until('closed', () => attacker.closed)

@@ -17,9 +17,10 @@ export interface ChildSpecification {
 
 export interface Child {
   readonly title: string
-  readonly pid: number
-  /** What followed `ready: `. */
-  readonly ready: string
+  /** Undefined: the system did not make a process of it. */
+  readonly pid: number | undefined
+  /** What followed `ready: `; an 'environment' error with its own words if it does not serve. */
+  readonly ready: Promise<string>
   /** "exit code 1", "SIGKILL". */
   readonly ended: Promise<string>
   /**
@@ -29,32 +30,38 @@ export interface Child {
   stop(): Promise<void>
 }
 
+/** Pieces of what it wrote to its standard error: the last ones say why it ended. */
+const SAID_MAX = 100
 const ENTRY = fileURLToPath(new URL('../../../bin/run.js', import.meta.url))
 
-/** Resolves when it serves; an 'environment' error with its own words if it does not. */
-export async function startChild(specification: ChildSpecification): Promise<Child> {
-  const { title } = specification
-  const process_ = spawn(process.execPath, [ENTRY, ...specification.arguments], {
-    env: { ...process.env, ...specification.environment },
+/** It runs from now on, whether it serves yet or not: whoever starts it has to stop it. */
+export function startChild({ title, arguments: words, environment }: ChildSpecification): Child {
+  const process_ = spawn(process.execPath, [ENTRY, ...words], {
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C reaches the whole group of a terminal; `dev` wants to stop its children in order.
     detached: true,
   })
-  const words: string[] = []
+  const said: string[] = []
   process_.stderr.setEncoding('utf8').on('data', (text: string) => {
-    words.push(text)
-    if (words.length > 100) words.shift()
+    said.push(text)
+    if (said.length > SAID_MAX) said.shift()
     process.stderr.write(text)
   })
   const ended = new Promise<string>(resolve => {
     process_.once('exit', (code, signal) => resolve(signal ?? `exit code ${code ?? 'unknown'}`))
+    process_.once('error', error => resolve(error.message))
   })
-  const ready = await Promise.race([firstReady(process_), ended.then(() => null), tooLate()])
-  if (ready === null || process_.pid === undefined) {
-    process_.kill('SIGKILL')
-    const reason = words.join('').trim() || `no word within ${CHILD_READY_MS / 1000} s`
-    throw new SwarmdiskError('environment', `${title} did not start: ${reason}`)
-  }
+  const ready = Promise.race([firstReady(process_), ended.then(() => null), tooLate()]).then(
+    line => {
+      if (line !== null) return line
+      process_.kill('SIGKILL')
+      const reason = said.join('').trim() || `no word within ${CHILD_READY_MS / 1000} s`
+      throw new SwarmdiskError('environment', `${title} did not start: ${reason}`)
+    },
+  )
+  // Whoever only stops it does not ask.
+  ready.catch(() => undefined)
   return { title, pid: process_.pid, ready, ended, stop: stopper(process_, ended) }
 }
 

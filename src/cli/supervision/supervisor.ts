@@ -1,6 +1,7 @@
 // Keeps the processes of `dev` running: whatever ends by itself is started again after a while, so
 // that people can kill servers and watch the cluster heal.
 import { systemClock, type Timer } from '../../base/clock.js'
+import { SwarmdiskError } from '../../base/errors.js'
 import { RESTART_DELAY_MS } from '../../base/limits.js'
 import { startChild, type Child, type ChildSpecification } from './child.js'
 
@@ -16,12 +17,16 @@ export class Supervisor {
     this.#say = say
   }
 
-  /** `again`: how it is started when it has ended, if not the same way. */
+  /** Resolves when it serves. `again`: how it is started when it has ended, if not the same way. */
   async start(first: ChildSpecification, again = first): Promise<Child> {
-    const child = await startChild(first)
+    if (this.#stopping)
+      throw new SwarmdiskError('aborted', `${first.title} is not started any more`)
+    const child = startChild(first)
+    // From now on, so that it is stopped with the others also while it is starting.
     this.#running.set(child.title, child)
+    void child.ended.then(() => this.#running.delete(child.title))
+    await child.ready
     void child.ended.then(how => {
-      this.#running.delete(child.title)
       if (this.#stopping) return
       if (first.ended) this.#note(first.ended())
       this.#restartLater(again, how)
@@ -53,10 +58,12 @@ export class Supervisor {
     const timer = systemClock.after(RESTART_DELAY_MS, () => {
       this.#restarts.delete(timer)
       this.start(specification).then(
-        child => this.#say(`${title} runs again as process ${child.pid}`),
+        ({ pid }) => this.#say(`${title} runs again as process ${pid}`),
         (error: unknown) => {
+          // What was stopped while it was starting did not fail.
+          if (this.#stopping) return
           this.#say(error instanceof Error ? error.message : String(error))
-          if (!this.#stopping) this.#restartLater(specification, 'it did not start')
+          this.#restartLater(specification, 'it did not start')
         },
       )
     })

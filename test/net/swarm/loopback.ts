@@ -9,7 +9,7 @@ import { SeededRandom } from '../../simulator/seeded-random.js'
 
 export const HOST = '127.0.0.1'
 /** Nothing on loopback takes this long; the machine may be busy. */
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 60_000
 
 export interface LogLine {
   readonly level: keyof Log
