@@ -1,12 +1,12 @@
 // Many runs of the simulator, several at a time:
 //
 //   npm run simulate -- [--seeds 20] [--seed 1] [--most 5] [--workers N] [--trace]
-//                       [--mode shared|exclusive|rotten]
+//                       [--mode shared|exclusive|rotten] [--story faults|snapshots]
 //
 // Prints each failing seed, in the order of the seeds, with how to run it again, gives up after
 // `most` of them, and says what was tried. --trace prints every message, log line and fault.
 import { parseArgs } from 'node:util'
-import type { Result } from './pool/job.js'
+import { STORIES, type Result } from './pool/job.js'
 import { runSeeds } from './pool/pool.js'
 import { MODES, seedsFrom } from './run/shape.js'
 
@@ -21,11 +21,17 @@ const { values } = parseArgs({
     workers: { type: 'string' },
     trace: { type: 'boolean', default: false },
     mode: { type: 'string' },
+    story: { type: 'string', default: 'faults' },
   },
 })
 
+function again(seed: number): string {
+  const more = story === 'faults' ? '' : ` --story ${story}`
+  return `npm run simulate -- --seeds 1 --seed ${seed}${more}`
+}
+
 function report({ seed, findings }: Result): void {
-  console.log(`seed ${seed} FAILED: npm run simulate -- --seeds 1 --seed ${seed}`)
+  console.log(`seed ${seed} FAILED: ${again(seed)}`)
   for (const line of findings.slice(0, LINES)) console.log(`  ${line}`)
   if (findings.length > LINES) console.log(`  and ${findings.length - LINES} lines more`)
 }
@@ -33,6 +39,8 @@ function report({ seed, findings }: Result): void {
 const first = Number(values.seed)
 const mode = MODES.find(name => name === values.mode)
 if (values.mode !== undefined && !mode) throw new Error(`--mode is one of ${MODES.join(', ')}`)
+const story = STORIES.find(name => name === values.story)
+if (!story) throw new Error(`--story is one of ${STORIES.join(', ')}`)
 const seeds = seedsFrom(first, { count: Number(values.seeds), mode })
 const faults = new Map<string, number>()
 const total = { seeds: 0, operations: 0, unproved: 0, time: 0, failed: 0 }
@@ -40,6 +48,7 @@ const started = performance.now()
 
 for await (const result of runSeeds({
   seeds,
+  story,
   trace: values.trace ? 'print' : 'off',
   ...(values.workers === undefined ? {} : { workers: Number(values.workers) }),
 })) {

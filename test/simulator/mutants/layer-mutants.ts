@@ -1,5 +1,5 @@
-// Rules of layers (design §6), each left out once. The seeds are those of snapshots-at-random.ts:
-// the runs of run-seed.ts make no snapshots.
+// Rules of layers (design §6), each left out once. The seeds are those of the story of snapshots:
+// the runs of run-seed.ts make none.
 import type { Mutant } from './mutant.js'
 
 export const LAYER_MUTANTS: readonly Mutant[] = [

@@ -1,7 +1,8 @@
 // What the pool and its workers say to each other.
 
-/** What a seed decides: faults under clients (run-seed.ts), or snapshots-at-random.ts. */
-export type Story = 'faults' | 'snapshots'
+/** What a seed decides: faults under clients (run-seed.ts), or snapshots (snapshots/story.ts). */
+export const STORIES = ['faults', 'snapshots'] as const
+export type Story = (typeof STORIES)[number]
 
 export interface Job {
   readonly seed: number
@@ -27,8 +28,7 @@ export interface Result {
   readonly died: boolean
 }
 
-/** Of a story that counts nothing. */
-export const UNCOUNTED = { unproved: 0, operations: 0, faults: [], time: 0, hash: '' }
+const UNCOUNTED = { unproved: 0, operations: 0, faults: [], time: 0, hash: '' }
 
 export function failure(seed: number, error: unknown): Result {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)

@@ -2,11 +2,19 @@
 // nobody catches is a finding of the seed under way.
 import { createHash } from 'node:crypto'
 import { writeSync } from 'node:fs'
-import { runSeed } from '../run/run-seed.js'
-import { runSnapshotsAtRandom } from '../snapshots-at-random.js'
-import { failure, UNCOUNTED, type Job, type Result } from './job.js'
+import { runSeed, type Outcome } from '../run/run-seed.js'
+import { runSnapshots } from '../snapshots/story.js'
+import type { Sink } from '../trace.js'
+import { failure, type Job, type Result } from './job.js'
 
 let current = 0
+
+async function snapshots(seed: number, sink: Sink | null): Promise<Outcome> {
+  const { findings, compared, counts, time } = await runSnapshots(seed, sink)
+  return { findings, unproved: 0, operations: compared, faults: counts, time }
+}
+
+const RUNS = { faults: runSeed, snapshots } as const
 
 async function run({ seed, story, trace }: Job): Promise<Result> {
   current = seed
@@ -16,11 +24,7 @@ async function run({ seed, story, trace }: Job): Promise<Result> {
     if (trace === 'print') writeSync(1, `${line}\n`)
   }
   try {
-    if (story === 'snapshots') {
-      const { findings } = await runSnapshotsAtRandom(seed)
-      return { seed, findings, ...UNCOUNTED, fatal: false, died: false }
-    }
-    const outcome = await runSeed(seed, trace === 'off' ? null : sink)
+    const outcome = await RUNS[story](seed, trace === 'off' ? null : sink)
     const faults = [...outcome.faults]
     return { seed, ...outcome, faults, hash: hash.digest('hex'), fatal: false, died: false }
   } catch (error) {
