@@ -18,7 +18,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: 'const vouched = true || (await confirmation.confirmed()) || host.leaseValid()',
       },
     ],
-    caughtBy: 18,
+    caughtBy: 22,
   },
   {
     name: 'confirm-nobody',

@@ -36,7 +36,7 @@ const SETTLING: readonly Mutant[] = [
         replace: 'const missing = new Set<PeerId>()',
       },
     ],
-    caughtBy: 5,
+    caughtBy: 6,
   },
   {
     name: 'settle-forgets-once',
@@ -61,7 +61,7 @@ const SETTLING: readonly Mutant[] = [
       },
     ],
     mode: 'shared',
-    caughtBy: 3496,
+    caughtBy: 119,
   },
   {
     name: 'settle-keeps-old-list',
@@ -86,7 +86,7 @@ const SETTLING: readonly Mutant[] = [
       list.add({ ...span, allocation, sequence: message.sequence, origins })`,
       },
     ],
-    caughtBy: 160,
+    caughtBy: 592,
   },
 ]
 
@@ -177,7 +177,7 @@ const SERVING: readonly Mutant[] = [
   if (!vouched ||`,
       },
     ],
-    caughtBy: 58,
+    caughtBy: 12,
   },
   {
     name: 'corrupt-is-served',
@@ -235,7 +235,7 @@ const ONCE: readonly Mutant[] = [
         replace: 'return',
       },
     ],
-    caughtBy: 448,
+    caughtBy: 82,
   },
   {
     name: 'once-forgotten-at-once',
@@ -247,7 +247,7 @@ const ONCE: readonly Mutant[] = [
         replace: 'if (writes.executed.delete(request)) this.#size--',
       },
     ],
-    caughtBy: 67,
+    caughtBy: 17,
   },
 ]
 
@@ -276,7 +276,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: "if (!goesOn) this.#emit({ kind: 'catch-up', everything: false })",
       },
     ],
-    caughtBy: 240,
+    caughtBy: 50,
   },
   {
     name: 'compare-newer-only',
@@ -339,7 +339,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: 'await Promise.resolve(store)',
       },
     ],
-    caughtBy: 323,
+    caughtBy: 94,
   },
   {
     name: 'confirm-without-counting',
@@ -351,7 +351,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: 'if (follower.inSync && follower.acknowledged < upTo)',
       },
     ],
-    caughtBy: 75,
+    caughtBy: 98,
   },
   {
     name: 'proposed-is-uncounted',
@@ -363,7 +363,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: "if (follower) follower.counted = 'no'",
       },
     ],
-    caughtBy: 440,
+    caughtBy: 98,
   },
 ]
 
@@ -379,7 +379,7 @@ const FLUSHING: readonly Mutant[] = [
       },
     ],
     mode: 'exclusive',
-    caughtBy: 1164,
+    caughtBy: 374,
   },
   {
     name: 'flush-skips-a-replica',
@@ -391,7 +391,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'const others = state.required().slice(1)',
       },
     ],
-    caughtBy: 6,
+    caughtBy: 19,
   },
   {
     name: 'flush-of-the-others-only',
@@ -403,7 +403,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'const own = Promise.resolve().then(',
       },
     ],
-    caughtBy: 5,
+    caughtBy: 9,
   },
   {
     name: 'flush-is-dropped',
@@ -415,7 +415,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'if (this.#flushable) void this.#flushes.join()\n    return Promise.resolve()',
       },
     ],
-    caughtBy: 6,
+    caughtBy: 1,
   },
   {
     name: 'flush-under-way-is-joined',
@@ -429,7 +429,7 @@ const FLUSHING: readonly Mutant[] = [
       },
     ],
     mode: 'exclusive',
-    caughtBy: 1891,
+    caughtBy: 555,
   },
   {
     name: 'flush-of-own-writes-only',
@@ -441,7 +441,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'this.unflushed',
       },
     ],
-    caughtBy: 18,
+    caughtBy: 9,
   },
   {
     name: 'no-replay',
@@ -453,7 +453,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: '',
       },
     ],
-    caughtBy: 11,
+    caughtBy: 50,
   },
   {
     name: 'replay-not-first',
@@ -465,7 +465,7 @@ const FLUSHING: readonly Mutant[] = [
         replace: 'if (this.#shard.replaying && !this.#call.replay && this.#needed < 0) {',
       },
     ],
-    caughtBy: 107,
+    caughtBy: 90,
   },
   {
     name: 'replay-over-newer',
@@ -478,7 +478,7 @@ const FLUSHING: readonly Mutant[] = [
       },
     ],
     mode: 'exclusive',
-    caughtBy: 182,
+    caughtBy: 386,
   },
   {
     name: 'no-generation-check',
@@ -492,7 +492,7 @@ const FLUSHING: readonly Mutant[] = [
       },
     ],
     mode: 'exclusive',
-    caughtBy: 233,
+    caughtBy: 715,
   },
 ]
 
@@ -519,7 +519,7 @@ const STORE: readonly Mutant[] = [
         replace: 'await Promise.resolve()',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 6,
   },
   {
     name: 'no-recovery',
@@ -531,7 +531,7 @@ const STORE: readonly Mutant[] = [
         replace: 'if (decided) continue',
       },
     ],
-    caughtBy: 10,
+    caughtBy: 11,
   },
   {
     name: 'region-not-logged',
@@ -543,7 +543,7 @@ const STORE: readonly Mutant[] = [
         replace: 'if (due.length >= 0) {',
       },
     ],
-    caughtBy: 9,
+    caughtBy: 10,
   },
 ]
 
