@@ -17,4 +17,115 @@ export const LAYER_MUTANTS: readonly Mutant[] = [
     story: 'snapshots',
     caughtBy: 2,
   },
+  {
+    name: 'merge-older-wins',
+    breaks: 'A merge copies a block up over a newer one.',
+    edits: [
+      {
+        file: 'storage/store/layer-merge.ts',
+        find: "const hidden = this.#direction === 'up' && isPresent(to, slot)",
+        replace: 'const hidden = false',
+      },
+    ],
+    story: 'snapshots',
+    caughtBy: 1,
+  },
+  {
+    name: 'merge-keeps-older',
+    breaks: 'A merge copies no block down over an older one.',
+    edits: [
+      {
+        file: 'storage/store/layer-merge.ts',
+        find: "const hidden = this.#direction === 'up' && isPresent(to, slot)",
+        replace: 'const hidden = isPresent(to, slot)',
+      },
+    ],
+    story: 'snapshots',
+    caughtBy: 1,
+  },
+  {
+    name: 'merge-loses-zeroes',
+    breaks: 'A merge copies blocks, and no marks of zeroes.',
+    edits: [
+      {
+        file: 'storage/store/layer-merge.ts',
+        find: `copyEntry(entries, from, slot)
+    if (decodeEntry(from, slot)?.state === 'zeroes') continue`,
+        replace: `if (decodeEntry(from, slot)?.state === 'zeroes') continue
+    copyEntry(entries, from, slot)`,
+      },
+    ],
+    story: 'snapshots',
+    caughtBy: 1,
+  },
+  {
+    name: 'zeroes-fall-through',
+    breaks: 'Where a layer has a mark of zeroes, a read looks into those below.',
+    edits: [
+      {
+        file: 'storage/store/block-runs.ts',
+        find: "return runsOf(entries, run, 'absent')",
+        replace: "return [...runsOf(entries, run, 'absent'), ...runsOf(entries, run, 'zeroes')]",
+      },
+    ],
+    story: 'snapshots',
+    caughtBy: 1,
+  },
+  {
+    name: 'written-while-sealed',
+    breaks: 'A primary takes writes while its volume is sealed.',
+    edits: [
+      {
+        file: 'storage/replica/shard-replica.ts',
+        find: 'if (this.#sealing.sealed) return this.#park(call)',
+        replace: '',
+      },
+    ],
+    story: 'snapshots',
+    caughtBy: 1,
+  },
+  {
+    name: 'sealed-while-writing',
+    breaks: 'A primary is ready for a snapshot while writes from before are under way.',
+    edits: [
+      {
+        file: 'storage/replica/sealing.ts',
+        find: 'if (seal === null || !this.#o.quiet()) return',
+        replace: 'if (seal === null) return',
+      },
+      {
+        file: 'storage/replica/sealing.ts',
+        find: 'this.#isDurable && this.#o.quiet() ? [begun] : []',
+        replace: 'this.#isDurable ? [begun] : []',
+      },
+    ],
+    story: 'snapshots',
+    caughtBy: 1,
+  },
+  {
+    name: 'snapshot-before-all-are-ready',
+    breaks: 'A snapshot is made when some shards of each volume are ready.',
+    edits: [
+      {
+        file: 'manager/snapshots.ts',
+        find: 'const isReady = known.shards.every(',
+        replace: 'const isReady = known.shards.some(',
+      },
+    ],
+    story: 'snapshots',
+    caughtBy: 1,
+  },
+  {
+    name: 'flattened-unheard',
+    breaks: 'A clone is flattened though an in-sync copy has not said that it has begun.',
+    edits: [
+      {
+        file: 'manager/proposals/verdict.ts',
+        find: '.find(({ server }) => !agreed.has(server))\n    if (!silent) continue',
+        replace: '.find(({ server }) => !agreed.has(server))\n    if (silent || !silent) continue',
+      },
+    ],
+    story: 'snapshots',
+    caughtBy: 1,
+  },
 ]

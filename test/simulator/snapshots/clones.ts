@@ -48,7 +48,7 @@ export class Clones {
   }
 
   async make(
-    snapshot: { readonly volume: string; readonly name: string },
+    snapshot: { readonly volume: string; readonly name: string; readonly flat: boolean },
     picture: ReadonlyMap<Place, number>,
   ): Promise<void> {
     const { volume, name: origin } = snapshot
@@ -65,6 +65,7 @@ export class Clones {
     const opened = this.#host.client().driver.open(name)!
     const clone = { name, opened, values, origin, flat: false }
     this.#clones.set(name, clone)
+    if (snapshot.flat) await this.#flatten(clone)
     await this.#look(clone)
   }
 
@@ -76,17 +77,21 @@ export class Clones {
     const clone = this.#clones.get(random.pick(names))!
     const { name } = clone
     const chance = random.below(10)
-    if (chance < 3) {
-      // Whatever the answer is, and if there is none, it may be so by now.
-      clone.flat = true
-      if (await this.#host.ask({ command: 'volume-flatten', name })) this.#host.count('flatten')
-    } else if (chance < 4) {
+    if (chance < 3) await this.#flatten(clone)
+    else if (chance < 4) {
       // Refused while it is attached, as it is once it was written.
       await this.#host.ask({ command: 'volume-delete', name })
       this.#clones.delete(name)
       return
     } else await this.#write(clone)
     await this.#look(clone)
+  }
+
+  /** Whatever the answer is, and if there is none, it may be flat by now. */
+  async #flatten(clone: Clone): Promise<void> {
+    clone.flat = true
+    const { name } = clone
+    if (await this.#host.ask({ command: 'volume-flatten', name })) this.#host.count('flatten')
   }
 
   async #write({ opened, values }: Clone): Promise<void> {

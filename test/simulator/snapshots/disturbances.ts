@@ -7,7 +7,7 @@ import type { SeededRandom } from '../seeded-random.js'
 import type { Client, Death, SimulatedCluster } from '../simulated-cluster.js'
 
 const DEATHS: readonly Death[] = ['stop', 'kill', 'power', 'silent power']
-const PAUSES_MS = [0, 50, 500, 4_000]
+const PAUSES_MS = [0, 50, 500, 2_000, 4_000]
 const ASK_AGAIN_MS = 500
 const COPIES_LEFT = 2
 /** A server may be emptied as long as the others have room for all copies. */
@@ -32,9 +32,24 @@ export class Disturbances {
   /** Begins it; it may end much later. */
   async begin(): Promise<void> {
     const chance = this.#host.random.below(10)
-    if (chance < 6) this.#die()
-    else if (chance < 8) this.#cut()
+    if (chance < 5) this.#die()
+    else if (chance < 7) this.#cut()
+    else if (chance < 8) this.standStill()
     else await this.#drain()
+  }
+
+  /** The process of a server, for a while; then it goes on as if nothing had been. */
+  standStill(): void {
+    const { cluster, random } = this.#host
+    const name = random.pick(cluster.serverNames)
+    const pause = random.pick(PAUSES_MS)
+    if (!cluster.isUp(name) || cluster.isFrozen(name)) return
+    this.#host.count('server stands still')
+    cluster.freeze(name)
+    this.#run(async () => {
+      await wait(cluster.clock, pause)
+      cluster.thaw(name)
+    })
   }
 
   /** Everybody is there, and may hold what is placed there. */
@@ -54,7 +69,9 @@ export class Disturbances {
     const name = random.pick(isServer ? cluster.serverNames : cluster.managerNames)
     const death = random.pick(DEATHS)
     const pause = random.pick(PAUSES_MS)
-    const allUp = [...cluster.serverNames, ...cluster.managerNames].every(one => cluster.isUp(one))
+    const allUp = [...cluster.serverNames, ...cluster.managerNames].every(
+      one => cluster.isUp(one) && !cluster.isFrozen(one),
+    )
     if (!allUp || (isServer && !this.#spared(name))) return
     this.#host.count(`${isServer ? 'server' : 'manager'} ${death}`)
     this.#run(async () => {

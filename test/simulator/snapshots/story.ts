@@ -152,7 +152,10 @@ class SnapshotsStory {
     const names = [...this.#pictures.keys()]
     if (names.length === 0) return
     const name = this.#random.pick(names)
-    await this.#clones.make({ volume: VOLUMES[0], name }, this.#pictures.get(name)!)
+    // Sometimes a server learns of the clone, and that it is one no more, at the same time.
+    const flat = this.#random.chance(0.3)
+    if (flat) this.#disturbances.standStill()
+    await this.#clones.make({ volume: VOLUMES[0], name, flat }, this.#pictures.get(name)!)
   }
 
   /** To any snapshot, by another client: that is what is read then, and the others stay. */
@@ -168,7 +171,11 @@ class SnapshotsStory {
     this.#clones.reopen()
     for (const volume of VOLUMES) await this.#rollBackOne(volume, name)
     this.#count('rollback')
+    // Until it has heard of it a client may read what was there before; whoever attaches has heard.
+    const opened = VOLUMES.map(volume => this.#client.driver.open(volume)!)
+    for (const one of opened) await one.attach()
     const values = await this.#valuesOf(volume => this.#client.driver.open(volume)!)
+    for (const one of opened) await one.release()
     this.#compare(`rolled back to ${name}`, values, this.#pictures.get(name)!)
     this.#write()
     const before = this.#writer.acknowledged
