@@ -170,6 +170,8 @@ export interface VolumeResult {
   }
   /** What syncing copies still have to fetch, as far as their servers have said. */
   readonly syncBytesLeft: number
+  /** What is still to be copied where layers of deleted snapshots are merged, on all servers. */
+  readonly mergeBytesLeft: number
   /** Null: nobody can tell. */
   readonly syncSecondsLeft: number | null
   /** Made and deleted by themselves. */

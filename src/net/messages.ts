@@ -276,7 +276,9 @@ export interface StorageReport {
   readonly free: ByteCount
   readonly corruptBlocks: number
   readonly problem: string
-  readonly syncing: readonly SyncProgress[]
+  readonly syncing: readonly ShardProgress[]
+  /** Shards whose layers are being merged, or wait for that; about. */
+  readonly merging: readonly ShardProgress[]
   readonly served: ServedReport
   /** Fetched from other storage servers since the start, to catch up and to repair. */
   readonly recovered: ByteCount
@@ -291,7 +293,7 @@ export interface ServedReport {
   readonly bytesWritten: ByteCount
 }
 
-export interface SyncProgress extends ShardName {
+export interface ShardProgress extends ShardName {
   readonly bytesLeft: ByteCount
 }
 

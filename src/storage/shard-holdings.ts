@@ -8,7 +8,7 @@ import { SHARDS_OPENED_AT_ONCE } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from '../layout/configuration.js'
 import type { LayerRecord } from '../layout/layers.js'
-import type { CaughtUpProposal, SealedShard, ShardName, SyncProgress } from '../net/messages.js'
+import type { CaughtUpProposal, SealedShard, ShardName, ShardProgress } from '../net/messages.js'
 import type { ReplicaHost } from './replica/replica-context.js'
 import { ShardReplica } from './replica/shard-replica.js'
 import type { BlockStore, CloneSource } from './shard-store.js'
@@ -108,10 +108,17 @@ export class ShardHoldings {
     return [...this.#replicas.values()].flatMap(replica => replica.sealed())
   }
 
-  syncing(): readonly SyncProgress[] {
+  syncing(): readonly ShardProgress[] {
     return [...this.#replicas.values()].flatMap(({ bytesLeft, name }) =>
       bytesLeft === null ? [] : [{ ...name, bytesLeft }],
     )
+  }
+
+  merging(): readonly ShardProgress[] {
+    return [...this.#replicas.values()].flatMap(({ store, name }) => {
+      const progress = store.merging()
+      return progress === null ? [] : [{ ...name, bytesLeft: progress.bytesLeft }]
+    })
   }
 
   /**

@@ -2,7 +2,7 @@
 // on-disk format are in src/storage/store/.) Calls whose ranges overlap take effect in the order in
 // which they were made; a read sees every write called before it. Blocks count from the start of
 // the shard's own space. Failures to read or write are SwarmdiskErrors 'disk-full', 'disk-error'.
-import type { BlockIndex, Epoch } from '../base/brands.js'
+import type { BlockIndex, ByteCount, Epoch } from '../base/brands.js'
 import type { LayerRecord } from '../layout/layers.js'
 
 export type BlockState = 'absent' | 'data' | 'zeroes'
@@ -77,7 +77,16 @@ export interface ShardStore {
   indexPage(layer: number, page: number): Promise<Uint8Array>
   /** Bytes of disk taken by this shard. */
   used(): number
+  /** Null when every layer is one file. */
+  merging(): MergeProgress | null
   close(): Promise<void>
+}
+
+export interface MergeProgress {
+  /** Files that will be gone. */
+  readonly files: number
+  /** To be copied, about. */
+  readonly bytesLeft: ByteCount
 }
 
 export interface CopiedEntries {

@@ -367,6 +367,7 @@ export class StorageServer {
       corruptBlocks: this.#condition.corruptBlocks,
       problem: this.#problem(),
       syncing: this.#holdings.syncing(),
+      merging: this.#holdings.merging(),
       served: this.#served.report(),
       recovered: this.#condition.host.recovery.fetched,
     }

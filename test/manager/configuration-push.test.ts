@@ -85,6 +85,7 @@ test('a silent peer delays nobody, and a stopped manager pushes nothing', async 
   t.equal(follow(bench.pushed(A))?.epoch, 2, 'the other has it')
   bench.peers.deliver(A, 'storage-report', {
     ...{ epoch: epoch(2), corruptBlocks: 0, problem: '', syncing: [] },
+    merging: [],
     incarnation: bench.manager.configuration.servers.get(A)!.incarnation,
     used: byteCount(0),
     free: byteCount(1),

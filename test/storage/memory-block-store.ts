@@ -210,6 +210,10 @@ export class MemoryShardStore implements ShardStore {
     return this.#blocks.size * BLOCK_BYTES
   }
 
+  merging(): null {
+    return null
+  }
+
   close(): Promise<void> {
     return Promise.resolve()
   }

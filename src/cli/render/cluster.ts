@@ -42,6 +42,7 @@ function renderClients(clients: StatusResult['clients']): string {
 
 export function renderVolumes(volumes: readonly VolumeResult[]): string {
   const clones = volumes.some(({ origin }) => origin !== null)
+  const merging = volumes.some(({ mergeBytesLeft }) => mergeBytesLeft > 0)
   return renderTable(volumes, [
     { title: 'VOLUME', cell: volume => volume.name },
     { title: 'SIZE', align: 'right', cell: volume => formatSize(volume.size) },
@@ -53,8 +54,15 @@ export function renderVolumes(volumes: readonly VolumeResult[]): string {
     { title: 'DEGRADED', align: 'right', cell: volume => String(volume.shards.degraded) },
     { title: 'UNAVAILABLE', align: 'right', cell: volume => String(volume.shards.unavailable) },
     { title: 'ATTACHED AT', cell: volume => volume.attachments.map(({ host }) => host).join(' ') },
+    ...(merging
+      ? [{ title: 'MERGING', cell: (one: VolumeResult) => mergeText(one.mergeBytesLeft) }]
+      : []),
     ...(clones ? [{ title: 'CLONE OF', cell: (one: VolumeResult) => one.origin ?? '' }] : []),
   ])
+}
+
+function mergeText(bytes: number): string {
+  return bytes === 0 ? '' : `${formatSize(bytes)} to go`
 }
 
 export function renderVolumeDetail(volume: VolumeDetail, now = Date.now()): string {

@@ -40,7 +40,7 @@ export function statusOf(view: View): StatusResult {
   const { configuration } = view
   const managers = managerResults(view)
   const servers = serverResults(view)
-  const left = bytesLeft(view.storageReports, view.connected)
+  const left = leftOf(view)
   const volumes = [...configuration.volumes.values()]
     .map(volume => withAttachments(view, volume, left))
     .sort(byName)
@@ -89,10 +89,17 @@ export function serverResults(view: View): readonly ServerResult[] {
     .sort(byName)
 }
 
+function leftOf({ storageReports, connected }: View): BytesLeft {
+  return {
+    syncing: bytesLeft(storageReports, connected, 'syncing'),
+    merging: bytesLeft(storageReports, connected, 'merging'),
+  }
+}
+
 export function withAttachments(
   view: View,
   volume: VolumeRecord,
-  left: BytesLeft = bytesLeft(view.storageReports, view.connected),
+  left: BytesLeft = leftOf(view),
 ): VolumeResult {
   const attachments = volume.attachments.map((attachment): AttachmentResult => {
     return { ...attachment, ...view.seen(attachment.client) }

@@ -12,8 +12,13 @@ import type { Health, VolumeResult } from '../../net/admin.js'
 /** Storage servers that are connected and registered, with the incarnation they run as. */
 export type Connected = ReadonlyMap<PeerId, Incarnation>
 
-/** Bytes that syncing copies still have to fetch, as far as their servers have said. */
-export type BytesLeft = ReadonlyMap<VolumeId, number>
+/** By volume; as far as servers have said. */
+export interface BytesLeft {
+  /** That syncing copies still have to fetch. */
+  readonly syncing: ReadonlyMap<VolumeId, number>
+  /** That merges of layers still have to copy. */
+  readonly merging: ReadonlyMap<VolumeId, number>
+}
 
 export function healthOfShard(
   volume: VolumeRecord,
@@ -53,7 +58,8 @@ export function volumeResult(
       unavailable: count('unavailable'),
       syncing,
     },
-    syncBytesLeft: left.get(id) ?? 0,
+    syncBytesLeft: left.syncing.get(id) ?? 0,
+    mergeBytesLeft: left.merging.get(id) ?? 0,
     schedules,
   }
 }

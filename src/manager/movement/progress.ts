@@ -84,7 +84,7 @@ export class Progress {
         left.set(shardsOf(id), shards)
         if (bytes !== null) left.set(bytesOf(id), bytes)
       }
-      for (const [volume, bytes] of bytesLeft(reports.servers, connected())) {
+      for (const [volume, bytes] of bytesLeft(reports.servers, connected(), 'syncing')) {
         left.set(syncOf(volume), bytes)
       }
     }
@@ -114,15 +114,16 @@ export class Progress {
   }
 }
 
-/** What syncing copies still have to fetch, as far as their servers have said. */
+/** What syncing copies still have to fetch, or merges to copy, as far as servers have said. */
 export function bytesLeft(
   reports: ReadonlyMap<PeerId, StorageReport>,
   connected: ReadonlyMap<PeerId, Incarnation>,
+  of: 'syncing' | 'merging',
 ): ReadonlyMap<VolumeId, number> {
   const left = new Map<VolumeId, number>()
-  for (const [server, { syncing }] of reports) {
+  for (const [server, report] of reports) {
     if (!connected.has(server)) continue
-    for (const { volume, bytesLeft: bytes } of syncing) {
+    for (const { volume, bytesLeft: bytes } of report[of]) {
       left.set(volume, (left.get(volume) ?? 0) + bytes)
     }
   }

@@ -234,7 +234,7 @@ export const registerReply = plainMessage<m.RegisterReply>(
     wait: record({}),
   }),
 )
-const syncProgress = record<m.SyncProgress>({ ...shardName, bytesLeft: f.bytesField })
+const progress = record<m.ShardProgress>({ ...shardName, bytesLeft: f.bytesField })
 const servedCount = plain(Number.MAX_SAFE_INTEGER)
 const served = record<m.ServedReport>({
   reads: servedCount,
@@ -251,7 +251,8 @@ export const storageReport = plainMessage<m.StorageReport>(
     free: f.bytesField,
     corruptBlocks: f.countField,
     problem: sentence(SENTENCE_BYTES_MAX),
-    syncing: list(syncProgress, SHARDS_REPORTED_MAX, 3),
+    syncing: list(progress, SHARDS_REPORTED_MAX, 3),
+    merging: list(progress, SHARDS_REPORTED_MAX, 3),
     served,
     recovered: f.bytesField,
   }),

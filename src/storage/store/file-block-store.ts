@@ -5,7 +5,7 @@
 //                                          data/<volume>/<shard>.new/…    a clone that is begun
 //   unexplained/<volume>-<shard>-<k>/…     what was set aside, for people
 import { assert } from '../../base/assert.js'
-import type { ClusterId } from '../../base/brands.js'
+import { byteCount, type ClusterId } from '../../base/brands.js'
 import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
 import {
   DIRTY_LOG_BYTES,
@@ -22,7 +22,7 @@ import type { Log } from '../../base/log.js'
 import type { Disk } from '../../disk/disk.js'
 import type { LayerRecord } from '../../layout/layers.js'
 import { ownerOf } from '../../snapshot/chain.js'
-import type { BlockStore, CloneSource } from '../shard-store.js'
+import type { BlockStore, CloneSource, MergeProgress } from '../shard-store.js'
 import { DirtyLog, sameLayer } from './dirty/dirty-log.js'
 import { recoverRegion } from './dirty/recovery.js'
 import { FileShardStore, type NameOf } from './file-shard-store.js'
@@ -30,7 +30,7 @@ import { IndexCache } from './index-cache.js'
 import type { LayerFile } from './layer-file.js'
 import { folderOf, LayerFiles, type ShardKey } from './layer-files.js'
 import type { LayerName } from './layer-format.js'
-import { Merges, type MergeProgress } from './merges.js'
+import { Merges } from './merges.js'
 import { LayerStore, type LayerStoreLimits } from './layer-store.js'
 import { Reclaiming } from './space/reclaiming.js'
 
@@ -190,7 +190,7 @@ export class FileBlockStore implements BlockStore {
       files += progress?.files ?? 0
       bytesLeft += progress?.bytesLeft ?? 0
     }
-    return files > 0 ? { files, bytesLeft } : null
+    return files > 0 ? { files, bytesLeft: byteCount(bytesLeft) } : null
   }
 
   async close(): Promise<void> {

@@ -11,6 +11,7 @@ import type { LayerRecord } from '../../layout/layers.js'
 import type {
   CopiedEntries,
   CorruptBlock,
+  MergeProgress,
   PageSummaryEntry,
   ReadResult,
   ShardStore,
@@ -27,7 +28,7 @@ import {
 } from './layer-format.js'
 import type { LayerStore } from './layer-store.js'
 import { LayerTable, type ChainLink } from './layer-table.js'
-import { ShardMerges, type MergeProgress, type Merges } from './merges.js'
+import { ShardMerges, type Merges } from './merges.js'
 import { RangeOrder, type Turn } from './range-order.js'
 import { ShardReclaiming, type Reclaiming } from './space/reclaiming.js'
 
@@ -144,7 +145,6 @@ export class FileShardStore implements ShardStore {
     return this.#table.files()
   }
 
-  /** Null when every layer is one file. */
   merging(): MergeProgress | null {
     return this.#merges.progress()
   }

@@ -1,12 +1,14 @@
 // When layers are merged: a few shards of a server at a time, one merge in each, and not faster
 // than the pace of them all. What fails is told once and tried again after a while, or when the
 // layers change.
+import { byteCount } from '../../base/brands.js'
 import type { Clock, Timer } from '../../base/clock.js'
 import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
 import { MERGE_RESERVE_BYTES, MERGE_RETRY_MS, MERGES_AT_ONCE } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
 import type { Disk } from '../../disk/disk.js'
 import { PaceState } from '../replication/pace-state.js'
+import type { MergeProgress } from '../shard-store.js'
 import { Slots } from '../slots.js'
 import { LayerMerge, type MergeHost, type MergePair } from './layer-merge.js'
 import type { LayerStore } from './layer-store.js'
@@ -55,13 +57,6 @@ export interface MergingShard extends Pick<MergeHost, 'turn' | 'quiet' | 'remove
   holds(file: LayerStore): boolean
   /** Files of one layer that is several; the newest first. */
   unmerged(): readonly (readonly LayerStore[])[]
-}
-
-export interface MergeProgress {
-  /** That will be gone. */
-  readonly files: number
-  /** To be copied, about. */
-  readonly bytesLeft: number
 }
 
 interface Current {
@@ -126,7 +121,7 @@ export class ShardMerges {
         bytesLeft += underWay ? merge.bytesLeft : Math.min(upper.used, lower.used)
       }
     }
-    return files > 0 ? { files, bytesLeft } : null
+    return files > 0 ? { files, bytesLeft: byteCount(bytesLeft) } : null
   }
 
   async #mergeAll(): Promise<void> {

@@ -90,7 +90,8 @@ test('who has a volume: since when, and whether it was heard of', t => {
   const volume = {
     ...{ name: 'data', id: 1, size: 2 ** 30, replicas: 3, minInSync: 2, health: 'ok' as const },
     shards: { total: 8, inSync: 8, degraded: 0, unavailable: 0, syncing: 0 },
-    ...{ syncBytesLeft: 0, syncSecondsLeft: null, created: 5, placement: [], origin: null },
+    ...{ syncBytesLeft: 0, mergeBytesLeft: 0, syncSecondsLeft: null, origin: null },
+    ...{ created: 5, placement: [] },
     usage: {
       used: 3 * 2 ** 20,
       snapshots: [{ name: 's', at: since, written: 2 ** 20, alone: 4096 }],
@@ -115,6 +116,10 @@ test('who has a volume: since when, and whether it was heard of', t => {
   const clone = lines(renderVolumeDetail({ ...volume, origin: 'base@s', attachments: [] }, now))
   t.match(clone[0] ?? '', /CLONE OF$/, 'only where there is one')
   t.match(clone[1] ?? '', /base@s$/)
+  const merging = { ...volume, mergeBytesLeft: 3 * 2 ** 20, attachments: [] }
+  const merged = lines(renderVolumeDetail(merging, now))
+  t.match(merged[0] ?? '', /MERGING$/, 'only while there is something to merge')
+  t.match(merged[1] ?? '', /3 MiB to go$/)
   const free = lines(renderVolumeDetail({ ...volume, attachments: [] }, now))
   t.notOk(
     free.some(line => line.startsWith('ATTACHED AT')),

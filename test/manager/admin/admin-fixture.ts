@@ -78,12 +78,16 @@ export class AdminBench {
   }
 
   /** A storage server says how it is. */
-  report(id: PeerId, used: number, syncing: StorageReport['syncing'] = []): void {
+  report(
+    id: PeerId,
+    used: number,
+    { syncing = [], merging = [] }: Partial<Pick<StorageReport, 'syncing' | 'merging'>> = {},
+  ): void {
     const start = this.history.current().servers.get(id)!.incarnation
     const space = { used: byteCount(used), free: byteCount(2 ** 30) }
     const well = { corruptBlocks: 0, problem: '', served: NOTHING_SERVED, recovered: byteCount(0) }
     const { epoch } = this.history.current()
-    this.reports.storage(id, { incarnation: start, epoch, ...space, ...well, syncing })
+    this.reports.storage(id, { incarnation: start, epoch, ...space, ...well, syncing, merging })
     this.#desk.reported()
   }
 

@@ -133,6 +133,7 @@ test('status and server list show what servers and clients report', async t => {
   const syncing = { volume: volumeId(1), shard: shardIndex(0), bytesLeft: byteCount(2 ** 20) }
   bench.reports.storage(A, {
     ...{ incarnation: incarnation(1), epoch: epoch(5), corruptBlocks: 3, syncing: [syncing] },
+    merging: [{ ...syncing, bytesLeft: byteCount(5 * 2 ** 20) }],
     used: byteCount(123),
     free: byteCount(0),
     problem: 'the disk is full',
@@ -146,6 +147,7 @@ test('status and server list show what servers and clients report', async t => {
   t.deepEqual(status.clients, [{ id: CLIENT, ...client }])
   t.equal(status.health, 'degraded', 'corrupt blocks are no good sign')
   t.equal(status.volumes[0]!.syncBytesLeft, 2 ** 20)
+  t.equal(status.volumes[0]!.mergeBytesLeft, 5 * 2 ** 20)
   const [a, b] = status.servers
   t.deepEqual(a!.served, { reads: 5, writes: 4, flushes: 1, bytesRead: 50, bytesWritten: 0 })
   t.deepEqual([a!.recovered, b!.recovered], [77, 0])

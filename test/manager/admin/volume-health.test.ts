@@ -32,13 +32,15 @@ const rows: readonly Row[] = [
   },
 ]
 
+const NOTHING_LEFT = { syncing: new Map(), merging: new Map() }
+
 test('a volume is what its worst shard is', t => {
   const { shards } = testVolume()
   for (const { what, replicas, here, minInSync, health } of rows) {
     const first = { ...shards[0]!, replicas }
     const volume = testVolume({ minInSync, shards: [first] })
     const connected = new Map(here.map(id => [id, incarnation(1)]))
-    const result = volumeResult(volume, connected, new Map())
+    const result = volumeResult(volume, connected, NOTHING_LEFT)
     t.equal(result.health, health, what)
     const { inSync: good, degraded, unavailable } = result.shards
     t.equal(good + degraded + unavailable, 1, 'each shard is counted once')
@@ -55,6 +57,6 @@ test('a server that has restarted is not reachable as a copy', t => {
     [B, incarnation(1)],
     [C, incarnation(2)],
   ])
-  t.equal(volumeResult(testVolume(), connected, new Map()).health, 'degraded')
+  t.equal(volumeResult(testVolume(), connected, NOTHING_LEFT).health, 'degraded')
   t.end()
 })

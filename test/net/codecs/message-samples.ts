@@ -271,6 +271,7 @@ const reports = {
       corruptBlocks: count(r),
       problem: sentence(r),
       syncing: s.several(r, 4, () => ({ ...shardName(r), bytesLeft: s.byteCount(r) })),
+      merging: s.several(r, 4, () => ({ ...shardName(r), bytesLeft: s.byteCount(r) })),
       served: {
         ...{ reads: s.byteCount(r), writes: s.byteCount(r), flushes: s.byteCount(r) },
         ...{ bytesRead: s.byteCount(r), bytesWritten: s.byteCount(r) },

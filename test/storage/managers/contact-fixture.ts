@@ -53,7 +53,14 @@ export class ContactFixture {
     const none = byteCount(0)
     const report = {
       ...{ incarnation: incarnation(1), epoch: epoch(5), used: none, free: none },
-      ...{ corruptBlocks: 0, problem: '', syncing: [], served: NOTHING_SERVED, recovered: none },
+      ...{
+        corruptBlocks: 0,
+        problem: '',
+        syncing: [],
+        merging: [],
+        served: NOTHING_SERVED,
+        recovered: none,
+      },
     }
     this.contact = new ManagerContact({
       ...{ peers: this.peers, clock: this.clock, log: silentLog },
