@@ -7,6 +7,7 @@ import {
   shardIndex,
   volumeId,
   type PeerId,
+  type VolumeId,
 } from '../../src/base/brands.js'
 import { apply } from '../../src/layout/apply.js'
 import type { Change, ChangeOf, ShardReallocation } from '../../src/layout/change.js'
@@ -134,4 +135,14 @@ export function replica(configuration: Configuration, id: PeerId): Replica {
     state: 'syncing',
     incarnation: configuration.servers.get(id)!.incarnation,
   }
+}
+
+/** The volume has been sealed, and all its shards were ready. */
+export function withSnapshot(from: Configuration, volume: VolumeId, name: string): Configuration {
+  const sealed = must(from, { kind: 'volumes-sealed', snapshots: [{ volume, name }] })
+  const shards = sealed.volumes.get(volume)!.shards.map(({ epoch }) => epoch)
+  return must(sealed, {
+    ...{ kind: 'snapshots-created', sealed: sealed.epoch, at: '2026-01-01T00:00:00.000Z' },
+    snapshots: [{ volume, name, shards, source: null }],
+  })
 }

@@ -18,7 +18,7 @@ import type { Configuration, Replica, ShardAllocation, VolumeRecord } from '../c
 import type { PlacedShard } from '../placement/rebalance.js'
 import type { Load } from '../placement/place.js'
 import { inSyncOf, isDraining, isHere, keepsMemory, type Observed } from '../replicas.js'
-import { domainsOf, type Targets } from './targets.js'
+import { domainsOf, isBelow, type Targets } from './targets.js'
 
 export interface MovementView extends Observed {
   /** Servers that have been down for so long that their copies are made anew elsewhere. */
@@ -91,7 +91,7 @@ export class ShardMoves {
       const load = (loads.get(server)?.replicas ?? 0) / weight
       return [0, inDomain.get(domain)!, joining.has(server) ? 0 : 1, load]
     }
-    return kept.reduce((worst, replica) => (isAbove(rank(replica), rank(worst)) ? replica : worst))
+    return kept.reduce((worst, replica) => (isBelow(rank(worst), rank(replica)) ? replica : worst))
   }
 
   /** A copy that is under way though the degree is there, and is to take the place of another. */
@@ -132,7 +132,7 @@ export class ShardMoves {
     const room = this.#volume.replicas + REPLICAS_ON_THE_WAY - replicas.length
     while (staying.length < this.#volume.replicas && added.length < room) {
       const holders = [...place.servers, ...stale, ...added]
-      const target = targets.choose(place, { holders, staying })
+      const target = targets.choose(place, { holders, staying, kin: this.#kin(place) })
       if (target === null) break
       added.push(target)
       staying.push(target)
@@ -146,7 +146,8 @@ export class ShardMoves {
     const staying = place.servers
     const crowd = Math.max(...domainsOf(this.#view.configuration, staying).values())
     if (crowd < 2) return null
-    const target = targets.choose(place, { holders: staying, staying, crowdMost: crowd - 2 })
+    const kin = this.#kin(place)
+    const target = targets.choose(place, { holders: staying, staying, kin, crowdMost: crowd - 2 })
     return target === null ? null : this.with([target])
   }
 
@@ -160,6 +161,13 @@ export class ShardMoves {
     return { replicas: all, stale: stale.slice(-room), generation }
   }
 
+  /** A copy of a clone begins as links to the files of its origin, where that is (design §6). */
+  #kin({ shard }: PlacedShard): readonly PeerId[] {
+    const { origin } = this.#volume
+    const parent = origin && this.#view.configuration.volumes.get(origin.volume)
+    return parent ? inSyncOf(parent.shards[shard]!).map(({ server }) => server) : []
+  }
+
   /** Its copies are to be elsewhere. */
   #leaves(server: PeerId): boolean {
     return isDraining(this.#view.configuration, server)
@@ -168,9 +176,4 @@ export class ShardMoves {
 
 function syncingOn({ servers }: Configuration, server: PeerId): Replica {
   return { server, state: 'syncing', incarnation: servers.get(server)!.incarnation }
-}
-
-function isAbove(a: readonly number[], b: readonly number[]): boolean {
-  const i = a.findIndex((value, place) => value !== b[place])
-  return i >= 0 && a[i]! > b[i]!
 }

@@ -1,6 +1,6 @@
 // Where one more copy of a shard goes: to a server that may take it, in a failure domain that has
-// the fewest copies of the shard, by weighted rendezvous hashing with what is missing to its share
-// as the weight, as for new volumes.
+// the fewest copies of the shard, of a clone to one that has the shard of its origin, by weighted
+// rendezvous hashing with what is missing to its share as the weight, as for new volumes.
 import type { PeerId } from '../../base/brands.js'
 import { MOVES_AT_ONCE, MOVES_PER_TARGET } from '../../base/limits.js'
 import type { Configuration } from '../configuration.js'
@@ -16,6 +16,8 @@ export interface Copies {
   readonly holders: readonly PeerId[]
   /** Of those, whose copies are to be beside the new one. */
   readonly staying: readonly PeerId[]
+  /** Who has most of it already: of a clone the in-sync holders of its origin's shard. */
+  readonly kin: readonly PeerId[]
   /** No failure domain that has more of them than this. */
   readonly crowdMost?: number
 }
@@ -56,15 +58,15 @@ export class Targets {
     const { servers } = this.#configuration
     const inDomain = domainsOf(this.#configuration, copies.staying)
     const most = copies.crowdMost ?? Infinity
-    let best: { readonly i: number; readonly crowd: number; readonly score: number } | null = null
+    let best: { readonly i: number; readonly rank: readonly number[] } | null = null
     for (const [i, id] of ids.entries()) {
       const crowd = inDomain.get(servers.get(id)!.domain) ?? 0
       if (crowd > most || copies.holders.includes(id)) continue
       const share = Math.max(this.#shares[i]!, 1e-9)
       const missing = Math.max(share - this.#load[i]!, 1e-9 * share)
       const score = -Math.log(fraction(seeds[i]!, place)) / missing
-      if (best && (crowd > best.crowd || (crowd === best.crowd && score >= best.score))) continue
-      best = { i, crowd, score }
+      const rank = [crowd, copies.kin.includes(id) ? 0 : 1, score]
+      if (!best || isBelow(rank, best.rank)) best = { i, rank }
     }
     // The best place is waited for, if it is only busy: its turn comes, and the copy stays there.
     if (!best || !this.mayTake(ids[best.i]!)) return null
@@ -100,6 +102,12 @@ export class Targets {
   #note(server: PeerId): void {
     this.#underWay.set(server, (this.#underWay.get(server) ?? 0) + 1)
   }
+}
+
+/** In the first number in which they differ. */
+export function isBelow(a: readonly number[], b: readonly number[]): boolean {
+  const i = a.findIndex((value, place) => value !== b[place])
+  return i >= 0 && a[i]! < b[i]!
 }
 
 /** How many replicas each candidate ought to hold. */

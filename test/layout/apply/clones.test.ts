@@ -3,20 +3,10 @@
 import test from 'tape'
 import { volumeId } from '../../../src/base/brands.js'
 import type { Change } from '../../../src/layout/change.js'
-import type { Configuration, VolumeRecord } from '../../../src/layout/configuration.js'
-import { clusterWithVolume, must, refusal, serverId, VOLUME } from '../clusters.js'
+import type { VolumeRecord } from '../../../src/layout/configuration.js'
+import { clusterWithVolume, must, refusal, serverId, VOLUME, withSnapshot } from '../clusters.js'
 
-const AT = '2026-01-01T00:00:00.000Z'
 const CLONE = volumeId(VOLUME + 1)
-
-function made(from: Configuration, volume: typeof VOLUME, name: string): Configuration {
-  const sealed = must(from, { kind: 'volumes-sealed', snapshots: [{ volume, name }] })
-  const shards = sealed.volumes.get(volume)!.shards.map(({ epoch }) => epoch)
-  return must(sealed, {
-    ...{ kind: 'snapshots-created', sealed: sealed.epoch, at: AT },
-    snapshots: [{ volume, name, shards, source: null }],
-  })
-}
 
 const clone = (snapshot: string, name = 'c', volume = VOLUME): Change => {
   return { kind: 'volume-cloned', volume, snapshot, name }
@@ -25,7 +15,7 @@ const flatten = (volume: typeof VOLUME): Change => ({ kind: 'volume-flattened', 
 const layersOf = (volume: VolumeRecord): unknown =>
   volume.layers.map(({ id, parent }) => [id, parent])
 
-const twice = made(made(clusterWithVolume(), VOLUME, 'a'), VOLUME, 'b')
+const twice = withSnapshot(withSnapshot(clusterWithVolume(), VOLUME, 'a'), VOLUME, 'b')
 
 test('a clone begins as what the snapshot shows, where the origin is', t => {
   const after = must(twice, clone('a'))
@@ -80,7 +70,7 @@ test('the snapshot stays while a clone needs it', t => {
 
 test('a clone has snapshots, rollbacks and clones of its own', t => {
   const of = must(twice, clone('b'))
-  const snapped = made(of, CLONE, 'x')
+  const snapped = withSnapshot(of, CLONE, 'x')
   const back = must(snapped, { kind: 'volume-rolled-back', volume: CLONE, name: 'x' })
   t.deepEqual(layersOf(back.volumes.get(CLONE)!), [
     [1, 0],

@@ -1,10 +1,10 @@
 // What moves next, case by case: servers that are emptied, that stay away, that come back, that are
 // new.
 import test from 'tape'
-import { shardIndex, type PeerId } from '../../../src/base/brands.js'
+import { shardIndex, volumeId, type PeerId } from '../../../src/base/brands.js'
 import { MOVES_AT_ONCE, MOVES_PER_TARGET } from '../../../src/base/limits.js'
 import type { Change } from '../../../src/layout/change.js'
-import type { Configuration } from '../../../src/layout/configuration.js'
+import type { Configuration, ShardAllocation } from '../../../src/layout/configuration.js'
 import { farBehind, heldBy, newcomers, stillNew } from '../../../src/layout/movement/newcomers.js'
 import { planMoves, type ShardsMoved } from '../../../src/layout/movement/plan.js'
 import { loadsOf, planReturn, planVolume } from '../../../src/layout/placement/planner.js'
@@ -21,6 +21,7 @@ import {
   serverId,
   shardOf,
   VOLUME,
+  withSnapshot,
 } from '../clusters.js'
 
 const [A, B, C, D, E] = [1, 2, 3, 4, 5].map(serverId) as [PeerId, PeerId, PeerId, PeerId, PeerId]
@@ -125,6 +126,34 @@ test('a server that is emptied: its copies are made elsewhere first, then droppe
   const empty = finish(draining)
   t.equal(loadsOf(empty).get(A)?.replicas, 0, 'it is empty')
   t.equal(must(empty, { kind: 'server-removed', server: A }).servers.size, 3)
+  t.end()
+})
+
+test('copies of a clone go to where copies of its origin went', t => {
+  const large = [4, 5, 6, 7].reduce(
+    (now, i) => must(now, { kind: 'server-registered', server: server(i) }),
+    start,
+  )
+  const snapped = withSnapshot(large, VOLUME, 's')
+  const change: Change = { kind: 'volume-cloned', volume: VOLUME, snapshot: 's', name: 'c' }
+  const cloned = must(snapped, change)
+  const clone = volumeId(VOLUME + 1)
+  const apart = (configuration: Configuration): number => {
+    const [origin, other] = [VOLUME, clone].map(id => configuration.volumes.get(id)!.shards)
+    const serversOf = ({ replicas }: ShardAllocation): string =>
+      replicas
+        .map(replica => replica.server)
+        .sort()
+        .join()
+    return origin!.filter((shard, i) => serversOf(shard) !== serversOf(other![i]!)).length
+  }
+  t.equal(apart(cloned), 0, 'as it is made')
+  const empty = finish(must(cloned, state(A, 'draining')))
+  t.equal(loadsOf(empty).get(A)?.replicas, 0, 'a server is emptied')
+  // The last ones of both begin at the same time.
+  t.ok(apart(empty) <= MOVES_AT_ONCE, `${apart(empty)} shards are apart`)
+  const flat = must(cloned, { kind: 'volume-flattened', volume: clone })
+  t.ok(apart(finish(must(flat, state(A, 'draining')))) > MOVES_AT_ONCE, 'not if it needs none')
   t.end()
 })
 
