@@ -60,12 +60,13 @@ function print(rows: readonly Row[]): void {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'swarmdisk-bench-'))
-const cluster = await startChild({
+const cluster = startChild({
   title: 'the cluster',
   arguments: ['dev', '--data', join(folder, 'cluster'), '--mount', join(folder, 'mount')],
   environment: { SWARMDISK_DATA: '' },
 })
 try {
+  await cluster.ready
   const data = join(folder, 'cluster/manager')
   await swarmdisk(data, ['volume', 'create', 'bench', '--size', String(size)])
   const image = { file: join(folder, 'mount/bench.img'), size }

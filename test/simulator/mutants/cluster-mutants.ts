@@ -50,7 +50,7 @@ const MOVING: readonly Mutant[] = [
         replace: "    case 'replicas-suspended':\n",
       },
     ],
-    caughtBy: 133,
+    caughtBy: 17,
   },
   {
     name: 'moved-and-kept',
@@ -78,7 +78,7 @@ const ACCESS: readonly Mutant[] = [
       },
     ],
     mode: 'exclusive',
-    caughtBy: 10,
+    caughtBy: 6,
   },
   {
     name: 'takeover-without-fence',

@@ -30,7 +30,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: 'return replies.length >= 0',
       },
     ],
-    caughtBy: 185,
+    caughtBy: 908,
   },
   {
     name: 'drop-without-fence',
@@ -59,7 +59,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: '',
       },
     ],
-    caughtBy: 99,
+    caughtBy: 9,
   },
   {
     name: 'forget-hard-state',
@@ -83,7 +83,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: 'await Promise.resolve(write)',
       },
     ],
-    caughtBy: 3,
+    caughtBy: 6,
   },
   {
     name: 'commit-without-majority',
@@ -112,7 +112,7 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
         replace: "    case 'shards-moved':\n",
       },
     ],
-    caughtBy: 644,
+    caughtBy: 208,
   },
   {
     name: 'written-is-committed',
@@ -126,6 +126,6 @@ export const MANAGER_MUTANTS: readonly Mutant[] = [
           '    this.#durableCommit = commit',
       },
     ],
-    caughtBy: 30,
+    caughtBy: 24,
   },
 ]

@@ -507,7 +507,7 @@ const STORE: readonly Mutant[] = [
         replace: '} while (this.#round < 0)',
       },
     ],
-    caughtBy: 91,
+    caughtBy: 1746,
   },
   {
     name: 'flush-without-fsync',
