@@ -66,7 +66,7 @@ export class AdminDesk {
     this.#volumes = new VolumeAdmin({ access, propose, view: () => this.#view() })
     this.#snapshots = new SnapshotAdmin({
       current: () => history.current(),
-      snapshots,
+      ...{ access, snapshots },
       propose: (change, proposer) => propose(change, { proposer, force: false }),
       resultOf: volume => withAttachments(this.#view()!, volume),
     })

@@ -13,6 +13,7 @@ import type {
   VolumeResult,
 } from '../../net/admin.js'
 import type { ProposalResult } from '../history/configuration-history.js'
+import type { AccessDesk } from '../leases/access-desk.js'
 import type { Snapshots } from '../snapshots.js'
 import { failure, refused, success } from './answers.js'
 
@@ -23,6 +24,7 @@ export type SnapshotCommand = Extract<
 type CommandOf<Name> = Extract<SnapshotCommand, { readonly command: Name }>
 
 export interface SnapshotAdminOptions {
+  readonly access: Pick<AccessDesk, 'untilVacant'>
   readonly current: () => Configuration | null
   readonly snapshots: Pick<Snapshots, 'create'>
   readonly propose: (change: Change, proposer: string) => Promise<ProposalResult>
@@ -92,6 +94,8 @@ export class SnapshotAdmin {
   ): Promise<AdminResult> {
     const volume = this.#volume(volumeName)
     if (!volume) return noVolume(volumeName)
+    // Who has died, or is just leaving, would stand in the way of a rollback.
+    if (kind === 'volume-rolled-back') await this.#o.access.untilVacant(volume, proposer)
     const result = await this.#o.propose({ kind, volume: volume.id, name }, proposer)
     if (result.kind === 'refused') return refused(result)
     const { epoch } = result.record

@@ -14,7 +14,7 @@ import { failure, onVolume, refused, success } from './answers.js'
 import { withAttachments, type View } from './status.js'
 
 export interface VolumeAdminOptions {
-  readonly access: Pick<AccessDesk, 'detachExpired' | 'untilGivenBack'>
+  readonly access: Pick<AccessDesk, 'untilVacant'>
   readonly propose: (change: Change, manner: ProposalManner) => Promise<ProposalResult>
   readonly view: () => View | null
 }
@@ -67,9 +67,7 @@ export class VolumeAdmin {
 
   async #delete(volume: VolumeRecord, proposer: string): Promise<AdminResult> {
     const { id, name } = volume
-    // Nobody has been heard of there for long: it would stand in the way for ever.
-    await this.#o.access.detachExpired(volume, proposer)
-    await this.#o.access.untilGivenBack(id)
+    await this.#o.access.untilVacant(volume, proposer)
     const change: Change = { kind: 'volume-deleted', volume: id }
     const outcome = await this.#o.propose(change, { proposer, force: false })
     if (outcome.kind === 'refused') return refused(outcome)

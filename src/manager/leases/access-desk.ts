@@ -125,17 +125,18 @@ export class AccessDesk {
     return { kind: 'detached', epoch: now.epoch }
   }
 
-  /** Ends the attachments of clients that make room for anybody. */
-  async detachExpired(volume: VolumeRecord, proposer: string): Promise<void> {
-    await this.#end(
-      volume,
-      volume.attachments.filter(({ client }) => this.seen(client).expired),
-      proposer,
-    )
+  /**
+   * For a change that nobody may be attached for: ends the attachments of clients that were not
+   * heard of for long, and waits a moment for those who are about to go.
+   */
+  async untilVacant(volume: VolumeRecord, proposer: string): Promise<void> {
+    const expired = volume.attachments.filter(({ client }) => this.seen(client).expired)
+    await this.#end(volume, expired, proposer)
+    await this.#untilGivenBack(volume.id)
   }
 
   /** A program has closed its image, and its mount gives the volume back a moment later. */
-  async untilGivenBack(id: VolumeId): Promise<void> {
+  async #untilGivenBack(id: VolumeId): Promise<void> {
     const { clock, history } = this.#o
     const end = clock.now() + GIVING_BACK_MS
     for (let left = GIVING_BACK_MS; left > 0; left = end - clock.now()) {

@@ -39,6 +39,12 @@ interface LayerPage {
   readonly page: number
 }
 
+/** One pass over what differs; another one begins where it fails. */
+interface Attempt {
+  pagesLeft: number
+  failed: boolean
+}
+
 interface ComparedPage {
   readonly first: number
   readonly own: Uint8Array
@@ -52,7 +58,7 @@ export class CatchUp {
   #round = 0
   #active = false
   #everything = false
-  #pagesLeft = 0
+  #attempt: Attempt = { pagesLeft: 0, failed: false }
   #problem = ''
 
   constructor(context: ReplicaContext) {
@@ -62,7 +68,7 @@ export class CatchUp {
   /** Null when there is nothing to catch up. An upper bound until entries were compared. */
   get bytesLeft(): ByteCount | null {
     if (!this.#active) return null
-    return byteCount(this.#pagesLeft * BLOCKS_PER_INDEX_PAGE * BLOCK_BYTES)
+    return byteCount(this.#attempt.pagesLeft * BLOCKS_PER_INDEX_PAGE * BLOCK_BYTES)
   }
 
   get problem(): string {
@@ -75,7 +81,8 @@ export class CatchUp {
     this.#active = true
     this.#everything = everything
     const { store } = this.#context
-    this.#pagesLeft = store.layers.reduce((sum, { id }) => sum + store.pageCount(id), 0)
+    const pagesLeft = store.layers.reduce((sum, { id }) => sum + store.pageCount(id), 0)
+    this.#attempt = { pagesLeft, failed: false }
     void this.#run(round)
   }
 
@@ -138,15 +145,24 @@ export class CatchUp {
     for (const { id } of this.#context.store.layers) {
       pages.push(...(await this.#differingPages(round, id)))
     }
-    this.#pagesLeft = pages.length
+    const attempt: Attempt = { pagesLeft: pages.length, failed: false }
+    this.#attempt = attempt
     const next = pages.values()
     const worker = async (): Promise<void> => {
       for (const page of next) {
-        await this.#page(round, page)
-        this.#pagesLeft--
+        if (attempt.failed) return
+        await this.#page(round, page).catch((error: unknown) => {
+          attempt.failed = true
+          throw error
+        })
+        attempt.pagesLeft--
       }
     }
-    await Promise.all(Array.from({ length: FETCH_PAGES_AT_ONCE }, worker))
+    // All have ended before the next attempt, which compares what they have copied.
+    const workers = Array.from({ length: FETCH_PAGES_AT_ONCE }, worker)
+    for (const result of await Promise.allSettled(workers)) {
+      if (result.status === 'rejected') throw result.reason
+    }
   }
 
   async #differingPages(round: number, layer: number): Promise<readonly LayerPage[]> {

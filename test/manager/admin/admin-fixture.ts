@@ -101,15 +101,11 @@ export class AdminBench {
     ) as AdminResult
   }
 
-  untilGivenBack(): Promise<void> {
-    return Promise.resolve()
-  }
-
   seen(client: PeerId): ClientSeen {
     return { lastSeen: null, expired: this.expired.has(client) }
   }
 
-  async detachExpired({ id, attachments }: VolumeRecord, proposer: string): Promise<void> {
+  async untilVacant({ id, attachments }: VolumeRecord, proposer: string): Promise<void> {
     for (const { client } of attachments.filter(held => this.expired.has(held.client))) {
       const change: Change = { kind: 'volume-detached', volume: id, client }
       await this.#propose(change, { proposer, force: false })

@@ -1,8 +1,10 @@
-// Operators make clones, flatten them, and are told what a clone stands in the way of.
+// Operators make clones, flatten them, and are told what a clone stands in the way of; they roll
+// volumes back.
 import test from 'tape'
 import { volumeId } from '../../../src/base/brands.js'
+import type { Change } from '../../../src/layout/change.js'
 import type { VolumeCloned, VolumeDetail, VolumeFlattened } from '../../../src/net/admin.js'
-import { GIB, resultOf } from '../manager-fixture.js'
+import { CLIENT, GIB, resultOf } from '../manager-fixture.js'
 import { AdminBench, refusal } from './admin-fixture.js'
 
 async function withSnapshot(): Promise<AdminBench> {
@@ -52,4 +54,18 @@ test('what cannot be cloned or flattened is refused', async t => {
   const flatten = { command: 'volume-flatten', name: 'no' } as const
   t.match(refusal(await bench.admin(flatten)), /^not-found/)
   t.end()
+})
+
+test('a rollback is refused while somebody is attached, unless that one has died', async t => {
+  const bench = await withSnapshot()
+  const change: Change = {
+    ...{ kind: 'volume-attached', volume: volumeId(1), client: CLIENT, host: 'desk' },
+    ...{ mode: 'exclusive', since: '2026-01-01T00:00:00.000Z', takeover: false },
+  }
+  await bench.history.propose(change, { proposer: 'a test', votes: [] })
+  const rollback = { command: 'snapshot-rollback', volume: 'data', name: 's' } as const
+  t.match(refusal(await bench.admin(rollback)), /^in-use: .* is attached at host desk/)
+  bench.expired.add(CLIENT)
+  t.equal(refusal(await bench.admin(rollback)), 'accepted')
+  t.deepEqual(bench.history.current().volumes.get(volumeId(1))!.attachments, [])
 })

@@ -24,6 +24,8 @@ export interface DisturbancesHost {
 export class Disturbances {
   readonly #host: DisturbancesHost
   readonly #under = new Set<Promise<void>>()
+  /** A process is being ended, or is away. */
+  #away = false
 
   constructor(host: DisturbancesHost) {
     this.#host = host
@@ -72,14 +74,16 @@ export class Disturbances {
     const allUp = [...cluster.serverNames, ...cluster.managerNames].every(
       one => cluster.isUp(one) && !cluster.isFrozen(one),
     )
-    if (!allUp || (isServer && !this.#spared(name))) return
+    if (this.#away || !allUp || (isServer && !this.#spared(name))) return
     this.#host.count(`${isServer ? 'server' : 'manager'} ${death}`)
+    this.#away = true
     this.#run(async () => {
       if (isServer) await cluster.endServer(name, death)
       else await cluster.endManager(name, death)
       await wait(cluster.clock, pause)
       if (isServer) await cluster.startServer(name)
       else await cluster.startManager(name)
+      this.#away = false
     })
   }
 

@@ -5,7 +5,7 @@ import type { SeededRandom } from '../seeded-random.js'
 export const VOLUMES = ['v0', 'v1'] as const
 const PLACES_MAX = 6
 /** Within an extent: the first blocks, the borders of index pages and of the extent. */
-const BLOCKS = [0, 1, 511, 1023, 1024, 4097]
+const BLOCKS = [0, 1, 511, 1023, 1024, 1025]
 const PLACE_DISTANCE = 2048
 /** Every so many values, a place that knows zeroes gets those. */
 const ZEROES_EVERY = 3
