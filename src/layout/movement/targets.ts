@@ -54,6 +54,8 @@ export class Targets {
 
   /** Null: nobody can, or not now. */
   choose(place: Pick<PlacedShard, 'volume' | 'shard'>, copies: Copies): PeerId | null {
+    // A server that is gone has copies in thousands of shards: all but a few have to wait.
+    if (this.busy >= MOVES_AT_ONCE) return null
     const { ids, seeds } = this.#candidates
     const { servers } = this.#configuration
     const inDomain = domainsOf(this.#configuration, copies.staying)
