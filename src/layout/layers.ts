@@ -38,6 +38,11 @@ export function headOf(layers: readonly LayerRecord[]): LayerRecord {
   return head
 }
 
+/** Whether it is one of them: it may be gone since somebody named it. */
+export function hasLayer(layers: readonly LayerRecord[], id: number): boolean {
+  return layers.some(layer => layer.id === id)
+}
+
 export function layerOf(layers: readonly LayerRecord[], id: number): LayerRecord {
   const layer = layers.find(one => one.id === id)
   assert(layer, `layer ${id} is one of the volume`)

@@ -4,7 +4,7 @@
 import { byteCount } from '../base/brands.js'
 import { isSwarmdiskError } from '../base/errors.js'
 import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE } from '../base/limits.js'
-import type { LayerRecord } from '../layout/layers.js'
+import { hasLayer, type LayerRecord } from '../layout/layers.js'
 import type { UsageReply } from '../net/messages.js'
 import type { ShardReplica } from './replica/shard-replica.js'
 import type { ShardStore } from './shard-store.js'
@@ -59,7 +59,7 @@ async function addShard(sums: Map<number, Blocks>, shard: ShardStore): Promise<v
     const found = new Map<number, Uint8Array>()
     // Layers may be set anew while this is under way: then those of before end here.
     for (const { id } of layers) {
-      if (!shard.layers.some(layer => layer.id === id)) return
+      if (!hasLayer(shard.layers, id)) return
       const bytes = await shard.indexPage(id, page)
       if (!isEmptyPage(bytes)) found.set(id, bytes)
     }

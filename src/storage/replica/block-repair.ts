@@ -11,7 +11,7 @@ import {
 } from '../../base/limits.js'
 import type { BlocksReply } from '../../net/messages.js'
 import { LOST } from '../../net/peers.js'
-import { headOf } from '../../layout/layers.js'
+import { hasLayer, headOf } from '../../layout/layers.js'
 import type { CopiedEntries, CorruptBlock, IndexEntry } from '../shard-store.js'
 import { decodeEntry } from '../store/layer-format.js'
 import { spanBetween, type BlockSpan } from '../replication/block-spans.js'
@@ -54,6 +54,7 @@ async function repairBlock(
       if (isHead && guard.touched(block)) return 'repaired'
       if (copy === null) unheard = true
       if (copy === null || copy === 'corrupt') continue
+      if (!hasLayer(context.store.layers, layer)) return 'not-now'
       await context.store.adopt(layer, span.block, copy)
       context.host.log.warn('corrupt block repaired from another replica', {
         volume: context.name.volume,

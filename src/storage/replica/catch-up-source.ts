@@ -8,7 +8,7 @@ import {
   INDEX_ENTRY_BYTES,
   PARK_MS,
 } from '../../base/limits.js'
-import { headOf } from '../../layout/layers.js'
+import { hasLayer, headOf } from '../../layout/layers.js'
 import { indexPageOf, slotInPage } from '../../layout/geometry.js'
 import type {
   BlocksReply,
@@ -102,7 +102,10 @@ export class CatchUpSource {
     const { layer } = request
     const isHead = this.#isOfHead(request)
     // What is in our list but not stored yet, because the disk refused it, is part of our content.
-    if (isHead) await applier.quiet(request)
+    if (isHead) {
+      await applier.quiet(request)
+      if (!hasLayer(store.layers, layer)) return REFUSED
+    }
     const content = new Uint8Array(request.blocks * BLOCK_BYTES)
     const guard = guards.open(request)
     const [{ corrupt }, page] = await Promise.all([
@@ -137,6 +140,6 @@ export class CatchUpSource {
   #gives({ allocation, layer }: ShardMessage & { readonly layer: number }): boolean {
     const { state, store } = this.#context
     if (!state.serving || allocation !== state.epoch) return false
-    return store.layers.some(({ id }) => id === layer)
+    return hasLayer(store.layers, layer)
   }
 }

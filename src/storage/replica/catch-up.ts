@@ -24,7 +24,7 @@ import { wait } from '../../base/clock.js'
 import { firstBlockOfPage } from '../../layout/geometry.js'
 import { LOST } from '../../net/peers.js'
 import { decodeEntry } from '../store/layer-format.js'
-import { headOf } from '../../layout/layers.js'
+import { hasLayer, headOf } from '../../layout/layers.js'
 import type { CopiedEntries } from '../shard-store.js'
 import { fetchBlocks, type LayerSpan } from './block-repair.js'
 import { spanBetween, union, type BlockSpan } from '../replication/block-spans.js'
@@ -178,6 +178,7 @@ export class CatchUp {
       if (this.#round !== round || reply === LOST || !reply.ok) throw new TryAgain()
       host.recovery.count(reply.summaries.reduce((sum, { hash }) => sum + hash.byteLength, 0))
       const own = await store.summaries(layer, { first: firstPage, count: SUMMARY_PAGES })
+      if (!hasLayer(store.layers, layer)) throw new TryAgain()
       pageCount = Math.max(reply.pageCount, store.pageCount(layer))
       const theirs = new Map(reply.summaries.map(({ page, hash }) => [page, hash]))
       for (const { page, hash } of own) {
@@ -199,6 +200,7 @@ export class CatchUp {
       const deadline = REPLICA_REQUEST_MS
       if (!state.primary) throw new TryAgain()
       const theirs = await host.peers.request(state.primary, 'index-page', request, { deadline })
+      if (!hasLayer(store.layers, layer)) throw new TryAgain()
       const own = await store.indexPage(layer, page)
       if (this.#round !== round || theirs === LOST || !theirs.ok) throw new TryAgain()
       host.recovery.count(theirs.payload.byteLength)

@@ -14,7 +14,7 @@ import type { DataStatus } from '../../net/messages.js'
 import { LOST } from '../../net/peers.js'
 import { endOf, spanBetween, type BlockSpan } from '../replication/block-spans.js'
 import { bytesOfBlocks } from '../../layout/geometry.js'
-import { headOf } from '../../layout/layers.js'
+import { hasLayer, headOf } from '../../layout/layers.js'
 import type { CorruptBlock } from '../shard-store.js'
 import type { ClientCall, ReplicaContext } from './replica-context.js'
 import type { ReplicaEffect } from '../replication/replica-events.js'
@@ -177,6 +177,7 @@ export class PrimaryDuties {
       const payload = new Uint8Array(BLOCK_BYTES)
       const below = copy.entries[0]?.state === 'absent' && parent !== 0
       if (!below) return { payload, of }
+      if (!hasLayer(this.#context.store.layers, parent)) return null
       const { corrupt } = await this.#context.store.read(span.block, payload, parent)
       if (corrupt.length === 0) return { payload, of }
       await repairBlocks(this.#context, corrupt)

@@ -4,7 +4,7 @@
 // corrupt is repaired first, or never shown.
 import { isSwarmdiskError } from '../../base/errors.js'
 import { BLOCK_BYTES, REPAIRS_PER_READ_MAX } from '../../base/limits.js'
-import { headOf } from '../../layout/layers.js'
+import { hasLayer, headOf } from '../../layout/layers.js'
 import { blockRange, bytesOfBlocks, offsetOfBlock } from '../../layout/geometry.js'
 import { HEAD, type DataStatus } from '../../net/messages.js'
 import { repairBlocks, type Repair } from './block-repair.js'
@@ -22,7 +22,7 @@ export async function serveRead(
   const { offset, length } = call.request
   const span = blockRange({ offset, length })
   const layer = call.request.layer === HEAD ? headOf(store.layers).id : call.request.layer
-  if (!store.layers.some(({ id }) => id === layer)) return call.finish('out-of-range')
+  if (!hasLayer(store.layers, layer)) return call.finish('out-of-range')
   const isHead = layer === headOf(store.layers).id
   if (isHead && state.undecided(span)) return context.park(call)
   const allocation = state.epoch

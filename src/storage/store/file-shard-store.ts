@@ -7,7 +7,7 @@ import type { BlockIndex, Epoch } from '../../base/brands.js'
 import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
 import { BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
-import type { LayerRecord } from '../../layout/layers.js'
+import { hasLayer, type LayerRecord } from '../../layout/layers.js'
 import type {
   CopiedEntries,
   CorruptBlock,
@@ -183,7 +183,8 @@ export class FileShardStore implements ShardStore {
     { first, count }: { readonly first: number; readonly count: number },
   ): Promise<readonly PageSummaryEntry[]> {
     const found: PageSummaryEntry[] = []
-    for (let page = first; page < Math.min(first + count, this.pageCount(layer)); page++) {
+    for (let page = first; page < first + count; page++) {
+      if (!hasLayer(this.layers, layer) || page >= this.pageCount(layer)) break
       const bytes = await this.indexPage(layer, page)
       if (isEmptyPage(bytes)) continue
       const hash = createHash('sha256').update(bytes).digest().subarray(0, SUMMARY_BYTES)

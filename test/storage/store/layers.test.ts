@@ -122,6 +122,20 @@ test('copies go into the layer they are of', async t => {
   t.equal(shard.pageCount(3), 0)
 })
 
+test('a layer may go while its pages are summed up', async t => {
+  const { shard } = await open(newDisk(), ONE)
+  for (let page = 0; page < 4; page++) await write(shard, page * 512, page + 1)
+  await grow(shard, TWO)
+  const whole = await shard.summaries(1, { first: 0, count: 9 })
+  t.equal(whole.length, 4)
+  const summed = shard.summaries(1, { first: 0, count: 9 })
+  shard.setLayers(prune(TWO, new Set()))
+  const found = await summed
+  t.deepEqual(found, whole.slice(0, found.length), 'those found so far')
+  t.ok(found.length < 4, 'and no more')
+  t.deepEqual(await shard.summaries(1, { first: 0, count: 9 }), [], 'nothing of one that is gone')
+})
+
 test('a corrupt block is told with its layer, and does not let the one below through', async t => {
   const disk = newDisk()
   const { shard, store } = await open(disk, ONE)
