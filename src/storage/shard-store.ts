@@ -69,8 +69,8 @@ export interface ShardStore {
   /** One past the last index page of the layer that has an entry. */
   pageCount(layer: number): number
   /**
-   * Summaries of the layer's pages in [first, first + count) that have any entry; those found so far
-   * if the layer goes meanwhile.
+   * Summaries of the layer's pages in [first, first + count) that have any entry; only those found
+   * so far if the layer goes meanwhile.
    */
   summaries(
     layer: number,
