@@ -68,7 +68,10 @@ export interface ShardStore {
   flush(): Promise<void>
   /** One past the last index page of the layer that has an entry. */
   pageCount(layer: number): number
-  /** Summaries of the layer's pages in [first, first + count) that have any entry. */
+  /**
+   * Summaries of the layer's pages in [first, first + count) that have any entry; not all of them
+   * if the layer goes meanwhile.
+   */
   summaries(
     layer: number,
     pages: { readonly first: number; readonly count: number },

@@ -103,6 +103,8 @@ export class CatchUpSource {
     const isHead = this.#isOfHead(request)
     // What is in our list but not stored yet, because the disk refused it, is part of our content.
     if (isHead) await applier.quiet(request)
+    // A rollback may have taken it away meanwhile.
+    if (!this.#gives(request)) return REFUSED
     const content = new Uint8Array(request.blocks * BLOCK_BYTES)
     const guard = guards.open(request)
     const [{ corrupt }, page] = await Promise.all([

@@ -162,6 +162,8 @@ export class CatchUp {
       if (this.#round !== round || reply === LOST || !reply.ok) throw new TryAgain()
       host.recovery.count(reply.summaries.reduce((sum, { hash }) => sum + hash.byteLength, 0))
       const own = await store.summaries(layer, { first: firstPage, count: SUMMARY_PAGES })
+      // With the round the layer may have gone.
+      if (this.#round !== round) throw new TryAgain()
       pageCount = Math.max(reply.pageCount, store.pageCount(layer))
       const theirs = new Map(reply.summaries.map(({ page, hash }) => [page, hash]))
       for (const { page, hash } of own) {
@@ -183,8 +185,9 @@ export class CatchUp {
       const deadline = REPLICA_REQUEST_MS
       if (!state.primary) throw new TryAgain()
       const theirs = await host.peers.request(state.primary, 'index-page', request, { deadline })
-      const own = await store.indexPage(layer, page)
       if (this.#round !== round || theirs === LOST || !theirs.ok) throw new TryAgain()
+      const own = await store.indexPage(layer, page)
+      if (this.#round !== round) throw new TryAgain()
       host.recovery.count(theirs.payload.byteLength)
       if (theirs.payload.byteLength !== own.byteLength) throw new TryAgain()
       const isHead = layer === headOf(store.layers).id

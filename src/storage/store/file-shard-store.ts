@@ -183,7 +183,10 @@ export class FileShardStore implements ShardStore {
     { first, count }: { readonly first: number; readonly count: number },
   ): Promise<readonly PageSummaryEntry[]> {
     const found: PageSummaryEntry[] = []
-    for (let page = first; page < Math.min(first + count, this.pageCount(layer)); page++) {
+    // The layer may go while a page is read.
+    const isThere = (): boolean => this.layers.some(({ id }) => id === layer)
+    for (let page = first; page < first + count && isThere(); page++) {
+      if (page >= this.pageCount(layer)) break
       const bytes = await this.indexPage(layer, page)
       if (isEmptyPage(bytes)) continue
       const hash = createHash('sha256').update(bytes).digest().subarray(0, SUMMARY_BYTES)

@@ -267,3 +267,15 @@ test('a page without entries is read once, and seen when it gets some', async t 
   expected = 2
   t.ok((await scan()) <= 2, 'with what was added')
 })
+
+test('a layer may go while its pages are summed up', async t => {
+  const { store, shard } = await open(newDisk(), ONE)
+  for (const block of [0, 512, 1024]) await write(shard, block, 7)
+  await grow(shard, TWO)
+  const summing = shard.summaries(1, { first: 0, count: 3 })
+  shard.setLayers(prune(TWO, new Set()))
+  const pages = (await summing).map(({ page }) => page)
+  t.deepEqual(pages, [0], 'what was read by then')
+  t.equal((await shard.summaries(2, { first: 0, count: 3 })).length, 3, 'another one has it all')
+  await store.close()
+})
