@@ -24,6 +24,8 @@ export interface DisturbancesHost {
 export class Disturbances {
   readonly #host: DisturbancesHost
   readonly #under = new Set<Promise<void>>()
+  /** Some process stops, which takes its time: it is still there, and dies no second death. */
+  #stopping = false
 
   constructor(host: DisturbancesHost) {
     this.#host = host
@@ -72,11 +74,13 @@ export class Disturbances {
     const allUp = [...cluster.serverNames, ...cluster.managerNames].every(
       one => cluster.isUp(one) && !cluster.isFrozen(one),
     )
-    if (!allUp || (isServer && !this.#spared(name))) return
+    if (!allUp || this.#stopping || (isServer && !this.#spared(name))) return
     this.#host.count(`${isServer ? 'server' : 'manager'} ${death}`)
     this.#run(async () => {
+      this.#stopping = true
       if (isServer) await cluster.endServer(name, death)
       else await cluster.endManager(name, death)
+      this.#stopping = false
       await wait(cluster.clock, pause)
       if (isServer) await cluster.startServer(name)
       else await cluster.startManager(name)
