@@ -129,11 +129,11 @@ export class TestCluster {
     await this.#launch(name, ['mount', mountPoint, ...this.#mountFlags, ...more])
   }
 
-  /** A loop device on the image of the volume `data`. */
-  async attach(mount = 'mount', more: readonly string[] = []): Promise<string> {
-    const words = ['attach', 'data', '--mount', this.mountPointOf(mount), ...more]
+  /** A loop device on the image of the volume. */
+  async attach(mount = 'mount', more: readonly string[] = [], volume = 'data'): Promise<string> {
+    const words = ['attach', volume, '--mount', this.mountPointOf(mount), ...more]
     const { device } = (await this.json(words)) as { readonly device: string }
-    this.undoLater(() => this.#detach(device))
+    this.undoLater(() => this.#detach(device, volume))
     return device
   }
 
@@ -253,11 +253,11 @@ export class TestCluster {
   }
 
   /** Only while it is ours: another test may have got a device of the same name since. */
-  async #detach(device: string): Promise<void> {
+  async #detach(device: string, volume: string): Promise<void> {
     const entry = `/sys/block/${basename(device)}/loop/backing_file`
     const file = existsSync(entry) ? readFileSync(entry, 'utf8').trim() : ''
     // Without its mount it shows the path within that.
-    const ours = file.startsWith(`${this.folder}/`) || file.startsWith('/data.img')
+    const ours = file.startsWith(`${this.folder}/`) || file.startsWith(`/${volume}.img`)
     if (ours) await runTool('losetup', ['-d', device])
   }
 

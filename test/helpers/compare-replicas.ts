@@ -35,6 +35,7 @@ export async function differingBlocks(
 export async function differingReplicas(
   cluster: StoppedServers,
   { id, placement }: Pick<VolumeDetail, 'id' | 'placement'>,
+  layers: readonly LayerRecord[] = [FIRST_LAYER],
 ): Promise<readonly string[]> {
   const names = new Set(placement.flatMap(({ replicas }) => replicas.map(({ server }) => server)))
   const stores = new Map<string, FileBlockStore>()
@@ -42,12 +43,15 @@ export async function differingReplicas(
   const found: string[] = []
   for (const { shard, replicas } of placement) {
     const holding = replicas.flatMap(({ server }) => stores.get(server) ?? [])
-    found.push(
-      ...(await compareShard({ volume: id, shard, stores: holding, layers: [FIRST_LAYER] })),
-    )
+    found.push(...(await compareShard({ volume: id, shard, stores: holding, layers })))
   }
   await Promise.all([...stores.values()].map(store => store.close()))
   return placement.length > 0 ? found : ['no shard is stored anywhere']
+}
+
+/** The head of a volume whose snapshots have all been deleted, as the only layer. */
+export function mergedLayer(id: number): LayerRecord {
+  return { id, parent: 0, covers: [{ first: 1, last: id }] }
 }
 
 function openStore(data: string): Promise<FileBlockStore> {

@@ -330,6 +330,8 @@ export class FileShardStore implements ShardStore {
     file.leave()
     // It may have gone meanwhile, with its layer.
     if (this.#table.holds(file)) this.#table.remove(file)
+    // Zeroes that have moved down leave space behind, and perhaps nobody flushes any more.
+    this.#reclaiming.start()
   }
 
   /** Of layers that are gone. Reads of them that were called before end first. */

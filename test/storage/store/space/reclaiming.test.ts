@@ -8,7 +8,7 @@ import {
 } from '../../../../src/base/limits.js'
 import { SwarmdiskError } from '../../../../src/base/errors.js'
 import { silentLog } from '../../../../src/base/log.js'
-import { FIRST_LAYER, freeze } from '../../../../src/layout/layers.js'
+import { FIRST_LAYER, freeze, prune } from '../../../../src/layout/layers.js'
 import { FileBlockStore } from '../../../../src/storage/store/file-block-store.js'
 import { blockOffset } from '../../../../src/storage/store/layer-format.js'
 import { SeededRandom } from '../../../simulator/seeded-random.js'
@@ -145,6 +145,26 @@ test('zeroes above a snapshot take nothing from it', async t => {
   const into = new Uint8Array(BLOCK_BYTES)
   await shard.read(at(0), into, 1)
   t.equal(into[0], 7)
+  await store.close()
+  t.end()
+})
+
+test('zeroes above a snapshot that is deleted give back what it had', async t => {
+  const { store, shard, clock, punched, content } = await setUp()
+  await shard.write(at(0), data(512), ONE)
+  await shard.flush()
+  const layers = freeze([FIRST_LAYER])
+  await shard.prepareLayers(layers)
+  shard.setLayers(layers)
+  await shard.write(at(100), zeroes(300), epoch(2))
+  await shard.flush()
+  const before = store.used()
+  shard.setLayers(prune(layers, new Set()))
+  await clock.until('merged', () => shard.merging() === null)
+  await clock.advance(10)
+  t.deepEqual(punched, [PATH], 'the zeroes have moved down, and nobody has to flush for it')
+  t.ok(store.used() <= before - 300 * BLOCK_BYTES, `${before} before, ${store.used()} after`)
+  t.deepEqual([...(await content(99, 2)), ...(await content(399, 2))], [7, 0, 0, 7])
   await store.close()
   t.end()
 })
