@@ -2,6 +2,12 @@
 // swarmdisk processes. Compared with what was there before, because the machine may have its own.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Other swarmdisks may come and go on this machine meanwhile. */
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const ENTRY = /(bin\/(run|dev|demo)\.js|fuse-server-child\.ts)$/
 
 export type Traces = ReadonlySet<string>
 
@@ -54,9 +60,7 @@ function processes(): string[] {
     .flatMap(pid => {
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-        const ours = words.some(word =>
-          /(bin\/(run|dev|demo)\.js|fuse-server-child\.ts)$/.test(word),
-        )
+        const ours = words.some(word => ENTRY.test(word) && resolve(ROOT, word).startsWith(ROOT))
         return ours ? [`process ${pid}: ${words.join(' ')}`] : []
       } catch {
         // It ended while we looked: it is not left behind.
