@@ -78,6 +78,8 @@ export interface ShardStore {
   ): Promise<readonly PageSummaryEntry[]>
   /** The 512 entries of one index page of a layer as 4096 bytes (docs/on-disk-format.md). */
   indexPage(layer: number, page: number): Promise<Uint8Array>
+  /** That the layer has no entry in this page, if that is known without looking. */
+  isKnownEmpty(layer: number, page: number): boolean
   /** Bytes of disk taken by this shard. */
   used(): number
   /** Null when every layer is one file. */

@@ -60,6 +60,8 @@ async function addShard(sums: Map<number, Blocks>, shard: ShardStore): Promise<v
     // Layers may be set anew while this is under way: then those of before end here.
     for (const { id } of layers) {
       if (!hasLayer(shard.layers, id)) return
+      // Of a hundred layers few have anything in the same page.
+      if (shard.isKnownEmpty(id, page)) continue
       const bytes = await shard.indexPage(id, page)
       if (!isEmptyPage(bytes)) found.set(id, bytes)
     }

@@ -210,6 +210,10 @@ export class MemoryShardStore implements ShardStore {
     return this.#blocks.size * BLOCK_BYTES
   }
 
+  isKnownEmpty(): boolean {
+    return false
+  }
+
   merging(): null {
     return null
   }

@@ -213,6 +213,10 @@ export class FileShardStore implements ShardStore {
     }
   }
 
+  isKnownEmpty(layer: number, page: number): boolean {
+    return this.#table.group(layer).every(file => file.isKnownEmpty(page))
+  }
+
   used(): number {
     return this.#table.files().reduce((sum, file) => sum + file.used, 0)
   }

@@ -142,6 +142,10 @@ export class LayerStore {
     return this.#file.read(run)
   }
 
+  isKnownEmpty(page: number): boolean {
+    return this.#file.known(page) === null
+  }
+
   /** A copy of the entries of one index page. */
   async indexPage(number: number): Promise<Uint8Array> {
     if (number >= this.#file.pageCount) return new Uint8Array(INDEX_PAGE_BYTES)
