@@ -63,7 +63,8 @@ test('one writer: refused, read meanwhile, taken over, killed', async t => {
   t.equal(await codeOf(write(first, 4)), 'EIO', 'nor later')
   const { change } = (await cluster.epochs('a')).findLast(e => e.kind === 'volume-attached')!
   t.match(change, /taken over from host/)
-  t.match(cluster.log('mount'), /lost its access to volume data to host/, 'its log says to whom')
+  await cluster.says('mount', /lost its access to volume data to host/)
+  t.pass('its log says to whom')
 
   await cluster.json(['detach', device])
   t.deepEqual((await show()).attachments, [], 'detach gives it back before it returns')

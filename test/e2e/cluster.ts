@@ -171,6 +171,13 @@ export class TestCluster {
     return this.#running.get(name)?.log.join('') ?? ''
   }
 
+  /** Waits until it has written that: its log comes by another way than its answers. */
+  says(name: string, what: RegExp): Promise<void> {
+    return eventually(`${name} says ${String(what)}`, () => {
+      return Promise.resolve(what.test(this.log(name)))
+    })
+  }
+
   /** Waits until the process is gone. */
   async kill(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const running = this.#running.get(name)

@@ -83,7 +83,8 @@ async function deletion(t: test.Test, cluster: TestCluster): Promise<void> {
     (error: unknown) => (error as NodeJS.ErrnoException).code,
   )
   t.equal(code, 'EIO', 'who has it open is told')
-  t.match(cluster.log('mount'), /deleted while somebody reads it/)
+  await cluster.says('mount', /deleted while somebody reads it/)
+  t.pass('and the log of the mount says why')
   await file.close()
   t.equal((await cluster.run(['snapshot', 'delete', 'data@two'])).code, 6, 'there is none')
   await cluster.json(['snapshot', 'delete', 'data@one'])
