@@ -82,25 +82,7 @@ export const LAYER_MUTANTS: readonly Mutant[] = [
       },
     ],
     story: 'snapshots',
-    caughtBy: 1,
-  },
-  {
-    name: 'sealed-while-writing',
-    breaks: 'A primary is ready for a snapshot while writes from before are under way.',
-    edits: [
-      {
-        file: 'storage/replica/sealing.ts',
-        find: 'if (seal === null || !this.#o.quiet()) return',
-        replace: 'if (seal === null) return',
-      },
-      {
-        file: 'storage/replica/sealing.ts',
-        find: 'this.#isDurable && this.#o.quiet() ? [begun] : []',
-        replace: 'this.#isDurable ? [begun] : []',
-      },
-    ],
-    story: 'snapshots',
-    caughtBy: 1,
+    caughtBy: 12,
   },
   {
     name: 'snapshot-before-all-are-ready',
@@ -113,19 +95,6 @@ export const LAYER_MUTANTS: readonly Mutant[] = [
       },
     ],
     story: 'snapshots',
-    caughtBy: 1,
-  },
-  {
-    name: 'flattened-unheard',
-    breaks: 'A clone is flattened though an in-sync copy has not said that it has begun.',
-    edits: [
-      {
-        file: 'manager/proposals/verdict.ts',
-        find: '.find(({ server }) => !agreed.has(server))\n    if (!silent) continue',
-        replace: '.find(({ server }) => !agreed.has(server))\n    if (silent || !silent) continue',
-      },
-    ],
-    story: 'snapshots',
-    caughtBy: 1,
+    caughtBy: 32,
   },
 ]
