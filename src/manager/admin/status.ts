@@ -41,9 +41,9 @@ export function statusOf(view: View): StatusResult {
   const managers = managerResults(view)
   const servers = serverResults(view)
   const left = leftOf(view)
-  const volumes = [...configuration.volumes.values()]
-    .map(volume => withAttachments(view, volume, left))
-    .sort(byName)
+  const volumes = [...configuration.volumes.values()].map(volume =>
+    withAttachments(view, volume, left),
+  )
   const hurt = servers.some(isHurt)
   const weak = view.leader === null || managers.some(({ reachable }) => !reachable)
   const health = worst([...volumes.map(volume => volume.health), hurt || weak ? 'degraded' : 'ok'])
@@ -51,10 +51,10 @@ export function statusOf(view: View): StatusResult {
     epoch: configuration.epoch,
     cluster: configuration.cluster,
     health: view.newerElsewhere > 0 ? 'unavailable' : health,
-    problems: problemsOf(view, servers),
+    problems: problemsOf(view, servers, volumes),
     managers,
     servers,
-    volumes,
+    volumes: [...volumes].sort(byName),
     clients: clientResults(view),
   }
 }
@@ -137,7 +137,11 @@ function clientResults({ clientReports }: View): readonly ClientResult[] {
   })
 }
 
-function problemsOf(view: View, servers: readonly ServerResult[]): readonly string[] {
+function problemsOf(
+  view: View,
+  servers: readonly ServerResult[],
+  volumes: readonly VolumeResult[],
+): readonly string[] {
   const { configuration, connected, newerElsewhere } = view
   const problems: string[] = []
   if (newerElsewhere > 0) {
@@ -161,7 +165,7 @@ function problemsOf(view: View, servers: readonly ServerResult[]): readonly stri
   }
   problems.push(...explainUnavailable(configuration, connected).map(sentence))
   problems.push(...servers.flatMap(ofDrain))
-  for (const volume of configuration.volumes.values()) problems.push(...ofVolume(view, volume))
+  problems.push(...volumes.flatMap(ofVolume))
   for (const { name, problem, corruptBlocks } of servers) {
     if (problem !== '') problems.push(`Storage server ${name}: ${problem}`)
     if (corruptBlocks === 0) continue
@@ -174,8 +178,8 @@ function problemsOf(view: View, servers: readonly ServerResult[]): readonly stri
   return problems
 }
 
-function ofVolume(view: View, volume: VolumeRecord): readonly string[] {
-  const { shards, syncBytesLeft, syncSecondsLeft } = withAttachments(view, volume)
+function ofVolume(volume: VolumeResult): readonly string[] {
+  const { shards, syncBytesLeft, syncSecondsLeft } = volume
   if (shards.syncing === 0) return []
   return [
     `Volume ${volume.name}: ${shards.syncing} shards are brought up to date, ` +
