@@ -38,6 +38,18 @@ export const DELETED_VOLUMES_REMEMBERED = 4096
 export const REQUEST_BYTES_MAX = 1 * MiB
 /** One frame of a link: a payload, its header, and room for a whole configuration. */
 export const FRAME_BYTES_MAX = 15 * MiB
+/**
+ * Slabs that small buffers are cut from: a frame of a few KiB costs no memory of its own, whose
+ * coming and going would keep the garbage collector busy. What is kept for long is copied out.
+ */
+export const BUFFER_SLAB_BYTES = 64 * KiB
+/**
+ * How far the heap, and the buffers that hang on it, may grow over what was live before all of it
+ * is looked through again. Left to itself V8 does that for every few MiB of payload that came and
+ * went (half of the CPU time of a sequential write); at 17 MiB of live objects this is once in
+ * 85 MiB.
+ */
+export const HEAP_GROWING_PERCENT = 400
 /** Small messages of one turn share a frame up to this size. */
 export const FRAME_BATCH_BYTES = 64 * KiB
 
@@ -399,6 +411,19 @@ export const OPEN_FILES_MAX = 512
  * over.
  */
 export const SYNCHRONOUS_WRITE_BYTES = 128 * KiB
+/** The same of reads, as long as they find what they want in the page cache. */
+export const PROMPT_READ_BYTES = 128 * KiB
+/** Above what the page cache takes for that (10 µs), below what any device takes. */
+export const PROMPT_READ_MS = 0.05
+/** A single read that took longer than this says no more than one that took just this. */
+export const PROMPT_READ_WORST_MS = 0.4
+/**
+ * Reads that go to the pool before one is tried on the main thread again: where one in 256 waits
+ * for a disk of 10 ms, that is a hundredth of what the others waited together. It doubles as long
+ * as the tries are slow.
+ */
+export const PROMPT_READ_PROBE_MIN = 256
+export const PROMPT_READ_PROBE_MAX = 65_536
 /** A metadata file is read whole: room for the largest configuration and its history. */
 export const DURABLE_FILE_BYTES_MAX = 256 * MiB
 /** Index pages in memory, 4 KiB each: 64 MiB, which describe 32 GiB of blocks. */

@@ -1,15 +1,18 @@
 // The real disk: node:fs below one root folder. Small writes go into the page cache synchronously
-// (SYNCHRONOUS_WRITE_BYTES says why); reads may wait for the device and therefore never block the
-// process. Descriptors are bounded: a file that was not used for long is closed behind the back of
-// its user and opened again; what was written to it stays in the page cache, and an fdatasync
-// through any descriptor of the file covers it. Data is private to the user who runs the server.
+// (SYNCHRONOUS_WRITE_BYTES says why); small reads are made synchronously as long as the page cache
+// has what they want (prompt-reads.ts). Descriptors are bounded: a file that was not used for long
+// is closed behind the back of its user and opened again; what was written to it stays in the page
+// cache, and an fdatasync through any descriptor of the file covers it. Data is private to the user
+// who runs the server.
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { assert } from '../base/assert.js'
+import { systemClock } from '../base/clock.js'
 import { SwarmdiskError } from '../base/errors.js'
-import { OPEN_FILES_MAX, SYNCHRONOUS_WRITE_BYTES } from '../base/limits.js'
+import { OPEN_FILES_MAX, PROMPT_READ_BYTES, SYNCHRONOUS_WRITE_BYTES } from '../base/limits.js'
 import type { Disk, DiskFile, FileLinks } from './disk.js'
+import { PromptReads } from './prompt-reads.js'
 import { punchHole } from './punch-hole.js'
 
 const read = promisify(fs.read)
@@ -19,6 +22,7 @@ const fdatasync = promisify(fs.fdatasync)
 export class NodeDisk implements Disk {
   readonly root: string
   readonly #descriptors: Descriptors
+  readonly #prompt = new PromptReads()
 
   constructor(options: { readonly root: string; readonly openFiles?: number }) {
     this.root = options.root
@@ -36,7 +40,7 @@ export class NodeDisk implements Disk {
         if (how === 'existing' && codeOf(error) === 'ENOENT') return null
         throw error
       }
-      return new NodeFile(full, this.#descriptors)
+      return new NodeFile(full, { descriptors: this.#descriptors, prompt: this.#prompt })
     })
   }
 
@@ -114,14 +118,22 @@ class NodeFile implements DiskFile {
   path: string
   #closed = false
   readonly #descriptors: Descriptors
+  readonly #prompt: PromptReads
 
-  constructor(path: string, descriptors: Descriptors) {
+  constructor(
+    path: string,
+    of: { readonly descriptors: Descriptors; readonly prompt: PromptReads },
+  ) {
     this.path = path
-    this.#descriptors = descriptors
-    descriptors.add(this)
+    this.#descriptors = of.descriptors
+    this.#prompt = of.prompt
+    of.descriptors.add(this)
   }
 
   read(into: Uint8Array, position: number): Promise<number> {
+    if (into.length <= PROMPT_READ_BYTES && this.#prompt.mayRead()) {
+      return this.#use('read', fd => Promise.resolve(this.#readNow(fd, into, position)))
+    }
     return this.#use('read', async fd => {
       let done = 0
       while (done < into.length) {
@@ -131,6 +143,18 @@ class NodeFile implements DiskFile {
       }
       return done
     })
+  }
+
+  #readNow(fd: number, into: Uint8Array, position: number): number {
+    const began = systemClock.now()
+    let done = 0
+    while (done < into.length) {
+      const bytes = fs.readSync(fd, into, done, into.length - done, position + done)
+      if (bytes === 0) break
+      done += bytes
+    }
+    this.#prompt.took(systemClock.now() - began)
+    return done
   }
 
   write(data: Uint8Array, position: number): Promise<void> {

@@ -13,6 +13,8 @@ export interface Link {
   readonly kind: LinkKind
   /** True on the side that opened the connection. */
   readonly initiator: boolean
+  /** Memory for the next frame to be sent: what is sent in it may be spared a copy. */
+  allocate(bytes: number): Uint8Array
   /**
    * Queues one frame, which must not be empty, nor changed afterwards. False: the other side is
    * slow, send no more data before `drain`.

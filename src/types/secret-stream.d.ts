@@ -21,6 +21,8 @@ declare module '@hyperswarm/secret-stream' {
     /** True when the handshake is done, false when the stream was destroyed before. */
     readonly opened: Promise<boolean>
     write(message: Uint8Array): boolean
+    /** Memory that is encrypted in place if it is what is written next. */
+    alloc(bytes: number): Uint8Array
     destroy(error?: Error): void
   }
 

@@ -37,17 +37,20 @@ test('a broken direct link: LOST, then the swarm link, then a new direct link', 
   t.deepEqual(client.events, ['connected d swarm', 'rerouted d swarm'])
   t.ok((client.table.find(server.id)?.path ?? 0) > path, 'the path number grew')
   answers[0]?.()
-  const retry = client.table.request(server.id, 'read', readRequest())
-  await play.clock.until('the retry arrived', () => answers.length === 2)
-  answers[1]?.()
-  t.notEqual(await play.clock.settle('answered', retry), LOST, 'over the swarm link')
+  // Both sides choose anew; the choice that comes second may take one more request with it.
+  let reply: unknown = LOST
+  for (let retries = 1; reply === LOST && retries <= 2; retries++) {
+    const retry = client.table.request(server.id, 'read', readRequest())
+    await play.clock.until('a retry arrived', () => answers.length === retries + 1)
+    answers[retries]?.()
+    reply = await play.clock.settle('answered', retry)
+  }
+  t.notEqual(reply, LOST, 'over the swarm link')
   play.swarm.allowed.direct = true
-  await play.clock.until(
-    'direct again',
-    () => client.table.find(server.id)?.dataPath === 'direct',
-    12_000,
-  )
-  t.equal(server.table.find(client.id)?.dataPath, 'direct', 'on both sides')
+  const direct = (table: typeof client.table, other: PeerId) => (): boolean =>
+    table.find(other)?.dataPath === 'direct'
+  await play.clock.until('direct again', direct(client.table, server.id), 12_000)
+  await play.clock.until('on both sides', direct(server.table, client.id), 1_000)
   t.ok(server.events.includes('rerouted c direct'))
   await play.stop(client, server)
   t.end()

@@ -170,8 +170,10 @@ test('known addresses suffice when nobody is found by discovery', async t => {
   client.table.remember([{ id: server.id, addresses: [addressOf('d')] }])
   server.table.remember([{ id: manager.id, addresses: [addressOf('a')] }])
   await play.start(manager, client, server)
-  const read = client.table.request(server.id, 'read', readRequest(100))
-  const reply = await play.clock.settle('read', read)
+  const read = () => client.table.request(server.id, 'read', readRequest(100))
+  let reply = await play.clock.settle('read', read())
+  // Both sides choose their path; the choice that comes second may take a request with it.
+  if (reply === LOST) reply = await play.clock.settle('read again', read())
   t.ok(reply !== LOST && reply.payload.length === 100, 'data over the direct link')
   const admin = client.table.request(manager.id, 'admin', { json: '{}' })
   t.deepEqual(await play.clock.settle('admin', admin), { json: '{}' }, 'and control')

@@ -157,6 +157,10 @@ export class SimulatedLink implements Link {
     return this.#state === 'open'
   }
 
+  allocate(bytes: number): Uint8Array {
+    return Buffer.allocUnsafe(bytes)
+  }
+
   send(frame: Uint8Array): boolean {
     // To a link that is gone, or will be: dropped.
     if (this.#state !== 'open') return true

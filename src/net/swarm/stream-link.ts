@@ -1,6 +1,7 @@
 // A link over an admitted Noise stream, over UDX or TCP: each message of the stream is one frame.
-// The stream encrypts and copies a frame when its turn comes, so what is handed to `send` must not
-// be changed later. Liveness is not decided here: `closed` may come long after the peer died.
+// The stream encrypts a frame when its turn comes, in place or in a copy, so what is handed to
+// `send` must not be used any more. Liveness is not decided here: `closed` may come long after the
+// peer died.
 import type SecretStream from '@hyperswarm/secret-stream'
 import { assert } from '../../base/assert.js'
 import type { PeerId } from '../../base/brands.js'
@@ -48,6 +49,10 @@ export class StreamLink implements Link {
   listen(events: LinkEvents): void {
     assert(this.#events === null, 'a link has one listener')
     this.#events = events
+  }
+
+  allocate(bytes: number): Uint8Array {
+    return this.#stream.alloc(bytes)
   }
 
   send(frame: Uint8Array): boolean {

@@ -90,6 +90,7 @@ export class Channel {
     this.since = clock.now()
     this.#heard = this.since
     this.#outbox = new Outbox({
+      allocate: bytes => link.allocate(bytes),
       send: frame => link.send(frame),
       overflow: () => this.close('too much waits for a peer that does not take it'),
     })

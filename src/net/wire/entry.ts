@@ -81,11 +81,14 @@ export function framedBytes(parcel: Parcel): number {
   return bytes + lengthBytes(bytes)
 }
 
-export function buildFrame(parcels: readonly Parcel[]): Uint8Array {
+export function buildFrame(
+  parcels: readonly Parcel[],
+  allocate: (bytes: number) => Uint8Array = bytes => Buffer.allocUnsafe(bytes),
+): Uint8Array {
   let end = 0
   for (const parcel of parcels) end += framedBytes(parcel)
   assert(end <= FRAME_BYTES_MAX, 'a message fits a frame')
-  const frame = Buffer.allocUnsafe(end)
+  const frame = allocate(end)
   const state: CodecState = { start: 0, end, buffer: frame }
   for (const { head, payload } of parcels) {
     c.uint.encode(state, head.length + payload.length)

@@ -9,6 +9,8 @@ import {
 import { buildFrame, framedBytes, parcelBytes, type Parcel } from './entry.js'
 
 export interface OutboxOptions {
+  /** As Link.allocate. */
+  readonly allocate: (bytes: number) => Uint8Array
   /** As Link.send. */
   readonly send: (frame: Uint8Array) => boolean
   /** More waits than the limits allow. The outbox is closed then. */
@@ -68,18 +70,24 @@ export class Outbox {
   #schedule(): void {
     if (this.#scheduled || this.#blocked || this.#closed) return
     this.#scheduled = true
-    queueMicrotask(() => {
-      this.#scheduled = false
-      this.#flush()
-    })
+    // A tick asked for by a promise comes when no promise is left in this turn: what follows from
+    // one event of the host shares frames, however many awaits it took.
+    queueMicrotask(() => process.nextTick(this.#turnOver))
   }
 
+  readonly #turnOver = (): void => {
+    this.#scheduled = false
+    this.#flush()
+  }
+
+  /** One frame at a time: the link takes up its memory before it is asked for more. */
   #flush(): void {
-    while (!this.#blocked && !this.#closed) {
-      const batch = this.#takeBatch()
-      if (batch.length === 0) return
-      this.#blocked = !this.#options.send(buildFrame(batch))
-    }
+    const { allocate, send } = this.#options
+    if (this.#blocked || this.#closed) return
+    const batch = this.#takeBatch()
+    if (batch.length === 0) return
+    this.#blocked = !send(buildFrame(batch, allocate))
+    if (this.#control.length > 0 || this.#data.length > 0) this.#schedule()
   }
 
   /** What fits the next frame, control first; at least one entry if there is any. */

@@ -20,6 +20,7 @@ function fixture(): {
   const frames: string[] = []
   const state = { open: true, overflows: 0 }
   const outbox = new Outbox({
+    allocate: bytes => Buffer.allocUnsafe(bytes),
     send(frame) {
       const entries: [EntryKind, number][] = []
       readFrame(frame, (kind, entry) => entries.push([kind, entry.end - entry.start]))
@@ -31,7 +32,7 @@ function fixture(): {
   return { outbox, frames, state }
 }
 
-const turn = (): Promise<void> => new Promise(resolve => queueMicrotask(resolve))
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 test('small entries of one turn share a frame, control first', async t => {
   const { outbox, frames } = fixture()
@@ -41,6 +42,18 @@ test('small entries of one turn share a frame, control first', async t => {
   t.deepEqual(frames, [], 'nothing goes out in the same turn')
   await turn()
   t.deepEqual(frames, ['reply 30, request 10, notice 20'])
+  t.end()
+})
+
+test('what follows from one turn by promises shares a frame', async t => {
+  const { outbox, frames } = fixture()
+  const later = async (awaits: number, size: number): Promise<void> => {
+    for (let i = 0; i < awaits; i++) await Promise.resolve()
+    outbox.push(parcel('data', 'reply', size))
+  }
+  await Promise.all([later(0, 10), later(3, 20), later(9, 30)])
+  await turn()
+  t.deepEqual(frames, ['reply 10, reply 20, reply 30'])
   t.end()
 })
 
