@@ -46,10 +46,10 @@ export const BUFFER_SLAB_BYTES = 64 * KiB
 /**
  * How far the heap, and the buffers that hang on it, may grow over what was live before all of it
  * is looked through again. Left to itself V8 does that for every few MiB of payload that came and
- * went (half of the CPU time of a sequential write); at 17 MiB of live objects this is once in
- * 85 MiB.
+ * went (half of the CPU time of a sequential write). Twice what is live: with the payload that a
+ * client keeps until a FLUSH that stays below 250 MiB.
  */
-export const HEAP_GROWING_PERCENT = 400
+export const HEAP_GROWING_PERCENT = 200
 /** Small messages of one turn share a frame up to this size. */
 export const FRAME_BATCH_BYTES = 64 * KiB
 
@@ -466,6 +466,12 @@ export const MERGE_RETRY_MS = 60_000
 export const CLIENT_WINDOW_REQUESTS = 256
 /** Enough for 1 MiB requests at depth 16, the most a loop device or fio usually keeps going. */
 export const CLIENT_WINDOW_BYTES = 16 * MiB
+/** What a write-back cache may hold of a volume; whoever writes more waits for room. */
+export const WRITE_BACK_BYTES = 32 * MiB
+/** So long a write stays in it that nobody asks to be durable; a Linux host flushes after 5 s. */
+export const WRITE_BACK_AGE_MS = 500
+/** Writes under way from it: enough for every server to have several at a time. */
+export const WRITE_BACK_RUNS_MAX = 64
 /** Acknowledged writes kept per volume until a FLUSH covers them; flushed from half of it on. */
 export const KEPT_WRITES_BYTES = 64 * MiB
 /** So that one-byte writes do not make the list longer than their bytes suggest. */
@@ -673,6 +679,8 @@ assert(FUSE_BACKGROUND_MAX * FUSE_FRAME_BYTES <= FUSE_HELD_BYTES_MAX, 'the kerne
 assert(POOL_THREADS_SPARED < POOL_THREADS_DEFAULT, 'there is a thread to read with')
 assert(REQUEST_BYTES_MAX <= CLIENT_WINDOW_BYTES, 'every request fits the window')
 assert(HEDGE_DELAY_MAX_MS < READ_DEADLINE_MS, 'a read is hedged before it is given up')
+assert(WRITE_BACK_RUNS_MAX <= CLIENT_WINDOW_REQUESTS, 'the cache does not wait for the window')
+assert(2 * REQUEST_BYTES_MAX <= WRITE_BACK_BYTES, 'every write fits the cache')
 assert(2 * CLIENT_WINDOW_BYTES <= KEPT_WRITES_BYTES, 'half of what is kept has been acknowledged')
 assert(2 * CLIENT_WINDOW_REQUESTS <= KEPT_WRITES_MAX, 'also when counted by writes')
 assert(DATA_PATH_WAIT_MS < LINK_YOUNG_MS, 'a double dial is decided while both are young')

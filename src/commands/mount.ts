@@ -34,7 +34,9 @@ export default class Mount extends SwarmdiskCommand<undefined> {
     cache: Flags.option({
       options: ['none', 'writeback'] as const,
       default: 'none' as const,
-      description: 'whether writes are answered from memory; this release has none only',
+      description:
+        'writeback answers writes from memory; what was not flushed may be lost with this ' +
+        'process, as with a disk that has a cache',
     })(),
     shared: Flags.boolean({
       description:
@@ -48,8 +50,11 @@ export default class Mount extends SwarmdiskCommand<undefined> {
 
   protected override async execute(): Promise<undefined> {
     const { args, flags } = await this.parse(Mount)
-    if (flags.cache === 'writeback') {
-      throw new SwarmdiskError('bad-input', 'This release has no write-back cache: use none.')
+    if (flags.cache === 'writeback' && flags.shared) {
+      throw new SwarmdiskError(
+        'bad-input',
+        'Other --shared mounts would not see what --cache writeback keeps: use one of them.',
+      )
     }
     const timeout = flags['io-timeout']
     const mount = await startMount({
@@ -57,6 +62,7 @@ export default class Mount extends SwarmdiskCommand<undefined> {
       directory: args.dir,
       ioTimeout: timeout === undefined ? null : parseDuration(timeout, '--io-timeout'),
       shared: flags.shared,
+      writeBack: flags.cache === 'writeback',
       transport: flags.transport,
       log: createLog(flags['log-level'], 'mount'),
     })

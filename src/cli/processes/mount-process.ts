@@ -6,6 +6,8 @@ import { isSwarmdiskError } from '../../base/errors.js'
 import type { Log } from '../../base/log.js'
 import { systemRandom } from '../../base/random.js'
 import { ClusterVolumeDriver } from '../../client/driver.js'
+import type { VolumeDriver } from '../../client/volume-driver.js'
+import { WriteBackDriver } from '../../client/write-back/write-back-driver.js'
 import { FileOperations } from '../../fuse/file-operations.js'
 import { prepareMountPoint } from '../../fuse/mount-point.js'
 import { isWithin } from '../../fuse/mount-table.js'
@@ -29,6 +31,8 @@ export interface MountProcessOptions {
   readonly ioTimeout: number | null
   /** Writes together with other mounts. */
   readonly shared: boolean
+  /** Answers writes from memory. */
+  readonly writeBack: boolean
   readonly transport: TransportChoice
   readonly log: Log
 }
@@ -57,7 +61,7 @@ export async function startMount(options: MountProcessOptions): Promise<MountPro
     const { peers } = member
     const watch = new ConfigurationWatch({ peers, log, clock: systemClock })
     undo.push(() => watch.stop())
-    const driver = new ClusterVolumeDriver({
+    const cluster = new ClusterVolumeDriver({
       clock: systemClock,
       random: systemRandom,
       peers,
@@ -69,6 +73,9 @@ export async function startMount(options: MountProcessOptions): Promise<MountPro
       mountPoint,
       shared,
     })
+    const driver = options.writeBack
+      ? new WriteBackDriver({ clock: systemClock, log, below: cluster })
+      : cluster
     undo.push(() => member.stop())
     await member.start()
     await configured(watch, member)
@@ -98,7 +105,7 @@ interface Mounted {
   readonly host: LocalHost
   readonly mountPoint: string
   readonly transport: Transport
-  readonly driver: ClusterVolumeDriver
+  readonly driver: VolumeDriver
 }
 
 async function takeDown(mounted: Mounted, abort: boolean): Promise<void> {
