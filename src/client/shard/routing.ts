@@ -5,14 +5,11 @@ import type { PeerId } from '../../base/brands.js'
 import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
 import type { ShardAllocation } from '../../layout/configuration.js'
-import {
-  IDLE_LOAD,
-  loadAfter,
-  loadCost,
-  type LoadEvent,
-  type ReplicaLoad,
-} from './replica-load-state.js'
+import { ReplicaLoad, type LoadEvent } from './replica-load-state.js'
 import type { Asked } from './shard-outlook.js'
+
+/** Of a server that was never asked. */
+const IDLE = new ReplicaLoad()
 
 export class ReplicaLoads {
   readonly #clock: Clock
@@ -25,24 +22,32 @@ export class ReplicaLoads {
   }
 
   record(server: PeerId, event: LoadEvent): void {
-    const load = this.#loads.get(server) ?? IDLE_LOAD
-    this.#loads.set(server, loadAfter(load, event, this.#clock.now()))
+    let load = this.#loads.get(server)
+    if (!load) {
+      load = new ReplicaLoad()
+      this.#loads.set(server, load)
+    }
+    load.take(event, this.#clock.now())
   }
 
   /** The cheapest; chance decides between equals, so that idle replicas share what comes first. */
   choose(servers: readonly PeerId[]): PeerId | null {
     const now = this.#clock.now()
-    let best: PeerId[] = []
+    let best: PeerId | null = null
+    let equals: PeerId[] | null = null
     let least = Infinity
     for (const server of servers) {
-      const cost = loadCost(this.#loads.get(server) ?? IDLE_LOAD, now)
-      if (cost > least) continue
-      if (cost < least) best = []
-      least = cost
-      best.push(server)
+      const cost = (this.#loads.get(server) ?? IDLE).cost(now)
+      if (cost < least) {
+        least = cost
+        best = server
+        equals = null
+      } else if (cost === least && best !== null) {
+        equals ??= [best]
+        equals.push(server)
+      }
     }
-    if (best.length < 2) return best[0] ?? null
-    return best[this.#random.below(best.length)] ?? null
+    return equals === null ? best : (equals[this.#random.below(equals.length)] ?? null)
   }
 
   /** Servers that left the cluster need not be remembered. */
