@@ -6,7 +6,14 @@ import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
 import type { ShardAllocation } from '../../layout/configuration.js'
 import { ReplicaLoad, type LoadEvent } from './replica-load-state.js'
-import type { Asked } from './shard-outlook.js'
+import type { RequestKind } from './shard-request.js'
+
+export interface Asked {
+  readonly kind: RequestKind
+  readonly server: PeerId
+  /** The server is not the one to ask any more. */
+  readonly moved: () => void
+}
 
 /** Of a server that was never asked. */
 const IDLE = new ReplicaLoad()
@@ -70,23 +77,26 @@ export function primaryOf({ replicas }: ShardAllocation): PeerId {
 export class AskedServers {
   readonly #asked = new Set<Asked>()
 
-  /** Returns the undo. */
-  add(asked: Asked): () => void {
+  add(asked: Asked): void {
     this.#asked.add(asked)
-    return () => this.#asked.delete(asked)
+  }
+
+  delete(asked: Asked): void {
+    this.#asked.delete(asked)
   }
 
   /** Under a new allocation some of them are not the ones to ask. */
   reconsider(allocation: ShardAllocation): void {
     const inSync = inSyncServers(allocation)
-    for (const { kind, server, moved } of [...this.#asked]) {
+    for (const asked of [...this.#asked]) {
+      const { kind, server } = asked
       const right = kind === 'read' ? inSync.includes(server) : primaryOf(allocation) === server
-      if (!right) moved()
+      if (!right) asked.moved()
     }
   }
 
   /** There is nothing to ask of anybody any more. */
   endAll(): void {
-    for (const { moved } of [...this.#asked]) moved()
+    for (const asked of [...this.#asked]) asked.moved()
   }
 }
