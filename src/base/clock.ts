@@ -16,18 +16,35 @@ export interface Clock {
    * when snapshots by schedule are due.
    */
   date(): string
+  /** The same in milliseconds since 1970, for what is hardly ever shown: see dateOf(). */
+  time(): number
   /** Calls once, after at least `delay` milliseconds. Does not keep the process alive. */
   after(delay: number, callback: () => void): Timer
+}
+
+class SystemTimer implements Timer {
+  readonly #timeout: NodeJS.Timeout
+
+  constructor(delay: number, callback: () => void) {
+    this.#timeout = setTimeout(callback, delay)
+    this.#timeout.unref()
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timeout)
+  }
 }
 
 export const systemClock: Clock = {
   now: () => milliseconds(performance.now()),
   date: () => new Date().toISOString(),
-  after(delay, callback) {
-    const timer = setTimeout(callback, delay)
-    timer.unref()
-    return { cancel: () => clearTimeout(timer) }
-  },
+  time: () => Date.now(),
+  after: (delay, callback) => new SystemTimer(delay, callback),
+}
+
+/** A Clock's time() as its date() has it. */
+export function dateOf(time: number): string {
+  return new Date(time).toISOString()
 }
 
 /** A promise for `delay` milliseconds of the given clock. */

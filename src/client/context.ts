@@ -1,4 +1,5 @@
 // What all parts of one client share.
+import type { Alarms } from '../base/alarms.js'
 import type { Clock } from '../base/clock.js'
 import type { Log } from '../base/log.js'
 import type { Random } from '../base/random.js'
@@ -13,6 +14,8 @@ import type { Wakeup } from './wakeup.js'
 
 export interface ClientContext {
   readonly clock: Clock
+  /** For waits that nearly always end before their time. */
+  readonly alarms: Alarms
   readonly random: Random
   readonly peers: Peers
   readonly watch: ConfigurationWatch

@@ -1,6 +1,7 @@
 // The volumes of a cluster, as a client reads and writes them: holds what all open volumes share,
 // follows the configuration and the peers, and says what is held. The work is in volume-io.ts
 // (splitting, order, bounds), shard/ (routing, retries, replay, FLUSH) and held.ts (reasons).
+import { Alarms } from '../base/alarms.js'
 import { byteCount, type VolumeId } from '../base/brands.js'
 import { wait, type Clock } from '../base/clock.js'
 import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
@@ -62,6 +63,7 @@ export class ClusterVolumeDriver implements VolumeDriver {
     const context: ClientContext = {
       ...{ clock, random, peers, watch, log, ioTimeout, host },
       mode: options.shared ? 'shared' : 'exclusive',
+      alarms: new Alarms(clock),
       pending: new PendingRequests(clock),
       counter: new RequestCounter(),
       loads: new ReplicaLoads(clock, random),

@@ -9,7 +9,8 @@ export function piecesOf(
   { offset, length }: { readonly offset: ByteOffset; readonly length: number },
   shards: number,
 ): readonly Piece[] {
-  return splitRange({ offset, length: byteCount(length) }, shards).flatMap(cut)
+  const pieces = splitRange({ offset, length: byteCount(length) }, shards)
+  return length <= REQUEST_BYTES_MAX ? pieces : pieces.flatMap(cut)
 }
 
 function cut(piece: Piece): readonly Piece[] {

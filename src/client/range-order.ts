@@ -18,65 +18,101 @@ export interface OrderedRange {
   readonly write: boolean
 }
 
-interface Entry extends OrderedRange {
-  /** Earlier requests that must end first. */
-  blockers: number
-  readonly waiting: Entry[]
-  readonly start: () => void
-  ended: boolean
+/** The place of one request in the order, until it ends. */
+export interface Turn {
+  /** Nothing has to end before it. */
+  readonly come: boolean
+  /** Calls `start`, now or when it comes; never after its end. */
+  whenCome(start: () => void): void
+  /** Started or not; twice is as good as once. */
+  end(): void
 }
 
 export class RangeOrder {
-  readonly #pages = new Map<number, Set<Entry>>()
+  /** Requests that have not ended, by the pages that they touch. */
+  readonly #pages = new Map<number, Entry[]>()
 
-  /** Calls `start`, now or when its turn comes; the function returned ends it, started or not. */
-  add(range: OrderedRange, start: () => void): () => void {
+  add(range: OrderedRange): Turn {
     assert(range.length > 0, 'a request has a length')
-    const entry: Entry = { ...range, blockers: 0, waiting: [], start, ended: false }
-    for (const earlier of this.#overlapping(entry)) {
-      if (!earlier.write && !entry.write) continue
-      earlier.waiting.push(entry)
-      entry.blockers++
-    }
-    for (const page of pagesOf(entry)) {
+    const entry = new Entry(this.#pages, range)
+    for (let page = entry.firstPage; page <= entry.lastPage; page++) {
       const entries = this.#pages.get(page)
-      if (entries) entries.add(entry)
-      else this.#pages.set(page, new Set([entry]))
+      if (!entries) this.#pages.set(page, [entry])
+      else {
+        for (const earlier of entries) {
+          // Once, though two long requests may meet on many pages.
+          const first = page === Math.max(entry.firstPage, earlier.firstPage)
+          if (first && conflict(earlier, entry)) entry.waitFor(earlier)
+        }
+        entries.push(entry)
+      }
     }
-    if (entry.blockers === 0) start()
-    return () => this.#end(entry)
+    return entry
+  }
+}
+
+class Entry implements Turn, OrderedRange {
+  readonly offset: number
+  readonly length: number
+  readonly write: boolean
+  readonly firstPage: number
+  readonly lastPage: number
+  readonly #pages: Map<number, Entry[]>
+  /** Earlier requests that must end first. */
+  #blockers = 0
+  /** Later requests that wait for this one, in their order; null: none does. */
+  #followers: Entry[] | null = null
+  #start: (() => void) | null = null
+  #ended = false
+
+  constructor(pages: Map<number, Entry[]>, { offset, length, write }: OrderedRange) {
+    this.#pages = pages
+    this.offset = offset
+    this.length = length
+    this.write = write
+    this.firstPage = Math.floor(offset / PAGE_BYTES)
+    this.lastPage = Math.floor((offset + length - 1) / PAGE_BYTES)
   }
 
-  #overlapping(entry: Entry): Set<Entry> {
-    const found = new Set<Entry>()
-    for (const page of pagesOf(entry)) {
-      for (const other of this.#pages.get(page) ?? []) if (overlaps(other, entry)) found.add(other)
-    }
-    return found
+  get come(): boolean {
+    return this.#blockers === 0
+  }
+
+  whenCome(start: () => void): void {
+    if (this.come) start()
+    else this.#start = start
+  }
+
+  waitFor(earlier: Entry): void {
+    earlier.#followers ??= []
+    earlier.#followers.push(this)
+    this.#blockers++
   }
 
   /** A request that ends before its turn hands on to its followers what it was waiting for. */
-  #end(entry: Entry): void {
-    if (entry.ended) return
-    entry.ended = true
-    for (const page of pagesOf(entry)) {
-      const entries = this.#pages.get(page)
-      entries?.delete(entry)
-      if (entries?.size === 0) this.#pages.delete(page)
-    }
-    for (const follower of entry.waiting) {
-      follower.blockers--
-      if (follower.blockers === 0 && !follower.ended) follower.start()
-    }
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    for (let page = this.firstPage; page <= this.lastPage; page++) this.#leave(page)
+    if (this.#followers === null) return
+    for (const follower of this.#followers) follower.#unblock()
+  }
+
+  #unblock(): void {
+    this.#blockers--
+    if (this.#blockers === 0 && !this.#ended) this.#start?.()
+  }
+
+  #leave(page: number): void {
+    const entries = this.#pages.get(page)
+    assert(entries, 'a request is on its pages until it ends')
+    if (entries.length === 1) this.#pages.delete(page)
+    else entries.splice(entries.indexOf(this), 1)
   }
 }
 
-function overlaps(a: OrderedRange, b: OrderedRange): boolean {
+/** They overlap, and one of them writes. */
+function conflict(a: OrderedRange, b: OrderedRange): boolean {
+  if (!a.write && !b.write) return false
   return a.offset < b.offset + b.length && b.offset < a.offset + a.length
-}
-
-function pagesOf({ offset, length }: OrderedRange): number[] {
-  const first = Math.floor(offset / PAGE_BYTES)
-  const last = Math.floor((offset + length - 1) / PAGE_BYTES)
-  return first === last ? [first] : Array.from({ length: last - first + 1 }, (_, i) => first + i)
 }

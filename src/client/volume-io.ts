@@ -18,7 +18,7 @@ import { boundedCall } from './bounded-call.js'
 import type { ClientContext } from './context.js'
 import { discardByWriting } from './discard.js'
 import { piecesOf } from './pieces.js'
-import { RangeOrder } from './range-order.js'
+import { RangeOrder, type Turn } from './range-order.js'
 import { ShardLine, volumeGone } from './shard/shard-line.js'
 import type { ShardRequest } from './shard/shard-request.js'
 import type { OpenVolume } from './volume-driver.js'
@@ -31,7 +31,8 @@ interface Part {
   readonly piece: Piece
   readonly request: ShardRequest
   readonly line: ShardLine
-  /** In the caller's buffer. */
+  /** The caller's, of which the part begins at `from`. */
+  readonly buffer: Uint8Array
   readonly from: number
 }
 
@@ -72,15 +73,11 @@ export class VolumeIo implements OpenVolume {
   }
 
   read(offset: ByteOffset, into: Uint8Array): Promise<void> {
-    return this.#carryOut('read', { offset, length: into.length }, part =>
-      this.#readPart(part, into),
-    )
+    return this.#carryOut('read', offset, into)
   }
 
   write(offset: ByteOffset, data: Uint8Array): Promise<void> {
-    return this.#carryOut('write', { offset, length: data.length }, part =>
-      this.#writePart(part, data),
-    )
+    return this.#carryOut('write', offset, data)
   }
 
   async discard(offset: ByteOffset, length: ByteCount): Promise<void> {
@@ -204,28 +201,26 @@ export class VolumeIo implements OpenVolume {
     if (this.#gone) throw volumeGone(this.name)
   }
 
-  async #carryOut(
-    kind: 'read' | 'write',
-    range: { readonly offset: ByteOffset; readonly length: number },
-    one: (part: Part) => Promise<void>,
-  ): Promise<void> {
+  async #carryOut(kind: 'read' | 'write', offset: ByteOffset, buffer: Uint8Array): Promise<void> {
     this.#check()
-    assert(range.offset + range.length <= this.size, `a ${kind} within the volume`)
-    const parts = this.#parts(kind, range)
+    assert(offset + buffer.length <= this.size, `a ${kind} within the volume`)
+    const parts = this.#parts(kind, offset, buffer)
+    const [first] = parts
+    if (first && parts.length === 1 && this.#context.ioTimeout === null) {
+      // The only thing that can end the call is its only part: there is nothing to bound.
+      return await this.#carryOutPart(first)
+    }
+    const work = Promise.all(parts.map(part => this.#carryOutPart(part)))
     const requests = parts.map(part => part.request)
-    const work = Promise.all(
-      parts.map(part => one(part).finally(() => this.#context.pending.end(part.request))),
-    )
     await this.#bounded(kind, requests, work)
   }
 
-  #parts(
-    kind: 'read' | 'write',
-    { offset, length }: { readonly offset: ByteOffset; readonly length: number },
-  ): readonly Part[] {
-    return piecesOf({ offset, length }, this.#record.shards.length).map(piece => {
+  /** The requests are all begun before the first one waits. */
+  #parts(kind: 'read' | 'write', offset: ByteOffset, buffer: Uint8Array): readonly Part[] {
+    const range = { offset, length: buffer.length }
+    return piecesOf(range, this.#record.shards.length).map(piece => {
       const line = this.#line(piece.shard)
-      return { piece, line, request: line.begin(kind), from: piece.offset - offset }
+      return { piece, line, request: line.begin(kind), buffer, from: piece.offset - offset }
     })
   }
 
@@ -253,54 +248,63 @@ export class VolumeIo implements OpenVolume {
     await boundedCall(this.#context, { what, requests }, work)
   }
 
-  async #readPart({ piece, request, line, from }: Part, into: Uint8Array): Promise<void> {
-    const range = { offset: piece.shardOffset, length: piece.length }
-    await this.#inTurn(piece, request, async () => {
-      await request.waitFor(done => this.#reads.enter(piece.length, done))
-      try {
-        if (this.#access.attached) await line.reach(request)
-        await line.read(request, range, content => into.set(content, from))
-      } finally {
-        this.#reads.leave(piece.length)
-      }
-    })
+  #carryOutPart(part: Part): Promise<void> {
+    return part.request.name.kind === 'write' ? this.#writePart(part) : this.#readPart(part)
   }
 
-  async #writePart({ piece, request, line, from }: Part, data: Uint8Array): Promise<void> {
-    const bytes = piece.length
-    await this.#inTurn(piece, request, async () => {
-      await this.#permitted(request)
-      await request.waitFor(done => this.#kept.enter(bytes, done))
+  async #readPart({ piece, request, line, buffer, from }: Part): Promise<void> {
+    const { offset, shardOffset, length } = piece
+    const turn = this.#order.add({ offset, length, write: false })
+    try {
+      if (!turn.come) await waitForTurn(request, turn)
+      const full = this.#enter(this.#reads, request, length)
+      if (full !== null) await full
       try {
-        await request.waitFor(done => this.#writes.enter(bytes, done))
+        if (this.#access.attached && line.unreached) await line.reach(request)
+        await line.read(request, { offset: shardOffset, length, into: buffer, from })
+      } finally {
+        this.#reads.leave(length)
+      }
+    } finally {
+      turn.end()
+      this.#context.pending.end(request)
+    }
+  }
+
+  async #writePart({ piece, request, line, buffer, from }: Part): Promise<void> {
+    const { offset, shardOffset, length } = piece
+    const turn = this.#order.add({ offset, length, write: true })
+    try {
+      if (!turn.come) await waitForTurn(request, turn)
+      if (!this.#access.attached) await this.#permitted(request)
+      const keepsMuch = this.#enter(this.#kept, request, length)
+      if (keepsMuch !== null) await keepsMuch
+      try {
+        const full = this.#enter(this.#writes, request, length)
+        if (full !== null) await full
         try {
           request.admitted = true
-          const payload = new Uint8Array(data.subarray(from, from + bytes)) // a copy
-          await line.write(request, { offset: piece.shardOffset, payload })
+          const payload = new Uint8Array(buffer.subarray(from, from + length)) // a copy
+          await line.write(request, { offset: shardOffset, payload })
         } finally {
-          this.#writes.leave(bytes)
+          this.#writes.leave(length)
         }
       } catch (error) {
-        this.#kept.leave(bytes) // only what was acknowledged is kept
+        this.#kept.leave(length) // only what was acknowledged is kept
         throw error
       }
-    })
+    } finally {
+      turn.end()
+      this.#context.pending.end(request)
+    }
     this.#drain()
   }
 
-  /** Runs when every earlier request to an overlapping range, that matters, is decided. */
-  async #inTurn(piece: Piece, request: ShardRequest, run: () => Promise<void>): Promise<void> {
-    const write = request.name.kind === 'write'
-    let end: () => void = () => undefined
-    try {
-      await request.waitFor(done => {
-        end = this.#order.add({ offset: piece.offset, length: piece.length, write }, done)
-        return () => undefined
-      })
-      await run()
-    } finally {
-      end()
-    }
+  /** Null: it has entered, and has nothing to wait for. */
+  #enter(window: Window, request: ShardRequest, bytes: number): Promise<undefined> | null {
+    request.check()
+    if (window.tryEnter(bytes)) return null
+    return request.waitFor(done => window.enter(bytes, done))
   }
 
   /** Before the end: what this client wrote, and no more. */
@@ -336,4 +340,12 @@ export class VolumeIo implements OpenVolume {
     const half = this.#kept.bytes * 2 >= KEPT.bytes || this.#kept.requests * 2 >= KEPT.requests
     return half && this.#written().length > 0
   }
+}
+
+/** It comes when every earlier request to an overlapping range, that matters, is decided. */
+function waitForTurn(request: ShardRequest, turn: Turn): Promise<undefined> {
+  return request.waitFor(done => {
+    turn.whenCome(done)
+    return () => undefined
+  })
 }

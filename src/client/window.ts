@@ -45,6 +45,14 @@ export class Window {
     }
   }
 
+  /** Whether it has entered: there was room, and nobody waits for it. */
+  tryEnter(bytes: number): boolean {
+    assert(bytes <= this.#limits.bytes, 'one request fits the window')
+    if (this.#waiting.size > 0 || !this.#hasRoom(bytes)) return false
+    this.#add(bytes)
+    return true
+  }
+
   leave(bytes: number, requests = 1): void {
     this.#requests -= requests
     this.#bytes -= bytes
@@ -54,12 +62,20 @@ export class Window {
 
   #admit(): void {
     for (const waiter of this.#waiting) {
-      if (this.#requests >= this.#limits.requests) return
-      if (this.#bytes + waiter.bytes > this.#limits.bytes) return
+      if (!this.#hasRoom(waiter.bytes)) return
       this.#waiting.delete(waiter)
-      this.#requests++
-      this.#bytes += waiter.bytes
+      this.#add(waiter.bytes)
       waiter.enter()
     }
+  }
+
+  #hasRoom(bytes: number): boolean {
+    const { requests, bytes: most } = this.#limits
+    return this.#requests < requests && this.#bytes + bytes <= most
+  }
+
+  #add(bytes: number): void {
+    this.#requests++
+    this.#bytes += bytes
   }
 }

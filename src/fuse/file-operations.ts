@@ -159,7 +159,7 @@ export class FileOperations {
     const { content } = this.#file(handle)
     const length = Math.max(0, Math.min(into.length, content.size - offset))
     if (length === 0) return 0
-    await content.read(byteOffset(offset), into.subarray(0, length))
+    await content.read(byteOffset(offset), first(into, length))
     return length
   }
 
@@ -171,7 +171,7 @@ export class FileOperations {
     if (data.length === 0) return 0
     if (length <= 0) throw new FileRefusal('beyond-end')
     file.dirty = true
-    await volume.write(byteOffset(offset), data.subarray(0, length))
+    await volume.write(byteOffset(offset), first(data, length))
     return length
   }
 
@@ -271,6 +271,11 @@ export class FileOperations {
     } while (this.#open.has(this.#lastHandle))
     return this.#lastHandle
   }
+}
+
+/** Nearly always all of them, and then there is nothing to cut. */
+function first(bytes: Uint8Array, length: number): Uint8Array {
+  return length === bytes.length ? bytes : bytes.subarray(0, length)
 }
 
 /** Neither name has an "@" in it. */

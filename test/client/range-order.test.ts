@@ -1,16 +1,23 @@
 // Overlapping requests in the order in which they were made: a table of cases, and a random walk
 // against a simple model.
 import test from 'tape'
-import { RangeOrder } from '../../src/client/range-order.js'
+import { RangeOrder, type OrderedRange } from '../../src/client/range-order.js'
 import { SeededRandom } from '../simulator/seeded-random.js'
 
 const MiB = 1024 * 1024
+
+/** Calls `start` when the turn of the range comes; returns how to end it. */
+function placed(order: RangeOrder, range: OrderedRange, start: () => void): () => void {
+  const turn = order.add(range)
+  turn.whenCome(start)
+  return () => turn.end()
+}
 
 test('writes wait for what they overlap, reads for writes', t => {
   const order = new RangeOrder()
   const started: string[] = []
   const add = (name: string, offset: number, length: number) =>
-    order.add({ offset, length, write: name.startsWith('w') }, () => started.push(name))
+    placed(order, { offset, length, write: name.startsWith('w') }, () => started.push(name))
   const w1 = add('w1', 0, 8)
   const r2 = add('r2', 4, 2)
   const r3 = add('r3', 8, 1)
@@ -34,7 +41,7 @@ test('a request that gives up does not let its followers pass those before it', 
   const order = new RangeOrder()
   const started: string[] = []
   const add = (name: string, offset: number, length: number) =>
-    order.add({ offset, length, write: true }, () => started.push(name))
+    placed(order, { offset, length, write: true }, () => started.push(name))
   const first = add('first', 0, 4 * MiB)
   const second = add('second', MiB, MiB)
   add('third', MiB + 10, 10)
@@ -42,6 +49,23 @@ test('a request that gives up does not let its followers pass those before it', 
   t.deepEqual(started, ['first'])
   first()
   t.deepEqual(started, ['first', 'third'])
+  t.end()
+})
+
+test('a turn says at once whether it has come, and never starts after its end', t => {
+  const order = new RangeOrder()
+  const first = order.add({ offset: MiB - 1, length: 2, write: true })
+  const other = order.add({ offset: MiB + 1, length: 1, write: true })
+  const second = order.add({ offset: 0, length: 2 * MiB, write: false })
+  t.deepEqual([first.come, other.come, second.come], [true, true, false])
+  let started = 0
+  second.whenCome(() => started++)
+  first.end()
+  t.notOk(second.come, 'two long requests count once, but two requests twice')
+  second.end()
+  other.end()
+  t.equal(started, 0)
+  t.ok(order.add({ offset: 0, length: 2 * MiB, write: true }).come, 'nothing is left behind')
   t.end()
 })
 
@@ -66,7 +90,7 @@ test('random requests: never two conflicting at once, always the older first', t
         const length = 1 + random.below(MiB)
         all.push({ id, offset, length, write: random.chance(0.5) })
         open.add(id)
-        const end = order.add(all[id]!, () => {
+        const end = placed(order, all[id]!, () => {
           for (const other of open) {
             if (other < id && conflict(id, other)) problems.push(`${id} passed ${other}`)
           }

@@ -26,6 +26,10 @@ export class MortalClock implements Clock {
     return this.#clock.date()
   }
 
+  time(): number {
+    return this.#clock.time()
+  }
+
   after(delay: number, callback: () => void): Timer {
     return this.#clock.after(delay, () => {
       if (this.#alive) callback()

@@ -25,6 +25,10 @@ export class PausableClock implements Clock {
     return this.#clock.date()
   }
 
+  time(): number {
+    return this.#clock.time()
+  }
+
   after(delay: number, callback: () => void): Timer {
     let cancelled = false
     const fire = (): void => {

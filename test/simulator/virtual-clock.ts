@@ -22,7 +22,11 @@ export class VirtualClock implements Clock {
   }
 
   date(): string {
-    return new Date(Date.UTC(2026, 0, 1) + Math.floor(this.#now / 1000)).toISOString()
+    return new Date(this.time()).toISOString()
+  }
+
+  time(): number {
+    return Date.UTC(2026, 0, 1) + Math.floor(this.#now / 1000)
   }
 
   after(delay: number, callback: () => void): Timer {

@@ -15,18 +15,6 @@ import {
   HEDGE_SHARE,
 } from '../../base/limits.js'
 
-export interface HedgeState {
-  /** How long answers took, in milliseconds, smoothed; null before the first. */
-  readonly usual: number | null
-  /** How far they were from that, smoothed. */
-  readonly deviation: number
-  /** Hedges that have been earned and not made. */
-  readonly credit: number
-  /** Hedged reads that still wait for somebody, and the length of them. */
-  readonly hedged: number
-  readonly bytes: number
-}
-
 export type HedgeEvent =
   /** A replica is asked for a read, the first one or in place of another. */
   | { readonly kind: 'asked' }
@@ -37,14 +25,6 @@ export type HedgeEvent =
   /** Nobody is outstanding any more for a read that was hedged. */
   | { readonly kind: 'over'; readonly bytes: number }
 
-export const NO_HEDGES: HedgeState = {
-  usual: null,
-  deviation: 0,
-  credit: CLIENT_WINDOW_REQUESTS,
-  hedged: 0,
-  bytes: 0,
-}
-
 /** As for a server's latency: one answer in eight decides... */
 const USUAL_SMOOTHING = 1 / 8
 /** ...and one in four how much they vary, so that a change makes the delay longer first. */
@@ -52,46 +32,74 @@ const DEVIATION_SMOOTHING = 1 / 4
 const TIMES_USUAL = 3
 const DEVIATIONS = 4
 
-export function hedgeStateAfter(state: HedgeState, event: HedgeEvent): HedgeState {
-  switch (event.kind) {
-    case 'asked':
-      return { ...state, credit: Math.min(CLIENT_WINDOW_REQUESTS, state.credit + HEDGE_SHARE) }
-    case 'answered':
-      return { ...state, ...measured(state, Math.min(event.latency, HEDGE_DELAY_MAX_MS)) }
-    case 'hedged': {
-      const { hedged, bytes, credit } = state
-      const more = event.bytes === null ? 0 : 1
-      const left = Math.max(0, credit - 1)
-      return { ...state, credit: left, hedged: hedged + more, bytes: bytes + (event.bytes ?? 0) }
+/** Changed in place: every read has two events, and each would leave a copy behind. */
+export class HedgeState {
+  /** How long answers took, in milliseconds, smoothed; null before the first. */
+  #usual: number | null = null
+  /** How far they were from that, smoothed. */
+  #deviation = 0
+  #credit = CLIENT_WINDOW_REQUESTS
+  #hedged = 0
+  #bytes = 0
+
+  /** Hedges that have been earned and not made. */
+  get credit(): number {
+    return this.#credit
+  }
+
+  /** Hedged reads that still wait for somebody... */
+  get hedged(): number {
+    return this.#hedged
+  }
+
+  /** ...and the length of them. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  take(event: HedgeEvent): void {
+    switch (event.kind) {
+      case 'asked':
+        this.#credit = Math.min(CLIENT_WINDOW_REQUESTS, this.#credit + HEDGE_SHARE)
+        return
+      case 'answered':
+        return this.#measured(Math.min(event.latency, HEDGE_DELAY_MAX_MS))
+      case 'hedged':
+        this.#credit = Math.max(0, this.#credit - 1)
+        if (event.bytes === null) return
+        this.#hedged++
+        this.#bytes += event.bytes
+        return
+      case 'over':
+        this.#hedged--
+        this.#bytes -= event.bytes
+        return
     }
-    case 'over':
-      return { ...state, hedged: state.hedged - 1, bytes: state.bytes - event.bytes }
   }
-}
 
-/** Longer answers than the longest delay say nothing more, and would take long to be forgotten. */
-function measured(
-  { usual, deviation }: HedgeState,
-  latency: number,
-): Pick<HedgeState, 'usual' | 'deviation'> {
-  if (usual === null) return { usual: latency, deviation: latency / 2 }
-  const apart = Math.abs(latency - usual)
-  return {
-    usual: usual + (latency - usual) * USUAL_SMOOTHING,
-    deviation: deviation + (apart - deviation) * DEVIATION_SMOOTHING,
+  /** For how long a read is left to the replica that was asked, in milliseconds. */
+  get delay(): number {
+    if (this.#usual === null) return HEDGE_DELAY_MAX_MS
+    const long = Math.max(TIMES_USUAL * this.#usual, this.#usual + DEVIATIONS * this.#deviation)
+    return Math.min(HEDGE_DELAY_MAX_MS, Math.max(HEDGE_DELAY_MIN_MS, long))
   }
-}
 
-/** For how long a read is left to the replica that was asked, in milliseconds. */
-export function hedgeDelay({ usual, deviation }: HedgeState): number {
-  if (usual === null) return HEDGE_DELAY_MAX_MS
-  const long = Math.max(TIMES_USUAL * usual, usual + DEVIATIONS * deviation)
-  return Math.min(HEDGE_DELAY_MAX_MS, Math.max(HEDGE_DELAY_MIN_MS, long))
-}
+  /** Whether a read may be hedged, with its length the first time, else null. */
+  mayHedge(bytes: number | null): boolean {
+    if (this.#credit < 1) return false
+    if (bytes === null) return true
+    return this.#hedged < CLIENT_WINDOW_REQUESTS && this.#bytes + bytes <= CLIENT_WINDOW_BYTES
+  }
 
-/** Whether a read may be hedged, with its length the first time, else null. */
-export function mayHedge(state: HedgeState, bytes: number | null): boolean {
-  if (state.credit < 1) return false
-  if (bytes === null) return true
-  return state.hedged < CLIENT_WINDOW_REQUESTS && state.bytes + bytes <= CLIENT_WINDOW_BYTES
+  /** More than the longest delay would say nothing more, and take long to be forgotten. */
+  #measured(latency: number): void {
+    if (this.#usual === null) {
+      this.#usual = latency
+      this.#deviation = latency / 2
+      return
+    }
+    const apart = Math.abs(latency - this.#usual)
+    this.#usual += (latency - this.#usual) * USUAL_SMOOTHING
+    this.#deviation += (apart - this.#deviation) * DEVIATION_SMOOTHING
+  }
 }

@@ -7,13 +7,15 @@
 // more; what was sent counts as outstanding at its server until it is answered or lost, dropped or
 // not, so that a slow one is spared.
 import { assert } from '../../base/assert.js'
+import type { Alarm } from '../../base/alarms.js'
 import type { PeerId } from '../../base/brands.js'
-import type { Timer } from '../../base/clock.js'
 import type { DataReply } from '../../net/messages.js'
 import type { DataOperation, Request } from '../../net/operations.js'
-import { LOST, type Lost } from '../../net/peers.js'
+import { LOST, type Lost, type RequestOptions } from '../../net/peers.js'
 import type { ClientContext } from '../context.js'
 import type { HedgeSlot } from './hedges.js'
+import type { LoadEvent } from './replica-load-state.js'
+import type { Asked } from './routing.js'
 import type { ShardOutlook, ShardView } from './shard-outlook.js'
 import type { ShardRequest } from './shard-request.js'
 
@@ -30,14 +32,6 @@ export interface Sending {
   readonly deadline: number | null
 }
 
-interface Leg {
-  readonly server: PeerId
-  readonly view: ShardView
-  readonly started: number
-  /** Its server has been charged for being slow. */
-  slow: boolean
-}
-
 export interface Outcome {
   readonly server: PeerId
   readonly view: ShardView
@@ -46,15 +40,31 @@ export interface Outcome {
   readonly latency: number
 }
 
-export class Race {
+/** What was sent to one server, and what became of it. */
+interface Leg extends Asked, Outcome {
+  reply: DataReply | Lost
+  latency: number
+  readonly started: number
+  /** Its server has been charged for being slow. */
+  slow: boolean
+}
+
+const NO_LEGS: readonly Leg[] = []
+const SENT: LoadEvent = { kind: 'sent' }
+const GONE: LoadEvent = { kind: 'lost' }
+const NO_DEADLINE: RequestOptions = {}
+
+export class Race implements Alarm {
   readonly #context: ClientContext
   readonly #shard: ShardOutlook
   readonly #request: ShardRequest
-  /** Those whose answer is wanted, and how to stop watching where their shard moves. */
-  readonly #legs = new Map<Leg, () => void>()
+  /** Those whose answer is wanted. */
+  #legs: readonly Leg[] = NO_LEGS
   /** Came while nobody waited. */
-  #outcomes: Outcome[] = []
-  #deliver: ((outcome: Outcome) => void) | null = null
+  readonly #outcomes: Outcome[] = []
+  #deliver: ((event: Outcome | typeof SLOW) => void) | null = null
+  /** When the one that is asked takes far longer than usual. */
+  due = Infinity
   /** Sent and neither answered nor lost, wanted or not. */
   #outstanding = 0
   #slot: HedgeSlot | null = null
@@ -67,16 +77,17 @@ export class Race {
   }
 
   get running(): boolean {
-    return this.#legs.size > 0
+    return this.#legs.length > 0
   }
 
   has(server: PeerId): boolean {
-    return [...this.#legs.keys()].some(leg => leg.server === server)
+    for (const leg of this.#legs) if (leg.server === server) return true
+    return false
   }
 
   /** Whether a read of so many bytes that is under way may be asked of one more server; counts. */
   hedge(bytes: number): boolean {
-    if (this.#legs.size !== 1) return false
+    if (this.#legs.length !== 1) return false
     if (this.#slot) return this.#context.hedges.again()
     this.#slot = this.#context.hedges.begin(bytes)
     return this.#slot !== null
@@ -86,13 +97,15 @@ export class Race {
     const { peers, loads, clock } = this.#context
     const { kind } = this.#request.name
     assert(kind === 'read' || !this.running, 'a write is under way at one server at a time')
-    const leg: Leg = { server, view, started: clock.now(), slow: false }
+    const started = clock.now()
+    const moved = (): void => this.#ended(leg, LOST)
+    const leg: Leg = { kind, server, view, moved, started, slow: false, reply: LOST, latency: 0 }
     const path = peers.find(server)?.path
-    const stop = this.#shard.whenMoved({ kind, server, moved: () => this.#ended(leg, LOST) })
-    this.#legs.set(leg, stop)
+    this.#shard.asked.add(leg)
+    this.#legs = [...this.#legs, leg]
     this.#outstanding++
-    loads.record(server, { kind: 'sent' })
-    const options = deadline === null ? {} : { deadline }
+    loads.record(server, SENT)
+    const options = deadline === null ? NO_DEADLINE : { deadline }
     void peers.request(server, operation, message, options).then(reply => {
       this.#record(leg, reply, peers.find(server)?.path === path)
       this.#outstanding--
@@ -105,29 +118,33 @@ export class Race {
   next(): Promise<Outcome | typeof SLOW> {
     return this.#request.hold<Outcome | typeof SLOW>(done => {
       const known = this.#outcomes.shift()
-      if (known) {
-        done(known)
-        return () => undefined
+      if (known) done(known)
+      else {
+        this.#deliver = done
+        this.#watch()
       }
-      const stop = (): void => {
-        timer?.cancel()
-        this.#deliver = null
-      }
-      const end = (event: Outcome | typeof SLOW): void => {
-        stop()
-        done(event)
-      }
-      const timer = this.#whenSlow(() => end(SLOW))
-      this.#deliver = end
-      return stop
+      return () => this.#stopWaiting()
     })
+  }
+
+  #tell(event: Outcome | typeof SLOW): void {
+    const deliver = this.#deliver
+    this.#stopWaiting()
+    deliver?.(event)
+  }
+
+  #stopWaiting(): void {
+    this.#deliver = null
+    if (this.due === Infinity) return
+    this.#context.alarms.delete(this)
+    this.due = Infinity
   }
 
   /** Nobody's answer is wanted any more; others may be asked afterwards. */
   drop(): void {
-    for (const stop of this.#legs.values()) stop()
-    this.#legs.clear()
-    this.#outcomes = []
+    for (const leg of this.#legs) this.#shard.asked.delete(leg)
+    this.#legs = NO_LEGS
+    this.#outcomes.length = 0
   }
 
   /** The request is decided, or given up. */
@@ -144,31 +161,35 @@ export class Race {
       const ofRead = this.#request.name.kind === 'read' ? latency : null
       loads.record(server, { kind: 'answered', latency: ofRead, queue: reply.queue })
     } else if (samePath) loads.record(server, { kind: 'overdue', latency })
-    else loads.record(server, { kind: 'lost' })
+    else loads.record(server, GONE)
   }
 
-  #whenSlow(tell: () => void): Timer | null {
-    const [leg] = this.#legs.keys()
-    if (!leg || leg.slow || this.#legs.size > 1 || this.#request.name.kind !== 'read') return null
-    const { clock, hedges, loads } = this.#context
-    const left = Math.max(0, leg.started + hedges.delay - clock.now())
-    return clock.after(left, () => {
-      leg.slow = true
-      // Now, and not when it answers: until then many more reads would go there.
-      loads.record(leg.server, { kind: 'slow', latency: clock.now() - leg.started })
-      tell()
-    })
+  /** A read is watched while it is under way at one server, and only until that is slow. */
+  #watch(): void {
+    const leg = this.#legs[0]
+    if (!leg || leg.slow || this.#legs.length > 1 || leg.kind !== 'read') return
+    this.due = leg.started + this.#context.hedges.delay
+    this.#context.alarms.add(this)
+  }
+
+  ring(): void {
+    const leg = this.#legs[0]
+    assert(leg && this.#deliver, 'what is watched is under way, and waited for')
+    leg.slow = true
+    // Now, and not when it answers: until then many more reads would go there.
+    const { loads, clock } = this.#context
+    loads.record(leg.server, { kind: 'slow', latency: clock.now() - leg.started })
+    this.#tell(SLOW)
   }
 
   #ended(leg: Leg, reply: DataReply | Lost): void {
-    const stop = this.#legs.get(leg)
-    if (!stop) return // dropped, or it was told that its shard has moved
-    stop()
-    this.#legs.delete(leg)
-    const latency = this.#context.clock.now() - leg.started
-    const outcome: Outcome = { server: leg.server, view: leg.view, reply, latency }
-    if (this.#deliver) this.#deliver(outcome)
-    else this.#outcomes.push(outcome)
+    if (!this.#legs.includes(leg)) return // dropped, or it was told that its shard has moved
+    this.#legs = this.#legs.length === 1 ? NO_LEGS : this.#legs.filter(other => other !== leg)
+    this.#shard.asked.delete(leg)
+    leg.reply = reply
+    leg.latency = this.#context.clock.now() - leg.started
+    if (this.#deliver) this.#tell(leg)
+    else this.#outcomes.push(leg)
   }
 
   #leave(): void {

@@ -3,15 +3,6 @@
 // a server that was not asked for a while fades, so that a slow one is tried again. (Reads go to
 // the replica with the lowest cost, see routing.ts.)
 
-export interface ReplicaLoad {
-  readonly outstanding: number
-  /** Of reads: smoothed, in milliseconds. */
-  readonly latency: number
-  readonly queue: number
-  /** When latency and queue were last heard of; they have been fading since. */
-  readonly at: number
-}
-
 export type LoadEvent =
   | { readonly kind: 'sent' }
   /**
@@ -26,8 +17,6 @@ export type LoadEvent =
   /** No answer within the deadline: it is at least that slow. */
   | { readonly kind: 'overdue'; readonly latency: number }
 
-export const IDLE_LOAD: ReplicaLoad = { outstanding: 0, latency: 0, queue: 0, at: 0 }
-
 /** One answer in eight decides: steady under jitter, and follows a change within ten answers. */
 const SMOOTHING = 1 / 8
 /** An estimate is worth half after this, so a server found slow is asked again within seconds. */
@@ -35,45 +24,66 @@ const HALF_LIFE_MS = 1_000
 /** What a request costs before anything was measured; keeps cost in order of outstanding. */
 const BASE_LATENCY_MS = 0.2
 
-export function loadAfter(load: ReplicaLoad, event: LoadEvent, now: number): ReplicaLoad {
-  switch (event.kind) {
-    case 'sent':
-      return { ...load, outstanding: load.outstanding + 1 }
-    case 'lost':
-      return { ...load, outstanding: Math.max(0, load.outstanding - 1) }
-    case 'slow':
-      return { ...load, ...slow(load, event, now) }
-    case 'overdue': {
-      const outstanding = Math.max(0, load.outstanding - 1)
-      return { ...load, ...slow(load, event, now), outstanding }
-    }
-    case 'answered': {
-      // From what is left of the estimate: one good answer must not bring back what has faded.
-      const known = load.latency * faded(load, now)
-      const latency = known + ((event.latency ?? known) - known) * SMOOTHING
-      const outstanding = Math.max(0, load.outstanding - 1)
-      return { outstanding, latency, queue: event.queue, at: now }
+/** Changed in place: every request has two events, and each would leave a copy behind. */
+export class ReplicaLoad {
+  #outstanding = 0
+  /** Of reads: smoothed, in milliseconds. */
+  #latency = 0
+  #queue = 0
+  /** When latency and queue were last heard of; they have been fading since. */
+  #at = 0
+
+  get outstanding(): number {
+    return this.#outstanding
+  }
+
+  get latency(): number {
+    return this.#latency
+  }
+
+  take(event: LoadEvent, now: number): void {
+    switch (event.kind) {
+      case 'sent':
+        this.#outstanding++
+        return
+      case 'lost':
+        return this.#ended()
+      case 'slow':
+        return this.#slow(event.latency, now)
+      case 'overdue':
+        this.#ended()
+        return this.#slow(event.latency, now)
+      case 'answered': {
+        // From what is left of the estimate: one good answer must not bring back what has faded.
+        const known = this.#latency * this.#faded(now)
+        this.#latency = known + ((event.latency ?? known) - known) * SMOOTHING
+        this.#queue = event.queue
+        this.#at = now
+        return this.#ended()
+      }
     }
   }
-}
 
-function slow(
-  load: ReplicaLoad,
-  { latency }: { readonly latency: number },
-  now: number,
-): Pick<ReplicaLoad, 'latency' | 'queue' | 'at'> {
-  const left = faded(load, now)
-  return { latency: Math.max(load.latency * left, latency), queue: load.queue * left, at: now }
-}
+  /** The expected time of one more request there, in arbitrary units. */
+  cost(now: number): number {
+    const left = this.#faded(now)
+    const ahead = this.#outstanding + this.#queue * left + 1
+    return ahead * (BASE_LATENCY_MS + this.#latency * left)
+  }
 
-/** What an estimate is still worth, from 1 down to nothing. */
-function faded({ at }: ReplicaLoad, now: number): number {
-  return 0.5 ** (Math.max(0, now - at) / HALF_LIFE_MS)
-}
+  #ended(): void {
+    this.#outstanding = Math.max(0, this.#outstanding - 1)
+  }
 
-/** The expected time of one more request there, in arbitrary units. */
-export function loadCost(load: ReplicaLoad, now: number): number {
-  const left = faded(load, now)
-  const ahead = load.outstanding + load.queue * left + 1
-  return ahead * (BASE_LATENCY_MS + load.latency * left)
+  #slow(latency: number, now: number): void {
+    const left = this.#faded(now)
+    this.#latency = Math.max(this.#latency * left, latency)
+    this.#queue *= left
+    this.#at = now
+  }
+
+  /** What an estimate is still worth, from 1 down to nothing. */
+  #faded(now: number): number {
+    return 0.5 ** (Math.max(0, now - this.#at) / HALF_LIFE_MS)
+  }
 }

@@ -27,7 +27,7 @@ import type { DataOperation, Request } from '../../net/operations.js'
 import { LOST } from '../../net/peers.js'
 import type { ClientContext } from '../context.js'
 import { Race, SLOW, type Outcome } from './race.js'
-import { inSyncServers, primaryOf } from './routing.js'
+import { primaryOf } from './routing.js'
 import type { ShardOutlook, ShardView } from './shard-outlook.js'
 import type { ShardRequest } from './shard-request.js'
 
@@ -51,9 +51,9 @@ export class RequestLife {
   readonly #call: Call
   readonly #race: Race
   /** Replicas that did not serve this read; forgotten when all have been tried. */
-  readonly #tried = new Set<PeerId>()
+  #tried: Set<PeerId> | null = null
   /** Replicas that have no good copy, under the allocation of `#badEpoch`. */
-  readonly #bad = new Map<PeerId, DataStatus>()
+  #bad: Map<PeerId, DataStatus> | null = null
   #badEpoch: Epoch = epoch(0)
   #needed: Epoch = epoch(0)
   #failures = 0
@@ -68,31 +68,40 @@ export class RequestLife {
 
   async run(): Promise<void> {
     try {
-      while (!(await this.#attempt()));
+      for (;;) {
+        const pause = this.#ask()
+        if (pause !== null) {
+          await pause
+          continue
+        }
+        const event = await this.#race.next()
+        if (event !== SLOW && (await this.#judge(event))) return
+      }
     } finally {
       this.#race.end()
     }
   }
 
-  /** True when the request is decided. */
-  async #attempt(): Promise<boolean> {
+  /** Null: somebody is asked, whose answer is awaited; else the wait before the next look. */
+  #ask(): Promise<unknown> | null {
     const { request } = this.#call
     const view = this.#shard.look()
     if (view.configuration.epoch < this.#needed) return this.#awaitEpoch(request)
     if (this.#shard.replaying && !this.#call.replay) {
       this.#race.drop()
-      await request.waitFor(done => this.#shard.replayed(done))
-      return false
+      return request.waitFor(done => this.#shard.replayed(done))
     }
     const mayAsk = !this.#race.running || this.#race.hedge(this.#call.bytes)
     const target = mayAsk ? this.#target(view) : null
     if (target !== null) this.#send(target, view)
     else if (!this.#race.running) return this.#sleep()
-    const event = await this.#race.next()
-    return event === SLOW ? false : this.#judge(event)
+    return null
   }
 
-  /** In the turn in which it decides: what is valid now need not be later. */
+  /**
+   * True when the request is decided, and that in the turn in which the answer is looked at: what
+   * is valid now need not be later.
+   */
   #judge({ server, view, reply, latency }: Outcome): boolean | Promise<boolean> {
     if (reply === LOST) return this.#lost(server)
     if (reply.epoch > view.configuration.epoch) this.#context.watch.wanted(reply.epoch)
@@ -121,19 +130,28 @@ export class RequestLife {
       const primary = primaryOf(allocation)
       return peers.find(primary) ? primary : null
     }
-    if (allocation.epoch !== this.#badEpoch) this.#bad.clear()
+    if (allocation.epoch !== this.#badEpoch) this.#bad = null
     this.#badEpoch = allocation.epoch
-    const inSync = inSyncServers(allocation)
-    if (inSync.every(server => this.#bad.has(server))) throw this.#noGoodCopy()
-    const usable = inSync.filter(server => peers.find(server) && !this.#bad.has(server))
-    const target = loads.choose(
-      usable.filter(server => !this.#tried.has(server) && !this.#race.has(server)),
-    )
+    const target = loads.choose(this.#candidates(allocation))
     if (target === null && !this.#race.running) {
-      this.#tried.clear()
+      this.#tried = null
       this.#readDeadline = Math.min(2 * this.#readDeadline, READ_DEADLINE_MAX_MS)
     }
     return target
+  }
+
+  /** Who may be asked for this read now; throws if nobody has a good copy. */
+  #candidates({ replicas }: ShardAllocation): readonly PeerId[] {
+    const candidates: PeerId[] = []
+    let good = false
+    for (const { server, state } of replicas) {
+      if (state !== 'in-sync' || this.#bad?.has(server)) continue
+      good = true
+      if (this.#tried?.has(server) || this.#race.has(server)) continue
+      if (this.#context.peers.find(server)) candidates.push(server)
+    }
+    if (!good) throw this.#noGoodCopy()
+    return candidates
   }
 
   #send(server: PeerId, view: ShardView): void {
@@ -147,14 +165,17 @@ export class RequestLife {
   }
 
   /** Short only where another replica could be asked instead. */
-  #deadline(allocation: ShardAllocation): number {
-    const others = inSyncServers(allocation).filter(server => this.#context.peers.find(server))
-    return others.length > 1 ? this.#readDeadline : READ_DEADLINE_MAX_MS
+  #deadline({ replicas }: ShardAllocation): number {
+    let reachable = 0
+    for (const { server, state } of replicas) {
+      if (state === 'in-sync' && this.#context.peers.find(server)) reachable++
+    }
+    return reachable > 1 ? this.#readDeadline : READ_DEADLINE_MAX_MS
   }
 
   /** The first time there is nothing to wait for: another replica, or the same over a new path. */
   async #lost(target: PeerId): Promise<boolean> {
-    this.#tried.add(target)
+    this.#noteTried(target)
     this.#call.request.obstacle = null
     if (this.#failures++ === 0) return false
     return this.#call.request.name.kind === 'read' ? false : this.#sleep()
@@ -172,7 +193,7 @@ export class RequestLife {
         this.#needed = reply.epoch
         return false
       case 'not-serving':
-        this.#tried.add(target)
+        this.#noteTried(target)
         return kind === 'read' ? false : this.#sleep()
       case 'corrupt':
         if (kind === 'write') throw this.#noGoodCopy()
@@ -196,14 +217,21 @@ export class RequestLife {
     }
   }
 
+  #noteTried(server: PeerId): void {
+    this.#tried ??= new Set()
+    this.#tried.add(server)
+  }
+
   /** What a replica had under an older allocation says nothing of what it has now. */
   #noteBad(server: PeerId, { status }: DataReply, { allocation }: ShardView): void {
-    if (allocation.epoch === this.#badEpoch) this.#bad.set(server, status)
+    if (allocation.epoch !== this.#badEpoch) return
+    this.#bad ??= new Map()
+    this.#bad.set(server, status)
   }
 
   #noGoodCopy(): SwarmdiskError {
     const { volumeName, shard, kind } = this.#call.request.name
-    if (kind === 'read' && ![...this.#bad.values()].includes('corrupt')) {
+    if (kind === 'read' && ![...(this.#bad?.values() ?? [])].includes('corrupt')) {
       return new SwarmdiskError(
         'disk-error',
         `No storage server could read shard ${shard} of volume ${volumeName} from its disk.`,

@@ -45,6 +45,11 @@ export class RequestNumbers {
     return this.#counter.next
   }
 
+  /** A number may be taken now, and nobody waits for one. */
+  get hasRoom(): boolean {
+    return this.#waiting.size === 0 && this.#entries.size < this.#limit
+  }
+
   /** Calls `ready` when a number may be taken; the function returned stops waiting. */
   room(ready: () => void): () => void {
     this.#waiting.add(ready)

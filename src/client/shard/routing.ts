@@ -5,14 +5,18 @@ import type { PeerId } from '../../base/brands.js'
 import type { Clock } from '../../base/clock.js'
 import type { Random } from '../../base/random.js'
 import type { ShardAllocation } from '../../layout/configuration.js'
-import {
-  IDLE_LOAD,
-  loadAfter,
-  loadCost,
-  type LoadEvent,
-  type ReplicaLoad,
-} from './replica-load-state.js'
-import type { Asked } from './shard-outlook.js'
+import { ReplicaLoad, type LoadEvent } from './replica-load-state.js'
+import type { RequestKind } from './shard-request.js'
+
+export interface Asked {
+  readonly kind: RequestKind
+  readonly server: PeerId
+  /** The server is not the one to ask any more. */
+  readonly moved: () => void
+}
+
+/** Of a server that was never asked. */
+const IDLE = new ReplicaLoad()
 
 export class ReplicaLoads {
   readonly #clock: Clock
@@ -25,24 +29,32 @@ export class ReplicaLoads {
   }
 
   record(server: PeerId, event: LoadEvent): void {
-    const load = this.#loads.get(server) ?? IDLE_LOAD
-    this.#loads.set(server, loadAfter(load, event, this.#clock.now()))
+    let load = this.#loads.get(server)
+    if (!load) {
+      load = new ReplicaLoad()
+      this.#loads.set(server, load)
+    }
+    load.take(event, this.#clock.now())
   }
 
   /** The cheapest; chance decides between equals, so that idle replicas share what comes first. */
   choose(servers: readonly PeerId[]): PeerId | null {
     const now = this.#clock.now()
-    let best: PeerId[] = []
+    let best: PeerId | null = null
+    let equals: PeerId[] | null = null
     let least = Infinity
     for (const server of servers) {
-      const cost = loadCost(this.#loads.get(server) ?? IDLE_LOAD, now)
-      if (cost > least) continue
-      if (cost < least) best = []
-      least = cost
-      best.push(server)
+      const cost = (this.#loads.get(server) ?? IDLE).cost(now)
+      if (cost < least) {
+        least = cost
+        best = server
+        equals = null
+      } else if (cost === least && best !== null) {
+        equals ??= [best]
+        equals.push(server)
+      }
     }
-    if (best.length < 2) return best[0] ?? null
-    return best[this.#random.below(best.length)] ?? null
+    return equals === null ? best : (equals[this.#random.below(equals.length)] ?? null)
   }
 
   /** Servers that left the cluster need not be remembered. */
@@ -65,23 +77,26 @@ export function primaryOf({ replicas }: ShardAllocation): PeerId {
 export class AskedServers {
   readonly #asked = new Set<Asked>()
 
-  /** Returns the undo. */
-  add(asked: Asked): () => void {
+  add(asked: Asked): void {
     this.#asked.add(asked)
-    return () => this.#asked.delete(asked)
+  }
+
+  delete(asked: Asked): void {
+    this.#asked.delete(asked)
   }
 
   /** Under a new allocation some of them are not the ones to ask. */
   reconsider(allocation: ShardAllocation): void {
     const inSync = inSyncServers(allocation)
-    for (const { kind, server, moved } of [...this.#asked]) {
+    for (const asked of [...this.#asked]) {
+      const { kind, server } = asked
       const right = kind === 'read' ? inSync.includes(server) : primaryOf(allocation) === server
-      if (!right) moved()
+      if (!right) asked.moved()
     }
   }
 
   /** There is nothing to ask of anybody any more. */
   endAll(): void {
-    for (const { moved } of [...this.#asked]) moved()
+    for (const asked of [...this.#asked]) asked.moved()
   }
 }

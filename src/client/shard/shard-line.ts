@@ -6,15 +6,7 @@
 // sent while one is under way; what was acknowledged is kept until a FLUSH of the same generation;
 // a replay never puts an older write over a newer one that may have survived.
 import { assert } from '../../base/assert.js'
-import type {
-  ByteCount,
-  ByteOffset,
-  Epoch,
-  Generation,
-  RequestNumber,
-  ShardIndex,
-  VolumeId,
-} from '../../base/brands.js'
+import type { Epoch, Generation, RequestNumber, ShardIndex, VolumeId } from '../../base/brands.js'
 import { SwarmdiskError } from '../../base/errors.js'
 import { ONCE_NUMBERS_MAX } from '../../base/limits.js'
 import type { ShardAllocation } from '../../layout/configuration.js'
@@ -26,9 +18,9 @@ import { Replay } from './replay.js'
 import { RequestLife } from './request-life.js'
 import { RequestNumbers } from './request-numbers.js'
 import { AskedServers } from './routing.js'
-import type { Asked, ShardOutlook, ShardView } from './shard-outlook.js'
-import { readShard } from './shard-read.js'
-import type { RequestKind, ShardRequest } from './shard-request.js'
+import type { ShardOutlook, ShardView } from './shard-outlook.js'
+import { readShard, type ReadRange } from './shard-read.js'
+import type { RequestKind, RequestName, ShardRequest } from './shard-request.js'
 
 export interface ShardLineEvents {
   /** Writes that are durable now and need not be kept any longer. */
@@ -44,14 +36,15 @@ export interface ShardLineName {
 }
 
 export class ShardLine implements ShardOutlook {
+  readonly asked = new AskedServers()
   readonly #context: ClientContext
   readonly #name: ShardLineName
+  readonly #requestNames: Readonly<Record<RequestKind, RequestName>>
   readonly #events: ShardLineEvents
   readonly #numbers: RequestNumbers
   readonly #kept = new KeptWrites()
   /** Writes that were sent and are not decided, in the order in which they were first sent. */
   readonly #sent = new Set<KeptWrite>()
-  readonly #asked = new AskedServers()
   readonly #flushes = new FlushQueue(() => this.#flush())
   readonly #replay: Replay
   /** Until its first FLUSH: what a client before us wrote may be in the servers' memory only. */
@@ -64,6 +57,11 @@ export class ShardLine implements ShardOutlook {
   constructor(context: ClientContext, name: ShardLineName, events: ShardLineEvents) {
     this.#context = context
     this.#name = name
+    this.#requestNames = {
+      read: { kind: 'read', ...name },
+      write: { kind: 'write', ...name },
+      flush: { kind: 'flush', ...name },
+    }
     this.#events = events
     this.#numbers = new RequestNumbers(context.counter, ONCE_NUMBERS_MAX)
     this.#replay = new Replay({
@@ -87,7 +85,7 @@ export class ShardLine implements ShardOutlook {
   }
 
   begin(kind: RequestKind): ShardRequest {
-    return this.#context.pending.begin({ kind, ...this.#name })
+    return this.#context.pending.begin(this.#requestNames[kind])
   }
 
   look(): ShardView {
@@ -102,15 +100,11 @@ export class ShardLine implements ShardOutlook {
 
   /** A new configuration: learns of a new generation, also when idle, and of servers that left. */
   reconsider(): void {
-    this.#asked.reconsider(this.look().allocation)
+    this.asked.reconsider(this.look().allocation)
   }
 
   replayed(done: () => void): () => void {
     return this.#replay.whenDone(done)
-  }
-
-  whenMoved(asked: Asked): () => void {
-    return this.#asked.add(asked)
   }
 
   /** We may write from now on; somebody else may have written since we last did. */
@@ -129,10 +123,6 @@ export class ShardLine implements ShardOutlook {
    * what the client before us asked for. When it has answered us, that is settled or refused.
    */
   async reach(request: ShardRequest): Promise<void> {
-    const { configuration, allocation } = this.look()
-    const created = configuration.volumes.get(this.#name.volume)?.created
-    // Nobody has lost its access yet: that would have made another allocation.
-    if (this.#reached || allocation.epoch === created) return
     await request.waitFor(done => {
       // A FLUSH ends in vain only with everything else.
       this.flush().then(done, done)
@@ -140,23 +130,21 @@ export class ShardLine implements ShardOutlook {
     })
   }
 
-  /** `accept` gets the content in the turn in which it is valid. */
-  async read(
-    request: ShardRequest,
-    range: { readonly offset: ByteOffset; readonly length: ByteCount },
-    accept: (content: Uint8Array) => void,
-  ): Promise<void> {
-    await readShard(this.#context, this, {
-      ...{ request, range, accept },
-      name: this.#name,
-      layer: HEAD,
-    })
+  /** Whether the primary has to be reached before that. */
+  get unreached(): boolean {
+    if (this.#reached) return false
+    const { configuration, allocation } = this.look()
+    // Nobody has lost its access yet: that would have made another allocation.
+    return allocation.epoch !== configuration.volumes.get(this.#name.volume)?.created
+  }
+
+  read(request: ShardRequest, range: ReadRange): Promise<void> {
+    return readShard(this.#context, this, { request, name: this.#name, layer: HEAD, range })
   }
 
   /** The payload is ours from now on: it is kept until a FLUSH covers it. */
-  async write(request: ShardRequest, write: KeptWrite): Promise<void> {
-    await request.waitFor(done => this.#numbers.room(done))
-    await this.#write(request, write, false)
+  write(request: ShardRequest, write: KeptWrite): Promise<void> {
+    return this.#write(request, write, false)
   }
 
   /** Resolves when every write acknowledged before the call is durable on all in-sync replicas. */
@@ -169,6 +157,8 @@ export class ShardLine implements ShardOutlook {
   }
 
   async #write(request: ShardRequest, write: KeptWrite, replay: boolean): Promise<void> {
+    request.check()
+    if (!replay && !this.#numbers.hasRoom) await request.waitFor(done => this.#numbers.room(done))
     let number: RequestNumber | null = null
     let under: Generation | null = null
     const message = (epoch: Epoch) => {

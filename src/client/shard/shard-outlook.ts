@@ -1,18 +1,11 @@
 // A shard as its client knows it at the moment: what a request needs to know to find its way. (The
 // implementation is in shard-line.ts.)
-import type { PeerId } from '../../base/brands.js'
 import type { Configuration, ShardAllocation } from '../../layout/configuration.js'
-import type { RequestKind } from './shard-request.js'
+import type { AskedServers } from './routing.js'
 
 export interface ShardView {
   readonly configuration: Configuration
   readonly allocation: ShardAllocation
-}
-
-export interface Asked {
-  readonly kind: RequestKind
-  readonly server: PeerId
-  readonly moved: () => void
 }
 
 export interface ShardOutlook {
@@ -21,6 +14,6 @@ export interface ShardOutlook {
   /** Calls `done` when nothing has to be replayed before other requests; returns the undo. */
   replayed(done: () => void): () => void
   readonly replaying: boolean
-  /** Tells when a server that was asked is not the one to ask any more; returns the undo. */
-  whenMoved(asked: Asked): () => void
+  /** Where its requests are under way: they are told when that is not the one to ask any more. */
+  readonly asked: AskedServers
 }

@@ -1,39 +1,60 @@
 // One read of one shard, from its head or from a layer that is frozen.
-import type { ByteCount, ByteOffset, ShardIndex, VolumeId } from '../../base/brands.js'
+import type { ByteCount, ByteOffset, Epoch, ShardIndex, VolumeId } from '../../base/brands.js'
 import { SwarmdiskError } from '../../base/errors.js'
+import type { DataReply, ReadRequest } from '../../net/messages.js'
 import type { ClientContext } from '../context.js'
-import { RequestLife } from './request-life.js'
+import { RequestLife, type Call } from './request-life.js'
 import type { ShardOutlook } from './shard-outlook.js'
 import type { ShardRequest } from './shard-request.js'
+
+/** What is read, in the shard's own space, and where to put it. */
+export interface ReadRange {
+  readonly offset: ByteOffset
+  readonly length: ByteCount
+  /** Written to in the turn in which the content is valid, from this place on. */
+  readonly into: Uint8Array
+  readonly from: number
+}
 
 export interface ShardRead {
   readonly request: ShardRequest
   readonly name: { readonly volume: VolumeId; readonly shard: ShardIndex }
   /** HEAD, or that of a snapshot. */
   readonly layer: number
-  /** In the shard's own space. */
-  readonly range: { readonly offset: ByteOffset; readonly length: ByteCount }
-  /** Gets the content in the turn in which it is valid. */
-  accept(content: Uint8Array): void
+  readonly range: ReadRange
 }
 
-export async function readShard(
+export function readShard(
   context: ClientContext,
   shard: ShardOutlook,
   read: ShardRead,
 ): Promise<void> {
-  const { request, name, layer, range } = read
-  const life = new RequestLife(context, shard, {
-    request,
-    replay: false,
-    bytes: range.length,
-    message: epoch => ({ volume: name.volume, shard: name.shard, epoch, layer, ...range }),
-    accepted: ({ payload }) => {
-      if (payload.length !== range.length) {
-        throw new SwarmdiskError('protocol', 'A storage server answered a read in part.')
-      }
-      read.accept(payload)
-    },
-  })
-  await life.run()
+  return new RequestLife(context, shard, new ReadCall(read)).run()
+}
+
+class ReadCall implements Call {
+  readonly replay = false
+  readonly request: ShardRequest
+  readonly bytes: number
+  readonly #read: ShardRead
+
+  constructor(read: ShardRead) {
+    this.#read = read
+    this.request = read.request
+    this.bytes = read.range.length
+  }
+
+  message(epoch: Epoch): ReadRequest {
+    const { name, layer, range } = this.#read
+    const { offset, length } = range
+    return { volume: name.volume, shard: name.shard, epoch, layer, offset, length }
+  }
+
+  accepted({ payload }: DataReply): void {
+    const { into, from, length } = this.#read.range
+    if (payload.length !== length) {
+      throw new SwarmdiskError('protocol', 'A storage server answered a read in part.')
+    }
+    into.set(payload, from)
+  }
 }

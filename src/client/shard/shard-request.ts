@@ -4,7 +4,7 @@
 // once, leaving nothing behind, when the request is cancelled.
 import { assert } from '../../base/assert.js'
 import type { Epoch, Milliseconds, PeerId, ShardIndex, VolumeId } from '../../base/brands.js'
-import type { Clock } from '../../base/clock.js'
+import { dateOf, type Clock } from '../../base/clock.js'
 import type { SwarmdiskError } from '../../base/errors.js'
 import type { DataStatus } from '../../net/messages.js'
 
@@ -27,8 +27,8 @@ export interface RequestName {
 export class ShardRequest {
   readonly name: RequestName
   readonly since: Milliseconds
-  /** ISO 8601. */
-  readonly date: string
+  /** The same in calendar time, in milliseconds since 1970. */
+  readonly #time: number
   obstacle: Obstacle | null = null
   /** A write that may have been sent: others may see it, so only its outcome ends it. */
   admitted = false
@@ -38,7 +38,12 @@ export class ShardRequest {
   constructor(name: RequestName, clock: Clock) {
     this.name = name
     this.since = clock.now()
-    this.date = clock.date()
+    this.#time = clock.time()
+  }
+
+  /** When it was made, in ISO 8601: made when asked for, since few requests are held. */
+  get date(): string {
+    return dateOf(this.#time)
   }
 
   /**

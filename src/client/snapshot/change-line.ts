@@ -15,7 +15,7 @@ import type { ClientContext } from '../context.js'
 import { RequestLife } from '../shard/request-life.js'
 import { AskedServers } from '../shard/routing.js'
 import { volumeGone } from '../shard/shard-line.js'
-import type { Asked, ShardOutlook, ShardView } from '../shard/shard-outlook.js'
+import type { ShardOutlook, ShardView } from '../shard/shard-outlook.js'
 import type { ShardRequest } from '../shard/shard-request.js'
 import { hasSnapshot, snapshotGone } from './snapshot-line.js'
 
@@ -30,10 +30,10 @@ export interface Comparison {
 
 export class ChangeLine implements ShardOutlook {
   readonly replaying = false
+  readonly asked = new AskedServers()
   readonly #context: ClientContext
   readonly #comparison: Comparison
   readonly #shard: ShardIndex
-  readonly #asked = new AskedServers()
 
   constructor(context: ClientContext, comparison: Comparison, shard: ShardIndex) {
     this.#context = context
@@ -51,17 +51,13 @@ export class ChangeLine implements ShardOutlook {
   /** A new configuration; null: the volume is gone. */
   reconsider(volume: VolumeRecord | null): void {
     const allocation = volume?.shards[this.#shard]
-    if (allocation) this.#asked.reconsider(allocation)
-    else this.#asked.endAll()
+    if (allocation) this.asked.reconsider(allocation)
+    else this.asked.endAll()
   }
 
   replayed(done: () => void): () => void {
     done()
     return () => undefined
-  }
-
-  whenMoved(asked: Asked): () => void {
-    return this.#asked.add(asked)
   }
 
   /** Of the blocks of this span, in the shard's own space; perhaps not of all of them. */

@@ -86,8 +86,7 @@ export class SnapshotIo implements OpenSnapshot {
   async #readPart({ piece, request, line, from }: Part, into: Uint8Array): Promise<void> {
     await request.waitFor(done => this.#window.enter(piece.length, done))
     try {
-      const range = { offset: piece.shardOffset, length: piece.length }
-      await line.read(request, range, content => into.set(content, from))
+      await line.read(request, { offset: piece.shardOffset, length: piece.length, into, from })
     } finally {
       this.#window.leave(piece.length)
     }

@@ -1,14 +1,14 @@
 // One shard of an open snapshot: where it lives now. Nothing is ever written to it, so there is
 // nothing to replay, to flush or to keep in order, and it does not matter who is attached.
 import { assert } from '../../base/assert.js'
-import type { ByteCount, ByteOffset, ShardIndex, VolumeId } from '../../base/brands.js'
+import type { ShardIndex, VolumeId } from '../../base/brands.js'
 import { SwarmdiskError } from '../../base/errors.js'
 import type { VolumeRecord } from '../../layout/configuration.js'
 import type { ClientContext } from '../context.js'
 import { AskedServers } from '../shard/routing.js'
 import { volumeGone } from '../shard/shard-line.js'
-import type { Asked, ShardOutlook, ShardView } from '../shard/shard-outlook.js'
-import { readShard } from '../shard/shard-read.js'
+import type { ShardOutlook, ShardView } from '../shard/shard-outlook.js'
+import { readShard, type ReadRange } from '../shard/shard-read.js'
 import type { ShardRequest } from '../shard/shard-request.js'
 
 export interface SnapshotName {
@@ -21,9 +21,9 @@ export interface SnapshotName {
 
 export class SnapshotLine implements ShardOutlook {
   readonly replaying = false
+  readonly asked = new AskedServers()
   readonly #context: ClientContext
   readonly #name: SnapshotName & { readonly shard: ShardIndex }
-  readonly #asked = new AskedServers()
 
   constructor(context: ClientContext, name: SnapshotName & { readonly shard: ShardIndex }) {
     this.#context = context
@@ -48,8 +48,8 @@ export class SnapshotLine implements ShardOutlook {
   /** A new configuration; null: the snapshot is gone, and whoever asks for it learns that now. */
   reconsider(volume: VolumeRecord | null): void {
     const allocation = volume?.shards[this.#name.shard]
-    if (allocation) this.#asked.reconsider(allocation)
-    else this.#asked.endAll()
+    if (allocation) this.asked.reconsider(allocation)
+    else this.asked.endAll()
   }
 
   replayed(done: () => void): () => void {
@@ -57,17 +57,9 @@ export class SnapshotLine implements ShardOutlook {
     return () => undefined
   }
 
-  whenMoved(asked: Asked): () => void {
-    return this.#asked.add(asked)
-  }
-
-  async read(
-    request: ShardRequest,
-    range: { readonly offset: ByteOffset; readonly length: ByteCount },
-    accept: (content: Uint8Array) => void,
-  ): Promise<void> {
+  read(request: ShardRequest, range: ReadRange): Promise<void> {
     const { layer } = this.#name
-    await readShard(this.#context, this, { request, name: this.#name, layer, range, accept })
+    return readShard(this.#context, this, { request, name: this.#name, layer, range })
   }
 }
 

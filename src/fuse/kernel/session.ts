@@ -49,6 +49,8 @@ interface Exchange {
   readonly channel: Channel
   /** Memory that it holds. */
   readonly bytes: number
+  /** Whoever waits for it may be let go, since nothing changes by it. */
+  readonly read: boolean
   answered: boolean
 }
 
@@ -74,7 +76,6 @@ export class Session {
   readonly #directories = new Map<number, readonly DirectoryEntry[]>()
   #lastDirectory = 0
   readonly #inFlight = new Map<number, Exchange>()
-  readonly #reads = new Set<Exchange>()
   #heldBytes = 0
 
   constructor(options: SessionOptions) {
@@ -229,12 +230,12 @@ export class Session {
     const exchange = this.#inFlight.get(of)
     // Not read from the kernel yet; or just answered, then the kernel does not care.
     if (!exchange) throw new FileRefusal('not-seen-yet')
-    if (this.#reads.has(exchange)) this.#fail(exchange, new FileRefusal('interrupted'), 'open file')
+    if (exchange.read) this.#fail(exchange, new FileRefusal('interrupted'), 'open file')
     return null
   }
 
   #later(header: RequestHeader, operation: LaterOperation, channel: Channel): void {
-    const exchange = this.#begin(header, channel, 0)
+    const exchange = this.#begin({ header, channel, bytes: 0, read: false, answered: false })
     const operations = this.#operations
     switch (operation.kind) {
       case 'open':
@@ -276,18 +277,17 @@ export class Session {
   async #read(header: RequestHeader, asked: Part<'read'>, channel: Channel): Promise<void> {
     const { handle, offset, size } = asked
     const buffer = this.#options.buffers.take(ANSWER_HEADER_BYTES + size)
-    const exchange = this.#begin(header, channel, buffer.length)
-    this.#reads.add(exchange)
+    const bytes = buffer.length
+    const exchange = this.#begin({ header, channel, bytes, read: true, answered: false })
     try {
       const into = buffer.subarray(ANSWER_HEADER_BYTES, ANSWER_HEADER_BYTES + size)
-      const bytes = await this.#operations.read(handle, offset, into)
-      this.#send(exchange, seal(buffer, header, bytes))
+      const length = await this.#operations.read(handle, offset, into)
+      this.#send(exchange, seal(buffer, header, length))
       this.#options.buffers.give(buffer)
     } catch (error) {
       // The driver may still hold the buffer, so nobody gets it again.
       this.#fail(exchange, error, 'open file')
     } finally {
-      this.#reads.delete(exchange)
       this.#end(exchange)
     }
   }
@@ -302,14 +302,15 @@ export class Session {
     const own = keep ? buffer : this.#options.buffers.take(data.length)
     if (!keep) data.copy(own)
     const payload = keep ? data : own.subarray(0, data.length)
-    const exchange = this.#begin(header, channel, own.length)
-    void this.#written(exchange, own, () => this.#operations.write(handle, offset, payload))
+    const bytes = own.length
+    const exchange = this.#begin({ header, channel, bytes, read: false, answered: false })
+    void this.#written(exchange, own, this.#operations.write(handle, offset, payload))
     return keep ? 'kept' : 'free'
   }
 
-  async #written(exchange: Exchange, own: Buffer, work: () => Promise<number>): Promise<void> {
+  async #written(exchange: Exchange, own: Buffer, work: Promise<number>): Promise<void> {
     try {
-      const bytes = await work()
+      const bytes = await work
       this.#send(exchange, this.#answers.written(exchange.header, bytes))
       this.#options.buffers.give(own)
     } catch (error) {
@@ -320,10 +321,9 @@ export class Session {
     }
   }
 
-  #begin(header: RequestHeader, channel: Channel, bytes: number): Exchange {
-    const exchange = { header, channel, bytes, answered: false }
-    this.#inFlight.set(keyOf(header), exchange)
-    this.#heldBytes += bytes
+  #begin(exchange: Exchange): Exchange {
+    this.#inFlight.set(keyOf(exchange.header), exchange)
+    this.#heldBytes += exchange.bytes
     return exchange
   }
 

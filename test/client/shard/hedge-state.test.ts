@@ -1,13 +1,6 @@
 // When a read is asked of a second replica: the delay, the share and the bounds, as tables.
 import test from 'tape'
-import {
-  hedgeDelay,
-  hedgeStateAfter,
-  mayHedge,
-  NO_HEDGES,
-  type HedgeEvent,
-  type HedgeState,
-} from '../../../src/client/shard/hedge-state.js'
+import { HedgeState, type HedgeEvent } from '../../../src/client/shard/hedge-state.js'
 import {
   CLIENT_WINDOW_BYTES,
   CLIENT_WINDOW_REQUESTS,
@@ -17,8 +10,9 @@ import {
   REQUEST_BYTES_MAX,
 } from '../../../src/base/limits.js'
 
-function after(events: readonly HedgeEvent[], from: HedgeState = NO_HEDGES): HedgeState {
-  return events.reduce(hedgeStateAfter, from)
+function after(events: readonly HedgeEvent[], state = new HedgeState()): HedgeState {
+  for (const event of events) state.take(event)
+  return state
 }
 
 const asked: HedgeEvent = { kind: 'asked' }
@@ -44,54 +38,53 @@ test('the delay follows what reads have taken lately, within its limits', t => {
     ['and is forgotten', [...times(50, 10), 5_000, ...times(60, 10)], 50, 60],
   ]
   for (const [title, latencies, least, most] of table) {
-    const delay = hedgeDelay(after(answers(...latencies)))
+    const delay = after(answers(...latencies)).delay
     t.ok(delay >= least && delay <= most, `${title}: ${delay.toFixed(0)} ms`)
   }
   t.end()
 })
 
 test('what is slow makes the delay longer at once, and shorter again step by step', t => {
-  const fast = after(answers(...times(50, 20)))
-  const after1 = hedgeDelay(after(answers(100), fast))
-  t.ok(after1 > 1.5 * hedgeDelay(fast), `${after1.toFixed(0)} ms after one answer`)
-  t.ok(hedgeDelay(after(answers(100, 20, 20, 20), fast)) < after1)
+  const state = after(answers(...times(50, 20)))
+  const fast = state.delay
+  const after1 = after(answers(100), state).delay
+  t.ok(after1 > 1.5 * fast, `${after1.toFixed(0)} ms after one answer`)
+  t.ok(after(answers(20, 20, 20), state).delay < after1)
   t.end()
 })
 
 test('hedges are a share of the reads, with a window in store', t => {
-  let state: HedgeState = NO_HEDGES
+  const state = new HedgeState()
   let count = 0
-  while (mayHedge(state, 1)) {
-    state = after([hedged(1), over(1)], state)
+  while (state.mayHedge(1)) {
+    after([hedged(1), over(1)], state)
     count++
   }
   t.equal(count, CLIENT_WINDOW_REQUESTS, 'as many as one window strands')
   const reads = 10 / HEDGE_SHARE
   for (let i = 0; i < reads; i++) {
-    state = after([asked], state)
-    if (!mayHedge(state, 1)) continue
-    state = after([hedged(1), over(1)], state)
+    after([asked], state)
+    if (!state.mayHedge(1)) continue
+    after([hedged(1), over(1)], state)
     count++
   }
   t.equal(count, CLIENT_WINDOW_REQUESTS + 10, 'then each has to be earned')
-  state = after(times(10_000, asked), state)
+  after(times(10_000, asked), state)
   t.equal(state.credit, CLIENT_WINDOW_REQUESTS, 'and no more than that is kept')
   t.end()
 })
 
 test('hedged reads that still wait for somebody are bounded by number and by length', t => {
   const small = after(times(CLIENT_WINDOW_REQUESTS - 1, hedged(4096)))
-  t.ok(mayHedge(small, 4096), 'one more')
-  const full = after([hedged(4096), ...times(64, asked)], small)
-  t.notOk(mayHedge(full, 4096), 'not yet another one')
-  t.ok(mayHedge(full, null), 'but another replica of one that is hedged')
-  t.ok(mayHedge(after([over(4096)], full), 4096))
+  t.ok(small.mayHedge(4096), 'one more')
+  after([hedged(4096), ...times(64, asked)], small)
+  t.notOk(small.mayHedge(4096), 'not yet another one')
+  t.ok(small.mayHedge(null), 'but another replica of one that is hedged')
+  t.ok(after([over(4096)], small).mayHedge(4096))
   const most = CLIENT_WINDOW_BYTES / REQUEST_BYTES_MAX
   const long = after(times(most, hedged(REQUEST_BYTES_MAX)))
-  t.notOk(mayHedge(long, 1))
-  t.deepEqual(after(times(most, over(REQUEST_BYTES_MAX)), long), {
-    ...NO_HEDGES,
-    credit: CLIENT_WINDOW_REQUESTS - most,
-  })
+  t.notOk(long.mayHedge(1))
+  const { hedged: left, bytes, credit } = after(times(most, over(REQUEST_BYTES_MAX)), long)
+  t.deepEqual([left, bytes, credit], [0, 0, CLIENT_WINDOW_REQUESTS - most])
   t.end()
 })

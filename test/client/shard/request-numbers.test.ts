@@ -26,12 +26,14 @@ test('numbers beyond the bound wait', t => {
   const first = numbers.take()
   numbers.complete(numbers.take())
   let ready = 0
+  t.notOk(numbers.hasRoom)
   const stop = numbers.room(() => ready++)
   numbers.room(() => ready++)
   t.equal(ready, 0, 'the first is still open, so both count')
   stop()
   numbers.complete(first)
   t.equal(ready, 1)
+  t.ok(numbers.hasRoom, 'and nobody waits')
   t.end()
 })
 
