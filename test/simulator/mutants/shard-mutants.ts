@@ -539,8 +539,8 @@ const STORE: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/store/layer-store.ts',
-        find: 'if (due.length === 0) {',
-        replace: 'if (due.length >= 0) {',
+        find: 'if (region.logging !== null || region.mustLog(span)) return false',
+        replace: 'if (region.logging !== null) return false',
       },
     ],
     caughtBy: 10,
