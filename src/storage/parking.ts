@@ -18,6 +18,8 @@ interface Place {
   readonly timer: Timer
 }
 
+const NOBODY: readonly Parked[] = []
+
 export class Parking {
   readonly #clock: Clock
   readonly #limit: number
@@ -53,6 +55,7 @@ export class Parking {
   }
 
   #take(): readonly Parked[] {
+    if (this.#places.size === 0) return NOBODY // as nearly always, and it is asked for each write
     const places = [...this.#places]
     this.#places.clear()
     for (const { timer } of places) timer.cancel()

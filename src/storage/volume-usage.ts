@@ -10,7 +10,7 @@ import type { ShardReplica } from './replica/shard-replica.js'
 import type { ShardStore } from './shard-store.js'
 import { Slots } from './slots.js'
 import type { StorageServerOptions } from './storage-server-options.js'
-import { decodeEntry, isEmptyPage, isPresent } from './store/layer-format.js'
+import { isEmptyPage, isPresent, stateOf } from './store/layer-format.js'
 
 interface Blocks {
   written: number
@@ -83,7 +83,7 @@ function addPage(
     .filter(({ parent }) => parent === page.layer.id)
     .map(({ id }) => page.found.get(id))
   for (let slot = 0; slot < BLOCKS_PER_INDEX_PAGE; slot++) {
-    if (decodeEntry(own, slot)?.state !== 'data') continue
+    if (stateOf(own, slot) !== 'data') continue
     sum.written++
     if (above.every(entries => entries !== undefined && isPresent(entries, slot))) sum.alone++
   }

@@ -20,7 +20,7 @@ import type {
   SummariesRequest,
 } from '../../net/messages.js'
 import type { Parking } from '../parking.js'
-import { decodeEntry } from '../store/layer-format.js'
+import { stateOf } from '../store/layer-format.js'
 import { repairBlocks } from './block-repair.js'
 import type { ReplicaContext } from './replica-context.js'
 
@@ -123,7 +123,7 @@ export class CatchUpSource {
     const first = slotInPage(request.block)
     const parts: Uint8Array[] = []
     for (let i = 0; i < request.blocks; i++) {
-      if (decodeEntry(page, first + i)?.state !== 'data') continue
+      if (stateOf(page, first + i) !== 'data') continue
       parts.push(content.subarray(i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES))
     }
     const entries = page.subarray(

@@ -9,7 +9,7 @@ import { encode } from '../../net/codecs/codec.js'
 import { heldAnswer } from '../../net/codecs/messages.js'
 import type { HeldAnswer, HeldRequest } from '../../net/messages.js'
 import { HeldRanges } from '../../snapshot/held-ranges.js'
-import { decodeEntry, isPresent } from '../store/layer-format.js'
+import { isPresent, stateOf } from '../store/layer-format.js'
 import type { ReadConfirmation } from './read-confirmation.js'
 import type { ClientCall, ReplicaContext } from './replica-context.js'
 import { statusOf } from './shard-reader.js'
@@ -70,7 +70,7 @@ async function lookUp(context: ReplicaContext, request: HeldRequest): Promise<He
       const slot = slotInPage(blockIndex(block))
       const holder = pages.find(bytes => isPresent(bytes, slot))
       // A damaged entry hides what is below, as data does: a read will say what it is.
-      if (holder) found.add(block, decodeEntry(holder, slot)?.state === 'zeroes')
+      if (holder) found.add(block, stateOf(holder, slot) === 'zeroes')
     }
     at = until
   }

@@ -26,7 +26,8 @@ export async function serveRead(
   const isHead = layer === headOf(store.layers).id
   if (isHead && state.undecided(span)) return context.park(call)
   const allocation = state.epoch
-  const whole = new Uint8Array(bytesOfBlocks(span.blocks))
+  // Not cleared first: the store fills every byte of it, or fails, and then nothing is answered.
+  const whole = Buffer.allocUnsafe(bytesOfBlocks(span.blocks))
   try {
     const { corrupt } = await store.read(span.block, whole, layer)
     if (corrupt.length > 0) {
@@ -45,7 +46,8 @@ export async function serveRead(
   if (state.epoch !== allocation) return host.dispatch(call)
   if (!vouched || !state.serving || host.fenced(context.name)) return call.finish('not-serving')
   const start = offset - offsetOfBlock(span.block)
-  call.finish('ok', whole.subarray(start, start + length))
+  const isWhole = length === whole.length
+  call.finish('ok', isWhole ? whole : whole.subarray(start, start + length))
 }
 
 /** Bugs go on to the top of the process. */

@@ -49,8 +49,9 @@ export class WriteApplier {
   }
 
   push(write: Applied): void {
-    const span = { block: write.block, blocks: blocksOfBytes(write.payload.byteLength) }
-    const entry: Entry = { ...write, span, stored: false }
+    const { allocation, sequence, block, payload } = write
+    const span = { block, blocks: blocksOfBytes(payload.byteLength) }
+    const entry: Entry = { allocation, sequence, block, payload, span, stored: false }
     this.#entries.push(entry)
     if (!this.#halted) this.#write(entry)
   }
@@ -124,6 +125,7 @@ export class WriteApplier {
   }
 
   #wake(): void {
+    if (this.#waiting.length === 0) return
     const awake = this.#waiting.filter(({ span }) => this.#isQuiet(span))
     this.#waiting = this.#waiting.filter(waiter => !awake.includes(waiter))
     for (const { resolve } of awake) resolve()

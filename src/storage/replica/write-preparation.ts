@@ -29,11 +29,13 @@ export class WritePreparation {
     const allocation = this.#context.state.epoch
     for (const span of spans) {
       this.#locks.acquire(span, release => {
-        this.#whole(request, span, payload => {
-          const { block } = span
-          this.#context.step({ kind: 'prepared', allocation, key, block, payload })
+        const ready = (payload: Uint8Array): void => {
+          this.#context.step({ kind: 'prepared', allocation, key, block: span.block, payload })
           release()
-        }).catch((error: unknown) => {
+        }
+        const whole = wholeBlocks(request, span)
+        if (whole) return ready(whole)
+        this.#merge(request, span).then(ready, (error: unknown) => {
           const status = error instanceof Unreadable ? error.status : statusOf(error)
           this.#context.step({ kind: 'not-prepared', allocation, key, status })
           release()
@@ -42,18 +44,9 @@ export class WritePreparation {
     }
   }
 
-  /** Calls `ready` at once where no block is written in part. */
-  async #whole(
-    request: WriteRequest,
-    span: BlockSpan,
-    ready: (payload: Uint8Array) => void,
-  ): Promise<void> {
+  async #merge(request: WriteRequest, span: BlockSpan): Promise<Uint8Array> {
     const { offset, length } = byteRange(span)
     const from = request.offset - offset
-    const until = request.offset + request.payload.byteLength - offset
-    if (from <= 0 && until >= length) {
-      return ready(request.payload.subarray(-from, -from + length))
-    }
     await this.#context.applier.quiet(span)
     const whole = new Uint8Array(length)
     for (const block of partial(request, span)) {
@@ -62,8 +55,17 @@ export class WritePreparation {
       whole.set(old, (block.block - span.block) * BLOCK_BYTES)
     }
     whole.set(request.payload.subarray(Math.max(0, -from), length - from), Math.max(0, from))
-    ready(whole)
+    return whole
   }
+}
+
+/** What a request has for a span; null where it writes some block in part. */
+function wholeBlocks({ offset, payload }: WriteRequest, span: BlockSpan): Uint8Array | null {
+  const { offset: start, length } = byteRange(span)
+  const from = start - offset
+  if (from === 0 && payload.byteLength === length) return payload
+  const covered = from >= 0 && payload.byteLength - from >= length
+  return covered ? payload.subarray(from, from + length) : null
 }
 
 /** A block that would be merged has no good copy, or none that can be had now. */

@@ -60,9 +60,9 @@ export class FollowerState {
     this.#asked = false
     this.#received = message.sequence
     const { block, origins, payload } = message
-    const span = { block, blocks: blocksOfBytes(payload.byteLength) }
-    if (message.settling) list.settle(span, allocation)
-    list.add({ ...span, allocation, sequence: message.sequence, origins })
+    const blocks = blocksOfBytes(payload.byteLength)
+    if (message.settling) list.settle({ block, blocks }, allocation)
+    list.add({ block, blocks, allocation, sequence: message.sequence, origins })
     for (const { client, request } of message.complete) once.trim(client, request)
     emit({ kind: 'apply', allocation, sequence: message.sequence, block, payload })
     this.#commit(message.committed)
@@ -109,13 +109,9 @@ export class FollowerState {
 
   #acknowledge(resume: boolean): void {
     const { name, allocation, primary, emit } = this.#o
-    const message: Replicated = {
-      ...name,
-      allocation,
-      sequence: this.#stored,
-      applied: !this.#failing,
-      resume,
-    }
+    const { volume, shard } = name
+    const [sequence, applied] = [this.#stored, !this.#failing]
+    const message: Replicated = { volume, shard, allocation, sequence, applied, resume }
     emit({ kind: 'send-replicated', to: primary, message })
   }
 }

@@ -22,6 +22,8 @@ export class OnceTable {
   #size = 0
   /** In the order of their last use. */
   readonly #clients = new Map<PeerId, ClientWrites>()
+  /** The last of them: it stays there when it is used again. */
+  #latest: PeerId | null = null
 
   add(origin: Origin, span: BlockSpan): void {
     const { completeBelow, executed } = this.#client(origin.client)
@@ -79,6 +81,8 @@ export class OnceTable {
 
   #client(id: PeerId): ClientWrites {
     const known = this.#clients.get(id)
+    if (known && id === this.#latest) return known
+    this.#latest = id
     const client = known ?? { completeBelow: 0, executed: new Map<RequestNumber, BlockSpan[]>() }
     if (known) this.#clients.delete(id)
     this.#clients.set(id, client)

@@ -56,6 +56,8 @@ interface PendingWrite {
   blocksLeft: number
 }
 
+const NONE: readonly Origin[] = []
+
 type Prepared = Extract<ReplicaEvent, { kind: 'prepared' }>
 
 export class PrimaryState {
@@ -231,20 +233,15 @@ export class PrimaryState {
 
   #order(write: Omit<Ordered, 'sequence' | 'complete'>): void {
     const { list, emit } = this.#o
-    const { block, payload, origins } = write
-    const complete = [...this.#complete.values()]
+    const { block, payload, origins, settling, key } = write
+    const allocation = this.#epoch
+    const next = sequence(this.#queue.last + 1)
+    const complete = this.#complete.size > 0 ? [...this.#complete.values()] : NONE
     this.#complete.clear()
-    const ordered = { ...write, complete, sequence: sequence(this.#queue.last + 1) }
-    const span = { block, blocks: blocksOfBytes(payload.byteLength) }
-    list.add({ ...span, allocation: this.#epoch, sequence: ordered.sequence, origins })
-    emit({
-      kind: 'apply',
-      allocation: this.#epoch,
-      sequence: ordered.sequence,
-      block,
-      payload,
-    })
-    this.#queue.push(ordered)
+    const blocks = blocksOfBytes(payload.byteLength)
+    list.add({ block, blocks, allocation, sequence: next, origins })
+    emit({ kind: 'apply', allocation, sequence: next, block, payload })
+    this.#queue.push({ block, payload, origins, complete, sequence: next, settling, key })
   }
 
   stored(upTo: Sequence): void {

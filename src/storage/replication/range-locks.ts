@@ -11,7 +11,7 @@ interface Ticket {
 
 export class RangeLocks {
   /** In the order of their coming. */
-  #tickets: Ticket[] = []
+  readonly #tickets: Ticket[] = []
 
   /** Runs at once, or when every earlier overlapping one has been released. */
   acquire(span: BlockSpan, run: (release: () => void) => void): void {
@@ -21,16 +21,27 @@ export class RangeLocks {
   }
 
   #start(ticket: Ticket): void {
-    const place = this.#tickets.indexOf(ticket)
-    const earlier = this.#tickets.slice(0, place)
-    if (ticket.running || earlier.some(other => overlap(other.span, ticket.span))) return
+    if (ticket.running || !this.#isFirst(ticket)) return
     ticket.running = true
-    ticket.run(() => {
-      assert(this.#tickets.includes(ticket), 'a span is released once')
-      this.#tickets = this.#tickets.filter(other => other !== ticket)
-      for (const other of [...this.#tickets]) {
-        if (this.#tickets.includes(other) && overlap(other.span, ticket.span)) this.#start(other)
-      }
-    })
+    ticket.run(() => this.#release(ticket))
+  }
+
+  #isFirst(ticket: Ticket): boolean {
+    for (const earlier of this.#tickets) {
+      if (earlier === ticket) break
+      if (overlap(earlier.span, ticket.span)) return false
+    }
+    return true
+  }
+
+  #release(ticket: Ticket): void {
+    const place = this.#tickets.indexOf(ticket)
+    assert(place >= 0, 'a span is released once')
+    this.#tickets.splice(place, 1)
+    if (this.#tickets.length === 0) return
+    // Whoever starts may be released at once, and start others.
+    for (const other of [...this.#tickets]) {
+      if (this.#tickets.includes(other) && overlap(other.span, ticket.span)) this.#start(other)
+    }
   }
 }

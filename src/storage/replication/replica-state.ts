@@ -56,6 +56,7 @@ export class ReplicaState {
   #primary: PrimaryState | null = null
   #follower: FollowerState | null = null
   #counted = false
+  #inSyncOthers: readonly PeerId[] = []
 
   constructor(identity: ReplicaIdentity, limits: ReplicationLimits = REPLICATION_LIMITS) {
     this.#identity = identity
@@ -99,9 +100,7 @@ export class ReplicaState {
 
   /** In-sync replicas but this one. */
   inSyncOthers(): readonly PeerId[] {
-    const replicas = this.#allocation?.replicas ?? []
-    const others = replicas.filter(r => r.state === 'in-sync' && r.server !== this.#identity.self)
-    return others.map(replica => replica.server)
+    return this.#inSyncOthers
   }
 
   /** As the primary: the others that a FLUSH needs. */
@@ -238,6 +237,9 @@ export class ReplicaState {
     }
     this.#primary?.end()
     this.#allocation = allocation
+    this.#inSyncOthers = allocation.replicas
+      .filter(({ server, state }) => state === 'in-sync' && server !== this.#identity.self)
+      .map(({ server }) => server)
     this.#role = roleIn(allocation, this.#identity)
     this.#primary = null
     this.#follower = null

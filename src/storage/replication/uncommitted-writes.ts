@@ -34,9 +34,13 @@ export class UncommittedWrites {
 
   /** Takes out what is committed now: everything of this allocation up to the sequence. */
   commit(allocation: Epoch, upTo: Sequence): readonly Uncommitted[] {
-    const is = (w: Uncommitted): boolean => w.allocation === allocation && w.sequence <= upTo
-    const committed = this.#writes.filter(is)
-    if (committed.length > 0) this.#writes = this.#writes.filter(write => !is(write))
+    const committed: Uncommitted[] = []
+    const open: Uncommitted[] = []
+    for (const write of this.#writes) {
+      const is = write.allocation === allocation && write.sequence <= upTo
+      ;(is ? committed : open).push(write)
+    }
+    if (committed.length > 0) this.#writes = open
     return committed
   }
 

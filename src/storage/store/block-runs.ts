@@ -6,7 +6,14 @@ import { blockIndex, type BlockIndex, type Epoch } from '../../base/brands.js'
 import { SwarmdiskError } from '../../base/errors.js'
 import { BLOCK_BYTES, INDEX_ENTRY_BYTES } from '../../base/limits.js'
 import type { BlockState, CopiedEntries, IndexEntry } from '../shard-store.js'
-import { encodeEntry, isZero, ZEROES_CHECKSUM, type BlockRange } from './layer-format.js'
+import {
+  checksumOf,
+  encodeEntry,
+  isZero,
+  stateOf,
+  ZEROES_CHECKSUM,
+  type BlockRange,
+} from './layer-format.js'
 import type { BlockRun } from './layer-file.js'
 
 export interface Change extends BlockRange {
@@ -23,17 +30,16 @@ export function rangeOf(block: number, bytes: Uint8Array): BlockRange {
 }
 
 export function writtenBlocks(block: number, data: Uint8Array, written: Epoch): Change {
-  const range = rangeOf(block, data)
-  const entries: IndexEntry[] = []
-  for (let at = 0; at < data.length; at += BLOCK_BYTES) {
-    const bytes = data.subarray(at, at + BLOCK_BYTES)
-    entries.push(
-      isZero(bytes)
-        ? { state: 'zeroes', epoch: written, checksum: ZEROES_CHECKSUM }
-        : { state: 'data', epoch: written, checksum: crc32(bytes) },
-    )
+  const { first, last } = rangeOf(block, data)
+  const entries = new Uint8Array((last - first + 1) * INDEX_ENTRY_BYTES)
+  for (let slot = 0; slot <= last - first; slot++) {
+    const bytes = blockAt(data, slot)
+    const entry: IndexEntry = isZero(bytes)
+      ? { state: 'zeroes', epoch: written, checksum: ZEROES_CHECKSUM }
+      : { state: 'data', epoch: written, checksum: crc32(bytes) }
+    encodeEntry(entries, slot, entry)
   }
-  return { ...range, entries: encodeEntries(entries), runs: dataRuns(entries, block, data) }
+  return { first, last, entries, runs: dataRuns(entries, { block, bytes: data }) }
 }
 
 /** Throws if the data does not fit the entries. */
@@ -60,33 +66,29 @@ function encodeEntries(entries: readonly IndexEntry[]): Uint8Array {
   return bytes
 }
 
-/** Neighbouring data blocks are read and written in one call. `bytes` has all the blocks. */
-export function dataRuns(
-  entries: readonly (IndexEntry | null)[],
-  block: number,
-  bytes: Uint8Array,
-): BlockRun[] {
-  return runsOf(entries, { block, bytes }, 'data')
+/** Neighbouring data blocks are read and written in one call. `run` has all the blocks. */
+export function dataRuns(entries: Uint8Array, run: BlockRun): BlockRun[] {
+  return runsOf(entries, run, 'data')
 }
 
 /** The parts of `run` that are not stored here. */
-export function absentRuns(entries: readonly (IndexEntry | null)[], run: BlockRun): BlockRun[] {
+export function absentRuns(entries: Uint8Array, run: BlockRun): BlockRun[] {
   return runsOf(entries, run, 'absent')
 }
 
-function runsOf(
-  entries: readonly (IndexEntry | null)[],
-  { block, bytes }: BlockRun,
-  state: BlockState,
-): BlockRun[] {
+/** `entries`: as in the index, of the blocks of `run`. */
+function runsOf(entries: Uint8Array, run: BlockRun, state: BlockState): BlockRun[] {
+  const { block, bytes } = run
+  const count = bytes.length / BLOCK_BYTES
   const runs: BlockRun[] = []
-  for (let i = 0; i < entries.length; i++) {
-    if (entries[i]?.state !== state) continue
-    const from = i
-    while (entries[i + 1]?.state === state) i++
+  for (let slot = 0; slot < count; slot++) {
+    if (stateOf(entries, slot) !== state) continue
+    const from = slot
+    while (slot + 1 < count && stateOf(entries, slot + 1) === state) slot++
+    if (from === 0 && slot === count - 1) return [run]
     runs.push({
       block: block + from,
-      bytes: bytes.subarray(from * BLOCK_BYTES, (i + 1) * BLOCK_BYTES),
+      bytes: bytes.subarray(from * BLOCK_BYTES, (slot + 1) * BLOCK_BYTES),
     })
   }
   return runs
@@ -107,17 +109,21 @@ function joined(runs: readonly BlockRun[]): BlockRun[] {
 }
 
 /** Zeroes what is `zeroes` or does not fit, and names the latter. */
-export function verify(
-  entries: readonly (IndexEntry | null)[],
-  { block, bytes: into }: BlockRun,
-): BlockIndex[] {
+export function verify(entries: Uint8Array, { block, bytes: into }: BlockRun): BlockIndex[] {
   const corrupt: BlockIndex[] = []
-  entries.forEach((entry, i) => {
-    if (entry?.state === 'absent') return
-    const bytes = into.subarray(i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES)
-    if (entry?.state === 'data' && crc32(bytes) === entry.checksum) return
+  for (let slot = 0; slot * BLOCK_BYTES < into.length; slot++) {
+    const state = stateOf(entries, slot)
+    if (state === 'absent') continue
+    const bytes = blockAt(into, slot)
+    if (state === 'data' && crc32(bytes) === checksumOf(entries, slot)) continue
     bytes.fill(0)
-    if (entry === null || entry.state === 'data') corrupt.push(blockIndex(block + i))
-  })
+    if (state !== 'zeroes') corrupt.push(blockIndex(block + slot))
+  }
   return corrupt
+}
+
+/** Most calls are about one block: then it is the buffer itself. */
+function blockAt(bytes: Uint8Array, slot: number): Uint8Array {
+  if (bytes.length === BLOCK_BYTES) return bytes
+  return bytes.subarray(slot * BLOCK_BYTES, (slot + 1) * BLOCK_BYTES)
 }

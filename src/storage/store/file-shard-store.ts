@@ -255,9 +255,10 @@ export class FileShardStore implements ShardStore {
       for (const { layer, file } of chain) {
         if (absent.length === 0) break
         if (file.gone) continue
+        const note = (block: BlockIndex): unknown => corrupt.push({ block, layer })
         const deeper: BlockRun[] = []
         for (const run of absent) {
-          deeper.push(...(await file.read(run, block => corrupt.push({ block, layer }))))
+          for (const left of await file.read(run, note)) deeper.push(left)
         }
         absent = deeper
       }

@@ -27,7 +27,8 @@ export class IndexPage {
 /** A page that was loaded for one look leaves the cache when nobody else came for it. */
 export type PageUse = 'once' | 'again'
 
-type Slot = { page: IndexPage } | { loading: Promise<IndexPage> }
+type Loaded = { page: IndexPage }
+type Slot = Loaded | { loading: Promise<IndexPage> }
 
 /** Pages of up to 2^31 of one file; files are numbered as they are opened. */
 const FILE_STRIDE = 2 ** 31
@@ -55,6 +56,15 @@ export class IndexCache {
     return slot && 'page' in slot ? slot.page : undefined
   }
 
+  /** The same as pin(), in this turn; undefined if the page is not in memory. */
+  pinKnown(file: number, number: number): IndexPage | undefined {
+    const key = keyOf(file, number)
+    const slot = this.#slots.get(key)
+    if (!slot || !('page' in slot)) return undefined
+    this.#take(key, slot)
+    return slot.page
+  }
+
   async pin(
     file: number,
     { page: number, use, load }: { page: number; use: PageUse; load: () => Promise<IndexPage> },
@@ -62,12 +72,10 @@ export class IndexCache {
     const key = keyOf(file, number)
     const slot = this.#slots.get(key)
     if (slot) {
-      const page = 'page' in slot ? slot.page : await slot.loading
-      page.pins++
-      if (use === 'once') return page
-      page.use = 'again'
-      if (this.#slots.delete(key)) this.#slots.set(key, { page })
-      return page
+      const loaded = 'page' in slot ? slot : { page: await slot.loading }
+      if (use === 'again') this.#take(key, loaded)
+      else loaded.page.pins++
+      return loaded.page
     }
     const loading = load()
     this.#slots.set(key, { loading })
@@ -95,6 +103,13 @@ export class IndexCache {
     for (const key of [...this.#slots.keys()]) {
       if (Math.floor(key / FILE_STRIDE) === file) this.#slots.delete(key)
     }
+  }
+
+  /** For a call that others like it will follow: it becomes the most recently used. */
+  #take(key: number, slot: Loaded): void {
+    slot.page.pins++
+    slot.page.use = 'again'
+    if (this.#slots.delete(key)) this.#slots.set(key, slot)
   }
 
   #evict(): void {

@@ -178,6 +178,11 @@ export class LayerFile {
     return this.#cache.pin(this.#id, { page, use, load: () => this.#load(page) })
   }
 
+  /** The same in this turn, if the page is in memory; undefined: pin() waits for the disk. */
+  pinKnown(page: number): IndexPage | undefined {
+    return this.#cache.pinKnown(this.#id, page)
+  }
+
   unpin(page: IndexPage): void {
     this.#cache.unpin(this.#id, page)
   }
@@ -214,20 +219,20 @@ export class LayerFile {
 
   // ---- blocks ----------------------------------------------------------------------------------
 
-  async write({ block, bytes }: BlockRun): Promise<void> {
+  async write(run: BlockRun): Promise<void> {
     if (this.#failed) throw this.#failed
-    await eachPiece({ block, bytes }, async piece => {
+    for (const { block, bytes } of piecesOf(run)) {
       this.#unsynced = true
-      await this.#file.write(piece.bytes, blockOffset(piece.block))
-    })
+      await this.#file.write(bytes, blockOffset(block))
+    }
   }
 
   /** What the file does not have reads as zeroes. */
   async read(run: BlockRun): Promise<void> {
-    await eachPiece(run, async piece => {
-      const length = await this.#file.read(piece.bytes, blockOffset(piece.block))
-      piece.bytes.fill(0, length)
-    })
+    for (const { block, bytes } of piecesOf(run)) {
+      const length = await this.#file.read(bytes, blockOffset(block))
+      if (length < bytes.length) bytes.fill(0, length)
+    }
   }
 
   /** The space of blocks within one index page, which hold nothing; false: this disk cannot. */
@@ -297,15 +302,19 @@ export class LayerFile {
   }
 }
 
-async function eachPiece(run: BlockRun, action: (piece: BlockRun) => Promise<void>): Promise<void> {
+/** Those parts that lie next to each other in the file: nearly always it is the run itself. */
+function piecesOf(run: BlockRun): readonly BlockRun[] {
   const total = run.bytes.length / BLOCK_BYTES
+  if (contiguousBlocks(run.block, total) === total) return [run]
+  const pieces: BlockRun[] = []
   for (let done = 0; done < total;) {
     const block = run.block + done
     const count = contiguousBlocks(block, total - done)
     const bytes = run.bytes.subarray(done * BLOCK_BYTES, (done + count) * BLOCK_BYTES)
-    await action({ block, bytes })
+    pieces.push({ block, bytes })
     done += count
   }
+  return pieces
 }
 
 /** A bit for each 2 MiB of blocks: of the largest shard a few KiB. */

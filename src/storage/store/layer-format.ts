@@ -89,22 +89,33 @@ export function contiguousBlocks(block: number, count: number): number {
 
 // ---- entries ---------------------------------------------------------------------------------
 
-const STATES: readonly BlockState[] = ['absent', 'data', 'zeroes']
-
 /** Null: no swarmdisk wrote this. */
 export function decodeEntry(bytes: Uint8Array, slot: number): IndexEntry | null {
-  const view = viewOf(bytes)
-  const word = view.getUint32(slot * INDEX_ENTRY_BYTES, true)
-  const checksum = view.getUint32(slot * INDEX_ENTRY_BYTES + 4, true)
-  const state = STATES[word & 3]
-  if (!state) return null
-  if (state === 'absent' && (word !== 0 || checksum !== 0)) return null
-  if (state === 'zeroes' && checksum !== ZEROES_CHECKSUM) return null
-  return { state, epoch: epoch(word >>> 2), checksum }
+  const state = stateOf(bytes, slot)
+  if (state === null) return null
+  return { state, epoch: epoch(firstWord(bytes, slot) >>> 2), checksum: checksumOf(bytes, slot) }
+}
+
+/** As decodeEntry(), for those who look at many entries and want nothing else of them. */
+export function stateOf(bytes: Uint8Array, slot: number): BlockState | null {
+  const word = firstWord(bytes, slot)
+  switch (word & 3) {
+    case 0:
+      return word === 0 && checksumOf(bytes, slot) === 0 ? 'absent' : null
+    case 1:
+      return 'data'
+    case 2:
+      return checksumOf(bytes, slot) === ZEROES_CHECKSUM ? 'zeroes' : null
+    default:
+      return null
+  }
+}
+
+export function checksumOf(bytes: Uint8Array, slot: number): number {
+  return wordAt(bytes, slot * INDEX_ENTRY_BYTES + 4)
 }
 
 export function encodeEntry(bytes: Uint8Array, slot: number, entry: IndexEntry): void {
-  const view = viewOf(bytes)
   let [word, checksum] = [0, 0]
   switch (entry.state) {
     case 'absent':
@@ -120,15 +131,32 @@ export function encodeEntry(bytes: Uint8Array, slot: number, entry: IndexEntry):
     default:
       exhaustive(entry.state)
   }
-  view.setUint32(slot * INDEX_ENTRY_BYTES, word, true)
-  view.setUint32(slot * INDEX_ENTRY_BYTES + 4, checksum, true)
+  setWord(bytes, slot * INDEX_ENTRY_BYTES, word)
+  setWord(bytes, slot * INDEX_ENTRY_BYTES + 4, checksum)
 }
 
 /** Whether something was written there, be it damaged: what is below is not seen. */
 export function isPresent(bytes: Uint8Array, slot: number): boolean {
-  const view = viewOf(bytes)
-  const at = slot * INDEX_ENTRY_BYTES
-  return view.getUint32(at, true) !== 0 || view.getUint32(at + 4, true) !== 0
+  return firstWord(bytes, slot) !== 0 || checksumOf(bytes, slot) !== 0
+}
+
+function firstWord(bytes: Uint8Array, slot: number): number {
+  return wordAt(bytes, slot * INDEX_ENTRY_BYTES)
+}
+
+/** Little-endian, by hand: a DataView for each entry was much of what a server allocated. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  assert(at >= 0 && at + 4 <= bytes.length, 'entries are read within their bytes')
+  const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16)
+  return (low | (bytes[at + 3]! << 24)) >>> 0
+}
+
+function setWord(bytes: Uint8Array, at: number, word: number): void {
+  assert(at >= 0 && at + 4 <= bytes.length, 'entries are written within their bytes')
+  bytes[at] = word
+  bytes[at + 1] = word >>> 8
+  bytes[at + 2] = word >>> 16
+  bytes[at + 3] = word >>> 24
 }
 
 /** Fills what is absent in a page with the entries of a lower one. */
@@ -152,10 +180,6 @@ const ZEROES = Buffer.alloc(BLOCK_BYTES)
 /** Of a block or an index page. */
 export function isZero(bytes: Uint8Array): boolean {
   return bytes[0] === 0 && ZEROES.equals(bytes)
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 // ---- header ----------------------------------------------------------------------------------

@@ -27,12 +27,12 @@ import type { Change } from './block-runs.js'
 import { BlockSet, type SlotRange } from './block-set.js'
 import type { BlockRun } from './layer-file.js'
 import {
+  type BlockRange,
   copyEntry,
-  decodeEntry,
   INDEX_PAGE_BYTES,
   isPresent,
   spansOf,
-  type BlockRange,
+  stateOf,
 } from './layer-format.js'
 import type { LayerStore } from './layer-store.js'
 
@@ -246,7 +246,7 @@ function changeOf(
   const runs: { block: number; blocks: number }[] = []
   for (const slot of slots) {
     copyEntry(entries, from, slot)
-    if (decodeEntry(from, slot)?.state === 'zeroes') continue
+    if (stateOf(from, slot) === 'zeroes') continue
     const block = page * BLOCKS_PER_INDEX_PAGE + slot
     const before = runs.at(-1)
     if (before && before.block + before.blocks === block) before.blocks++

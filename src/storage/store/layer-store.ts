@@ -4,7 +4,6 @@
 // Bytes: docs/on-disk-format.md.
 import type { BlockIndex } from '../../base/brands.js'
 import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES } from '../../base/limits.js'
-import type { IndexEntry } from '../shard-store.js'
 import { absentRuns, dataRuns, rangeOf, verify, type Change } from './block-runs.js'
 import type { SlotRange } from './block-set.js'
 import { Coalesced } from './coalesced.js'
@@ -13,10 +12,10 @@ import { DirtyRegions, type DirtyRegion } from './dirty/dirty-regions-state.js'
 import type { IndexPage } from './index-cache.js'
 import type { BlockRun, LayerFile } from './layer-file.js'
 import {
-  decodeEntry,
   INDEX_PAGE_BYTES,
   isEmptyPage,
   spansOf,
+  stateOf,
   type LayerName,
   type Span,
 } from './layer-format.js'
@@ -118,23 +117,23 @@ export class LayerStore {
    * of the buffer that were left alone.
    */
   async read(run: BlockRun, corrupt: (block: BlockIndex) => void): Promise<readonly BlockRun[]> {
-    const { block, bytes } = run
-    const pages: IndexPage[] = []
-    try {
-      const entries: (IndexEntry | null)[] = []
-      for (const span of spansOf(rangeOf(block, bytes))) {
-        const page = await this.#file.pin(span.page)
-        pages.push(page)
-        for (let slot = span.first; slot <= span.last; slot++) {
-          entries.push(decodeEntry(page.bytes, slot))
-        }
+    const spans = spansOf(rangeOf(run.block, run.bytes))
+    let absent: BlockRun[] = []
+    for (const span of spans) {
+      const page = this.#file.pinKnown(span.page) ?? (await this.#file.pin(span.page))
+      try {
+        const part = spans.length === 1 ? run : partOf(run, span)
+        // Nobody changes them meanwhile: who would, overlaps, and waits.
+        const entries = entriesOf(page.bytes, span)
+        for (const data of dataRuns(entries, part)) await this.#file.read(data)
+        for (const block of verify(entries, part)) corrupt(block)
+        const runs = absentRuns(entries, part)
+        absent = spans.length === 1 ? runs : [...absent, ...runs]
+      } finally {
+        this.#file.unpin(page)
       }
-      for (const part of dataRuns(entries, block, bytes)) await this.#file.read(part)
-      verify(entries, run).forEach(corrupt)
-      return absentRuns(entries, run)
-    } finally {
-      for (const page of pages) this.#file.unpin(page)
     }
+    return absent
   }
 
   /** What is on the disk there, whatever the index says. */
@@ -191,13 +190,15 @@ export class LayerStore {
       // Its failure is told to those who asked for it; what it means for us is checked next.
       if (flush) await flush.catch(() => undefined)
       this.#checkFile()
-      for (const span of spans) pages.push(await this.#file.pin(span.page))
-      await this.#logAndTouch(spans, { regions, pages })
+      for (const { page } of spans) {
+        pages.push(this.#file.pinKnown(page) ?? (await this.#file.pin(page)))
+      }
+      while (!this.#touch(spans, regions)) await this.#logThese(spans, { regions, pages })
       for (const run of change.runs) await this.#file.write(run)
-      spans.forEach((span, i) => {
+      for (const [i, span] of spans.entries()) {
         const freed = this.#setEntries(pages[i]!, span, change.entries)
         if (freed) changes.freed.add(span.page)
-      })
+      }
       for (const page of pages) await page.writer.request()
       if (pages.some(page => isEmptyPage(page.bytes))) await this.#file.countPages()
     } finally {
@@ -215,8 +216,8 @@ export class LayerStore {
     let grown = isEmptyPage(page.bytes) ? INDEX_PAGE_BYTES : 0
     let freed = false
     for (let slot = span.first; slot <= span.last; slot++) {
-      const isData = decodeEntry(next, slot - span.first)?.state === 'data'
-      const wasData = decodeEntry(page.bytes, slot)?.state === 'data'
+      const isData = stateOf(next, slot - span.first) === 'data'
+      const wasData = stateOf(page.bytes, slot) === 'data'
       if (isData && !wasData) grown += BLOCK_BYTES
       if (wasData && !isData) freed = true
     }
@@ -227,31 +228,32 @@ export class LayerStore {
   }
 
   /**
-   * Marks the blocks as touched when their regions are, durably, in the log with valid undo
-   * entries.
+   * Marks the blocks as touched if their regions are, durably, in the log with valid undo entries;
+   * so it is for most writes, which then wait for nothing.
    */
-  async #logAndTouch(
+  #touch(spans: readonly Span[], regions: readonly DirtyRegion[]): boolean {
+    for (const [i, span] of spans.entries()) {
+      const region = regions[i]!
+      if (region.logging !== null || region.mustLog(span)) return false
+    }
+    for (const [i, span] of spans.entries()) regions[i]!.touched.addRange(span)
+    return true
+  }
+
+  /** Has the regions logged, or waits for another who does. */
+  async #logThese(
     spans: readonly Span[],
     using: { readonly regions: readonly DirtyRegion[]; readonly pages: readonly IndexPage[] },
   ): Promise<void> {
     const { regions, pages } = using
-    for (;;) {
-      const busy = regions.find(region => region.logging !== null)
-      if (busy) {
-        // If it failed we try by ourselves, and report our own failure.
-        await busy.logging?.catch(() => undefined)
-        continue
-      }
-      const due = spans.flatMap((span, i) => {
-        const region = regions[i]!
-        return region.mustLog(span) ? [{ region, bytes: pages[i]!.bytes }] : []
-      })
-      if (due.length === 0) {
-        spans.forEach((span, i) => regions[i]!.touched.addRange(span))
-        return
-      }
-      await this.#log([...due, ...this.#ahead(due.at(-1)!.region.page)])
-    }
+    const busy = regions.find(region => region.logging !== null)
+    // If it fails we try by ourselves, and report our own failure.
+    if (busy) return busy.logging?.catch(() => undefined)
+    const due = spans.flatMap((span, i) => {
+      const region = regions[i]!
+      return region.mustLog(span) ? [{ region, bytes: pages[i]!.bytes }] : []
+    })
+    await this.#log([...due, ...this.#ahead(due.at(-1)!.region.page)])
   }
 
   async #log(
@@ -329,8 +331,8 @@ export class LayerStore {
     try {
       const touched = this.#regions.find(number)?.touched
       const isSpare = (slot: number): boolean => {
-        const entry = decodeEntry(page.bytes, slot)
-        return entry !== null && entry.state !== 'data' && !touched?.has(slot)
+        const state = stateOf(page.bytes, slot)
+        return state !== null && state !== 'data' && !touched?.has(slot)
       }
       for (const { first, last } of runsOf(isSpare)) {
         const count = last - first + 1
@@ -348,6 +350,17 @@ export class LayerStore {
   #checkFile(): void {
     if (this.#file.failed) throw this.#file.failed
   }
+}
+
+/** The blocks of a run that are in the page of this span. */
+function partOf({ block, bytes }: BlockRun, { at, first, last }: Span): BlockRun {
+  const end = at + last - first + 1
+  return { block: block + at, bytes: bytes.subarray(at * BLOCK_BYTES, end * BLOCK_BYTES) }
+}
+
+/** A part of the page, not a copy. */
+function entriesOf(page: Uint8Array, { first, last }: Span): Uint8Array {
+  return page.subarray(first * INDEX_ENTRY_BYTES, (last + 1) * INDEX_ENTRY_BYTES)
 }
 
 /** Of the slots of a page. */

@@ -4,11 +4,6 @@
 import { assert } from '../../base/assert.js'
 import type { BlockRange } from './layer-format.js'
 
-interface Entry extends BlockRange {
-  readonly write: boolean
-  readonly done: Promise<void>
-}
-
 export interface Turn {
   /** Null: at once. */
   readonly ready: Promise<unknown> | null
@@ -16,36 +11,59 @@ export interface Turn {
 }
 
 export class RangeOrder {
-  readonly #active = new Set<Entry>()
+  readonly #active = new Set<Call>()
 
   enter(range: BlockRange, kind: 'read' | 'write'): Turn {
     const write = kind === 'write'
-    const before: Promise<void>[] = []
+    let before: Promise<void>[] | null = null
     for (const other of this.#active) {
       const apart = other.last < range.first || range.last < other.first
-      if (!apart && (write || other.write)) before.push(other.done)
+      if (!apart && (write || other.write)) (before ??= []).push(other.ended())
     }
-    let finish!: () => void
-    const done = new Promise<void>(resolve => {
-      finish = resolve
-    })
-    const entry: Entry = { first: range.first, last: range.last, write, done }
-    this.#active.add(entry)
-    return {
-      ready: before.length > 0 ? Promise.all(before) : null,
-      leave: () => {
-        assert(this.#active.delete(entry), 'a turn ends once')
-        finish()
-      },
-    }
+    const ready = before && Promise.all(before)
+    const call = new Call(this.#active, { first: range.first, last: range.last, write, ready })
+    this.#active.add(call)
+    return call
   }
 
   /** Waits for the writes that have entered so far. */
   async writesEnded(): Promise<void> {
-    await Promise.all([...this.#active].filter(entry => entry.write).map(entry => entry.done))
+    await Promise.all([...this.#active].filter(call => call.write).map(call => call.ended()))
   }
 
   async allEnded(): Promise<void> {
-    await Promise.all([...this.#active].map(entry => entry.done))
+    await Promise.all([...this.#active].map(call => call.ended()))
+  }
+}
+
+/** One that has entered and not left. Nearly always nobody waits for it: then it has no promise. */
+class Call implements BlockRange, Turn {
+  readonly first: number
+  readonly last: number
+  readonly write: boolean
+  readonly ready: Promise<unknown> | null
+  readonly #active: Set<Call>
+  #ended: Promise<void> | null = null
+  #finish: (() => void) | null = null
+
+  constructor(
+    active: Set<Call>,
+    { first, last, write, ready }: BlockRange & Pick<Call, 'write' | 'ready'>,
+  ) {
+    this.first = first
+    this.last = last
+    this.write = write
+    this.ready = ready
+    this.#active = active
+  }
+
+  ended(): Promise<void> {
+    this.#ended ??= new Promise(resolve => (this.#finish = resolve))
+    return this.#ended
+  }
+
+  leave(): void {
+    assert(this.#active.delete(this), 'a turn ends once')
+    this.#finish?.()
   }
 }

@@ -50,8 +50,8 @@ export const LAYER_MUTANTS: readonly Mutant[] = [
       {
         file: 'storage/store/layer-merge.ts',
         find: `copyEntry(entries, from, slot)
-    if (decodeEntry(from, slot)?.state === 'zeroes') continue`,
-        replace: `if (decodeEntry(from, slot)?.state === 'zeroes') continue
+    if (stateOf(from, slot) === 'zeroes') continue`,
+        replace: `if (stateOf(from, slot) === 'zeroes') continue
     copyEntry(entries, from, slot)`,
       },
     ],

@@ -69,7 +69,7 @@ const SETTLING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replication/follower-state.ts',
-        find: 'if (message.settling) list.settle(span, allocation)',
+        find: 'if (message.settling) list.settle({ block, blocks }, allocation)',
         replace: '',
       },
     ],
@@ -81,9 +81,9 @@ const SETTLING: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/replication/follower-state.ts',
-        find: 'list.add({ ...span, allocation, sequence: message.sequence, origins })',
+        find: 'list.add({ block, blocks, allocation, sequence: message.sequence, origins })',
         replace: `if (!this.#o.syncing)
-      list.add({ ...span, allocation, sequence: message.sequence, origins })`,
+      list.add({ block, blocks, allocation, sequence: message.sequence, origins })`,
       },
     ],
     caughtBy: 592,
@@ -539,8 +539,8 @@ const STORE: readonly Mutant[] = [
     edits: [
       {
         file: 'storage/store/layer-store.ts',
-        find: 'if (due.length === 0) {',
-        replace: 'if (due.length >= 0) {',
+        find: 'if (region.logging !== null || region.mustLog(span)) return false',
+        replace: 'if (region.logging !== null) return false',
       },
     ],
     caughtBy: 10,

@@ -78,7 +78,8 @@ export function fill(values: readonly number[]): Uint8Array {
 
 /** The byte that fills each block; throws for a corrupt or a mixed one. */
 export async function contents(shard: ShardStore, block: number, count: number): Promise<number[]> {
-  const into = new Uint8Array(count * BLOCK_BYTES)
+  // A read fills every byte: servers read into memory that holds what was there before.
+  const into = new Uint8Array(count * BLOCK_BYTES).fill(0xee)
   const { corrupt } = await shard.read(blockIndex(block), into)
   if (corrupt.length > 0)
     throw new Error(`blocks ${corrupt.map(({ block: bad }) => bad).join()} are corrupt`)

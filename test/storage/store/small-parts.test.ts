@@ -1,13 +1,20 @@
 // The small parts of the block store that the larger tests would only hit by chance.
 import test from 'tape'
+import { epoch } from '../../../src/base/brands.js'
+import { INDEX_ENTRY_BYTES } from '../../../src/base/limits.js'
 import { Coalesced } from '../../../src/storage/store/coalesced.js'
 import { IndexCache, IndexPage } from '../../../src/storage/store/index-cache.js'
 import {
   blockOffset,
   contiguousBlocks,
+  decodeEntry,
+  encodeEntry,
+  isPresent,
   pageOffset,
   pagesOfSize,
   spansOf,
+  stateOf,
+  ZEROES_CHECKSUM,
 } from '../../../src/storage/store/layer-format.js'
 import { RangeOrder } from '../../../src/storage/store/range-order.js'
 
@@ -65,7 +72,33 @@ test('where things are', t => {
   t.end()
 })
 
-test('RangeOrder: reads wait for writes that overlap, not for each other', t => {
+test('entries: eight bytes, little-endian, and what is no entry is told', t => {
+  const bytes = new Uint8Array(5 * INDEX_ENTRY_BYTES)
+  const view = new DataView(bytes.buffer)
+  const highest = { state: 'data', epoch: epoch(2 ** 30 - 1), checksum: 0xfffefdfc } as const
+  const zeroes = { state: 'zeroes', epoch: epoch(7), checksum: ZEROES_CHECKSUM } as const
+  encodeEntry(bytes, 1, highest)
+  encodeEntry(bytes, 2, zeroes)
+  t.equal(view.getUint32(8, true), 0xfffffffd)
+  t.equal(view.getUint32(12, true), 0xfffefdfc)
+  t.deepEqual(decodeEntry(bytes, 1), highest)
+  t.deepEqual(decodeEntry(bytes, 2), zeroes)
+  const states = (): unknown[] => [0, 1, 2, 3, 4].map(slot => stateOf(bytes, slot))
+  const present = (): boolean[] => [0, 1, 2, 3, 4].map(slot => isPresent(bytes, slot))
+  t.deepEqual(states(), ['absent', 'data', 'zeroes', 'absent', 'absent'])
+  view.setUint32(0, 4, true) // absent, of an epoch
+  view.setUint32(2 * 8 + 4, ZEROES_CHECKSUM ^ 1, true)
+  view.setUint32(3 * 8, 3, true)
+  view.setUint32(4 * 8 + 4, 1, true) // absent, with a checksum
+  t.deepEqual(states(), [null, 'data', null, null, null])
+  t.deepEqual(present(), [true, true, true, true, true])
+  t.equal(decodeEntry(bytes, 4), null)
+  t.throws(() => stateOf(bytes, 5), /within their bytes/)
+  t.throws(() => encodeEntry(bytes, 5, zeroes), /within their bytes/)
+  t.end()
+})
+
+test('RangeOrder: reads wait for writes that overlap, not for each other', async t => {
   const order = new RangeOrder()
   const write = order.enter({ first: 0, last: 9 }, 'write')
   const read = order.enter({ first: 9, last: 12 }, 'read')
@@ -73,8 +106,16 @@ test('RangeOrder: reads wait for writes that overlap, not for each other', t => 
   t.ok(read.ready)
   t.equal(order.enter({ first: 10, last: 10 }, 'read').ready, null)
   t.ok(order.enter({ first: 12, last: 12 }, 'write').ready, 'a write waits for reads')
-  t.equal(order.enter({ first: 13, last: 13 }, 'write').ready, null)
-  t.end()
+  const apart = order.enter({ first: 13, last: 13 }, 'write')
+  t.equal(apart.ready, null)
+  apart.leave()
+  let left = false
+  const waited = read.ready?.then(() => t.ok(left, 'until it leaves'))
+  await Promise.resolve()
+  left = true
+  write.leave()
+  await waited
+  t.throws(() => write.leave(), /a turn ends once/)
 })
 
 test('IndexCache: the least recently used clean page goes first', async t => {
@@ -101,6 +142,10 @@ test('IndexCache: the least recently used clean page goes first', async t => {
   t.equal(cache.size, 3, 'pinned and dirty ones stay')
   cache.unpin(file, three)
   cache.unpin(file, four)
+  t.equal(cache.pinKnown(file, 9), undefined, 'nothing is loaded for it')
+  t.equal(cache.pinKnown(file, 3), three)
+  t.equal(three.pins, 1)
+  cache.unpin(file, three)
   cache.unpin(file, await pin(5, 'once'))
   t.equal(cache.peek(file, 5), undefined, 'looked at once')
   t.equal(cache.peek(file, 2), two)

@@ -5,11 +5,11 @@ import type { DiskFile } from '../../../disk/disk.js'
 import type { BlockRun, LayerFile } from '../layer-file.js'
 import {
   blockOffset,
-  decodeEntry,
   INDEX_PAGE_BYTES,
   isEmptyPage,
   isPresent,
   pageOffset,
+  stateOf,
 } from '../layer-format.js'
 
 export interface CopyTarget {
@@ -47,7 +47,7 @@ function* runsOf(page: number, entries: Uint8Array): Iterable<BlockRun> {
     const stored =
       slot < BLOCKS_PER_INDEX_PAGE &&
       isPresent(entries, slot) &&
-      decodeEntry(entries, slot)?.state !== 'zeroes'
+      stateOf(entries, slot) !== 'zeroes'
     if (stored && from === null) from = slot
     if (from === null || (stored && slot - from < MERGE_PIECE_BLOCKS)) continue
     yield { block: first + from, bytes: new Uint8Array((slot - from) * BLOCK_BYTES) }
