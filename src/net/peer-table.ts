@@ -124,7 +124,7 @@ export class PeerTable implements Peers {
     assert(operations[operation].reply !== null, `a notification has no answer: ${operation}`)
     const peer = this.#peers.get(to)
     if (!peer) return Promise.resolve(LOST)
-    const call = new Call(this.#options.clock, operation, { ...options, request })
+    const call = new Call(this.#options.clock, operation, request, options)
     peer.send(call)
     return call.result
   }

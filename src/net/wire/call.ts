@@ -38,10 +38,11 @@ export class Call<O extends OperationName> implements PendingCall {
   constructor(
     clock: Clock,
     operation: O,
-    options: RequestOptions & { readonly request: Request<O> },
+    request: Request<O>,
+    options: RequestOptions,
   ) {
     this.#operation = operation
-    this.#request = options.request
+    this.#request = request
     this.path = operations[operation].path
     this.result = new Promise(resolve => {
       this.#resolve = resolve
