@@ -35,12 +35,7 @@ export class Call<O extends OperationName> implements PendingCall {
   #whenEnded: (() => void) | null = null
   #ended = false
 
-  constructor(
-    clock: Clock,
-    operation: O,
-    request: Request<O>,
-    options: RequestOptions,
-  ) {
+  constructor(clock: Clock, operation: O, request: Request<O>, options: RequestOptions) {
     this.#operation = operation
     this.#request = request
     this.path = operations[operation].path
