@@ -417,6 +417,8 @@ export const PROMPT_READ_BYTES = 128 * KiB
 export const PROMPT_READ_MS = 0.05
 /** A single read that took longer than this says no more than one that took just this. */
 export const PROMPT_READ_WORST_MS = 0.4
+/** A single one that took longer says that the device is in trouble; no hiccup lasts so long. */
+export const PROMPT_READ_STALL_MS = 100
 /**
  * Reads that go to the pool before one is tried on the main thread again: where one in 256 waits
  * for a disk of 10 ms, that is a hundredth of what the others waited together. It doubles as long

@@ -43,7 +43,7 @@ export async function boundedCall(
   }
 }
 
-function timedOut(what: string, ioTimeout: number): SwarmdiskError {
+export function timedOut(what: string, ioTimeout: number): SwarmdiskError {
   return new SwarmdiskError(
     'io-timeout',
     `${what} was held for ${ioTimeout / 1000} s and given up (--io-timeout).`,

@@ -17,6 +17,7 @@ import { VolumeAccess } from './access/volume-access.js'
 import { boundedCall } from './bounded-call.js'
 import type { ClientContext } from './context.js'
 import { discardByWriting } from './discard.js'
+import { Losses } from './losses.js'
 import { piecesOf } from './pieces.js'
 import { RangeOrder, type Turn } from './range-order.js'
 import { ShardLine, volumeGone } from './shard/shard-line.js'
@@ -50,7 +51,7 @@ export class VolumeIo implements OpenVolume {
   #claims = 0
   #gone = false
   #draining = false
-  #lost: SwarmdiskError | null = null
+  readonly #losses = new Losses()
 
   constructor(context: ClientContext, record: VolumeRecord) {
     this.#context = context
@@ -130,7 +131,8 @@ export class VolumeIo implements OpenVolume {
 
   async flush(): Promise<void> {
     this.#check()
-    if (this.#access.fenced) return this.#sayLost()
+    const said = this.#losses.flush()
+    if (this.#access.fenced) return say(said())
     // The first time also shards that we never wrote to: whoever had the volume before us may have
     // died without a FLUSH, and what we read of it must not vanish behind what we write.
     this.#record.shards.forEach((_, i) => this.#line(shardIndex(i)))
@@ -142,17 +144,10 @@ export class VolumeIo implements OpenVolume {
         this.#permit(false).then(() => this.#flushLines(lines)),
       )
     } catch (error) {
-      if (isSwarmdiskError(error, 'fenced')) this.#lost = null // said now
+      if (isSwarmdiskError(error, 'fenced')) said() // that is the same
       throw error
     }
-    this.#sayLost()
-  }
-
-  /** Once. */
-  #sayLost(): void {
-    const error = this.#lost
-    this.#lost = null
-    if (error) throw error
+    say(said())
   }
 
   /** Gets the right to write where we do not have it. */
@@ -179,7 +174,7 @@ export class VolumeIo implements OpenVolume {
   }
 
   #fenced(error: SwarmdiskError): void {
-    this.#lost ??= error
+    this.#losses.note(error)
     this.#context.pending.endWrites(this.#record.id, error)
     for (const line of this.#lines.values()) line.forgetKept()
   }
@@ -232,7 +227,7 @@ export class VolumeIo implements OpenVolume {
       released: ({ bytes, requests }) => this.#kept.leave(bytes, requests),
       lost: sentence => {
         this.#context.log.error(sentence)
-        this.#lost ??= new SwarmdiskError('data-lost', sentence)
+        this.#losses.note(new SwarmdiskError('data-lost', sentence))
       },
     })
     this.#lines.set(shard, line)
@@ -340,6 +335,10 @@ export class VolumeIo implements OpenVolume {
     const half = this.#kept.bytes * 2 >= KEPT.bytes || this.#kept.requests * 2 >= KEPT.requests
     return half && this.#written().length > 0
   }
+}
+
+function say(lost: SwarmdiskError | null): void {
+  if (lost) throw lost
 }
 
 /** It comes when every earlier request to an overlapping range, that matters, is decided. */

@@ -147,14 +147,17 @@ class NodeFile implements DiskFile {
 
   #readNow(fd: number, into: Uint8Array, position: number): number {
     const began = systemClock.now()
-    let done = 0
-    while (done < into.length) {
-      const bytes = fs.readSync(fd, into, done, into.length - done, position + done)
-      if (bytes === 0) break
-      done += bytes
+    try {
+      let done = 0
+      while (done < into.length) {
+        const bytes = fs.readSync(fd, into, done, into.length - done, position + done)
+        if (bytes === 0) break
+        done += bytes
+      }
+      return done
+    } finally {
+      this.#prompt.took(systemClock.now() - began)
     }
-    this.#prompt.took(systemClock.now() - began)
-    return done
   }
 
   write(data: Uint8Array, position: number): Promise<void> {

@@ -7,6 +7,7 @@ import {
   PROMPT_READ_MS,
   PROMPT_READ_PROBE_MAX,
   PROMPT_READ_PROBE_MIN,
+  PROMPT_READ_STALL_MS,
   PROMPT_READ_WORST_MS,
 } from '../base/limits.js'
 
@@ -30,6 +31,8 @@ export class PromptReads {
 
   /** One was made at once. */
   took(milliseconds: number): void {
+    // Not a hiccup: a device in trouble, for which the whole process must not wait again soon.
+    if (milliseconds > PROMPT_READ_STALL_MS) this.#pooled = this.#pause = PROMPT_READ_PROBE_MAX
     this.#usual += (Math.min(milliseconds, PROMPT_READ_WORST_MS) - this.#usual) * SMOOTHING
     if (this.#usual > PROMPT_READ_MS) {
       this.#pooled = this.#pause

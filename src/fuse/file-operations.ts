@@ -172,6 +172,7 @@ export class FileOperations {
     if (length <= 0) throw new FileRefusal('beyond-end')
     file.dirty = true
     await volume.write(byteOffset(offset), first(data, length))
+    file.dirty = true // an fsync that came meanwhile has not covered it
     return length
   }
 
@@ -183,6 +184,7 @@ export class FileOperations {
     if (inside <= 0) return
     file.dirty = true
     await volume.discard(byteOffset(offset), byteCount(inside))
+    file.dirty = true
   }
 
   /**

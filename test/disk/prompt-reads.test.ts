@@ -47,6 +47,20 @@ test('where the device is waited for, reads go to the pool, and are tried ever m
   t.end()
 })
 
+test('a device that held up the whole process is not waited for again soon', t => {
+  const reads = new PromptReads()
+  let stalls = 0
+  // Bad sectors: one read in twenty takes 10 s, the others are in the page cache.
+  for (let n = 0; n < 2_000; n++) {
+    if (!reads.mayRead()) continue
+    const stall = n % 20 === 19
+    if (stall) stalls++
+    reads.took(stall ? 10_000 : CACHE_MS)
+  }
+  t.equal(stalls, 1)
+  t.end()
+})
+
 test('when the cache has it again, all is read at once again', t => {
   const reads = new PromptReads()
   run(reads, 50 * PROMPT_READ_PROBE_MIN, () => DISK_MS)

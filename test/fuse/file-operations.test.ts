@@ -141,6 +141,19 @@ test('flushing', async t => {
   t.equal(driver.counts().flushes, 4, 'after a failed fsync, close tries again')
 })
 
+test('a write that is answered after an fsync is flushed at close', async t => {
+  const { driver, files } = make()
+  const handle = await files.open('/a.img', { write: true })
+  driver.hold()
+  const written = files.write(handle, 0, Buffer.from('x'))
+  const synced = files.sync(handle)
+  driver.release()
+  await Promise.all([written, synced])
+  t.equal(driver.counts().flushes, 1)
+  await files.close(handle)
+  t.equal(driver.counts().flushes, 2)
+})
+
 test('who opens for writing has the volume until its last close', async t => {
   const { driver, files } = make()
   const reader = await files.open('/a.img', { write: false })

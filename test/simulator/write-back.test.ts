@@ -24,7 +24,7 @@ const DEATHS: readonly Death[] = ['kill', 'power', 'silent power', 'stop']
 
 function cached(cluster: SimulatedCluster, client: Client): WriteBackDriver {
   const log = cluster.trace.log(client.name)
-  return new WriteBackDriver({ clock: client.clock, log, below: client.driver })
+  return new WriteBackDriver({ clock: client.clock, log, ioTimeout: null, below: client.driver })
 }
 
 class Story {

@@ -74,7 +74,7 @@ export async function startMount(options: MountProcessOptions): Promise<MountPro
       shared,
     })
     const driver = options.writeBack
-      ? new WriteBackDriver({ clock: systemClock, log, below: cluster })
+      ? new WriteBackDriver({ clock: systemClock, log, ioTimeout, below: cluster })
       : cluster
     undo.push(() => member.stop())
     await member.start()

@@ -98,8 +98,11 @@ export class CachedBlocks {
     return { whole, over }
   }
 
-  /** Calls `done` when all that is held by now, of a range if one is given, has been decided. */
-  whenDecided(done: () => void, range?: ByteRange): void {
+  /**
+   * Calls `done` when all that is held by now, of a range if one is given, has been decided; the
+   * function returned stops waiting.
+   */
+  whenDecided(done: () => void, range?: ByteRange): () => void {
     const held = (pieces: ReadonlyMap<number, Piece>): Piece[] => {
       if (!range) return [...pieces.values()]
       const [first, last] = [firstOf(range), lastOf(range)]
@@ -107,8 +110,10 @@ export class CachedBlocks {
     }
     const unsent = new Set(held(this.#dirty))
     const undecided = new Set([...unsent, ...held(this.#sent)])
+    const wait: Wait = { unsent, undecided, done }
     if (undecided.size === 0) done()
-    else this.#waits.add({ unsent, undecided, done })
+    else this.#waits.add(wait)
+    return () => this.#waits.delete(wait)
   }
 
   /** Of what somebody waits for; null: nothing that could be sent now. */

@@ -16,6 +16,7 @@ import { WriteBackVolume } from './write-back-volume.js'
 export interface WriteBackDriverOptions {
   readonly clock: Clock
   readonly log: Log
+  readonly ioTimeout: number | null
   readonly below: VolumeDriver
 }
 
@@ -35,7 +36,10 @@ export class WriteBackDriver implements VolumeDriver {
 
   open(name: string): OpenVolume | null {
     const below = this.#options.below.open(name)
-    if (!below) return null
+    if (!below) {
+      this.#open.delete(name)
+      return null
+    }
     const volume = this.#volumes.get(below) ?? new WriteBackVolume({ ...this.#options, below })
     this.#volumes.set(below, volume)
     this.#open.set(name, volume)
@@ -59,8 +63,15 @@ export class WriteBackDriver implements VolumeDriver {
   }
 
   async close(): Promise<void> {
-    const drained = Promise.all([...this.#open.values()].map(volume => volume.drain()))
-    await Promise.race([drained, wait(this.#options.clock, CLOSE_FLUSH_MS)])
+    const volumes = [...this.#open.values()]
+    let left = volumes.length
+    const drained = Promise.all(volumes.map(volume => volume.drain().then(() => left--)))
+    const decided = (): number => volumes.reduce((sum, volume) => sum + volume.decided, 0)
+    // As long as it gets on.
+    for (let before = -1; left > 0 && decided() > before;) {
+      before = decided()
+      await Promise.race([drained, wait(this.#options.clock, CLOSE_FLUSH_MS)])
+    }
     await this.#options.below.close()
   }
 }

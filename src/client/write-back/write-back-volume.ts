@@ -18,6 +18,9 @@ import {
   WRITE_BACK_RUNS_MAX,
 } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
+import { timedOut } from '../bounded-call.js'
+import { Losses } from '../losses.js'
+import { FlushQueue } from '../shard/flush-queue.js'
 import type { OpenVolume } from '../volume-driver.js'
 import { Window } from '../window.js'
 import { CachedBlocks, type ByteRange, type Run } from './cached-blocks.js'
@@ -29,30 +32,33 @@ const DRAIN_FROM_BLOCKS = WRITE_BACK_BYTES / BLOCK_BYTES / 4
 export interface WriteBackOptions {
   readonly clock: Clock
   readonly log: Log
+  /** Milliseconds after which a call that waits fails; null: never. */
+  readonly ioTimeout: number | null
   /** Where it is kept when it leaves the cache. */
   readonly below: OpenVolume
 }
 
 export class WriteBackVolume implements OpenVolume {
-  readonly #clock: Clock
-  readonly #log: Log
+  readonly #options: WriteBackOptions
   readonly #below: OpenVolume
   readonly #blocks = new CachedBlocks()
   /** Memory: of what is held, and of writes that are being taken in. */
   readonly #room = new Window({ requests: Infinity, bytes: WRITE_BACK_BYTES })
   #runs = 0
+  /** Calls of attach() that were not followed by release(). */
+  #claims = 0
+  #decided = 0
   /** Everything up to this age has waited for long enough. */
   #due = 0
   #timer: Timer | null = null
-  /** The next FLUSH says so. */
-  #lost: SwarmdiskError | null = null
+  readonly #losses = new Losses()
+  readonly #flushes = new FlushQueue(() => this.#flush())
   /** Nothing can be written any more, at least not before it is opened again. */
   #ended: SwarmdiskError | null = null
 
-  constructor({ clock, log, below }: WriteBackOptions) {
-    this.#clock = clock
-    this.#log = log
-    this.#below = below
+  constructor(options: WriteBackOptions) {
+    this.#options = options
+    this.#below = options.below
   }
 
   get name(): string {
@@ -69,13 +75,23 @@ export class WriteBackVolume implements OpenVolume {
 
   async attach(options?: { readonly takeover?: boolean }): Promise<void> {
     await this.#below.attach(options)
+    this.#claims++
     this.#ended = null
   }
 
-  /** What it holds is sent first: nobody else may write until then. */
+  /** With the last one, what it holds is sent first: nobody else may write until then. */
   async release(): Promise<void> {
-    await this.#drained()
-    await this.#below.release()
+    this.#claims--
+    if (this.#claims > 0) return this.#below.release()
+    try {
+      await this.#drained('The last flush')
+    } catch (error) {
+      // Whatever is left must not ask for the volume again.
+      if (isSwarmdiskError(error)) this.#ended ??= error
+      throw error
+    } finally {
+      await this.#below.release()
+    }
   }
 
   async read(offset: ByteOffset, into: Uint8Array): Promise<void> {
@@ -106,42 +122,78 @@ export class WriteBackVolume implements OpenVolume {
   }
 
   async discard(offset: ByteOffset, length: ByteCount): Promise<void> {
-    await this.#drained({ offset, length })
+    await this.#drained('A discard', { offset, length })
     if (this.#ended) throw this.#ended
     await this.#below.discard(offset, length)
   }
 
   async flush(): Promise<void> {
-    await this.#drained()
-    const lost = this.#lost
-    this.#lost = null
+    const said = this.#losses.flush()
     try {
-      await this.#below.flush()
+      await this.#flushes.join()
     } catch (error) {
       // One of them is enough to say that something is missing.
-      if (!lost) throw error
+      throw said() ?? error
     }
+    const lost = said()
     if (lost) throw lost
   }
 
-  /** Sends all that it holds; what cannot be sent is given up, and reported by the next FLUSH. */
-  drain(): Promise<void> {
-    return this.#drained()
+  async #flush(): Promise<void> {
+    await this.#drained('A flush')
+    await this.#below.flush()
   }
 
-  #enter(bytes: number): Promise<void> {
+  /**
+   * Sends all that it holds, for as long as it takes; what cannot be sent is given up, and reported
+   * by the next FLUSH.
+   */
+  drain(): Promise<void> {
     return new Promise(resolve => {
-      this.#room.enter(bytes, () => resolve())
-      // Somebody waits: nothing may be kept for later.
-      if (this.#room.waiting > 0) this.#send()
+      this.#blocks.whenDecided(resolve)
+      this.#send()
     })
   }
 
-  /** Resolves when all that is held by now has been decided. */
-  #drained(range?: ByteRange): Promise<void> {
-    return new Promise(resolve => {
-      this.#blocks.whenDecided(resolve, range)
+  /** Blocks of memory that were freed so far: whether drain() gets on. */
+  get decided(): number {
+    return this.#decided
+  }
+
+  #enter(bytes: number): Promise<void> {
+    return this.#bounded('A write', done => {
+      const undo = this.#room.enter(bytes, done)
+      // Somebody waits: nothing may be kept for later.
+      if (this.#room.waiting > 0) this.#send()
+      return undo
+    })
+  }
+
+  /** Resolves when all that is held by now has been decided; what is not goes on if it fails. */
+  #drained(what: string, range?: ByteRange): Promise<void> {
+    return this.#bounded(what, done => {
+      const undo = this.#blocks.whenDecided(done, range)
       this.#send()
+      return undo
+    })
+  }
+
+  /** `begin` may call `done` before it returns how to stop waiting. */
+  #bounded(what: string, begin: (done: () => void) => () => void): Promise<void> {
+    const { clock, ioTimeout } = this.#options
+    return new Promise((resolve, reject) => {
+      let timer: Timer | null = null
+      let over = false
+      const undo = begin(() => {
+        over = true
+        timer?.cancel()
+        resolve()
+      })
+      if (over || ioTimeout === null) return
+      timer = clock.after(ioTimeout, () => {
+        undo()
+        reject(timedOut(`${what} of volume ${this.name}`, ioTimeout))
+      })
     })
   }
 
@@ -152,7 +204,9 @@ export class WriteBackVolume implements OpenVolume {
       this.#runs++
       void this.#carryOut(run).then(() => {
         this.#runs--
-        this.#room.leave(this.#blocks.decided(run) * BLOCK_BYTES, 0)
+        const blocks = this.#blocks.decided(run)
+        this.#decided += blocks
+        this.#room.leave(blocks * BLOCK_BYTES, 0)
         this.#send()
       })
     }
@@ -166,6 +220,9 @@ export class WriteBackVolume implements OpenVolume {
   }
 
   async #carryOut(run: Run): Promise<void> {
+    // Given up, as a volume without a cache gives up what it has not sent: below, a write would ask
+    // for the right to write anew, which may have been given back by now.
+    if (this.#ended) return this.#failed(this.#ended)
     try {
       for (const { offset, bytes } of run.writes) await this.#below.write(byteOffset(offset), bytes)
     } catch (error) {
@@ -175,13 +232,12 @@ export class WriteBackVolume implements OpenVolume {
   }
 
   #failed(error: SwarmdiskError): void {
-    if (!this.#lost) {
-      this.#log.error('a write that was answered from the cache is lost', {
+    if (this.#losses.note(error)) {
+      this.#options.log.error('a write that was answered from the cache is lost', {
         volume: this.name,
         error: error.message,
       })
     }
-    this.#lost ??= error
     const final = ['aborted', 'not-found', 'fenced', 'in-use'].includes(error.code)
     if (final) this.#ended ??= error
   }
@@ -190,7 +246,7 @@ export class WriteBackVolume implements OpenVolume {
   #later(): void {
     if (this.#timer || this.#blocks.dirty === 0) return
     const { age } = this.#blocks
-    this.#timer = this.#clock.after(WRITE_BACK_AGE_MS, () => {
+    this.#timer = this.#options.clock.after(WRITE_BACK_AGE_MS, () => {
       this.#timer = null
       this.#due = age
       this.#send()

@@ -64,10 +64,10 @@ class Below implements OpenVolume {
   }
 }
 
-function fixture() {
+function fixture(ioTimeout: number | null = null) {
   const clock = new VirtualClock()
   const below = new Below()
-  const volume = new WriteBackVolume({ clock, log: silentLog, below })
+  const volume = new WriteBackVolume({ clock, log: silentLog, ioTimeout, below })
   const write = (block: number, value: number): Promise<void> =>
     volume.write(byteOffset(block * BLOCK_BYTES), Buffer.alloc(BLOCK_BYTES, value))
   const read = async (block: number): Promise<number | undefined> => {
@@ -162,6 +162,61 @@ test('a volume that is not ours any more takes no writes, until it is opened aga
   t.end()
 })
 
+test('FLUSHes that waited together for a write that is lost all say so', async t => {
+  const { below, volume, write } = fixture()
+  await write(1, 1)
+  const flushed = [codeOf(volume.flush()), codeOf(volume.flush())]
+  await turn()
+  below.sent[0]?.end(new SwarmdiskError('io-timeout', 'given up'))
+  t.deepEqual(await Promise.all(flushed), ['io-timeout', 'io-timeout'])
+  t.equal(await codeOf(volume.flush()), 'none')
+  t.end()
+})
+
+test('nothing is sent any more of a volume that is not ours any more', async t => {
+  const { below, volume, write } = fixture()
+  for (let i = 0; i < 2 * WRITE_BACK_RUNS_MAX; i++) await write(2 * i, 1)
+  const flushed = codeOf(volume.flush())
+  await turn()
+  const sent = [...below.sent]
+  t.equal(sent.length, WRITE_BACK_RUNS_MAX)
+  for (const { end } of sent) end(new SwarmdiskError('aborted', 'it was closed'))
+  t.equal(await flushed, 'aborted')
+  t.equal(below.sent.length, WRITE_BACK_RUNS_MAX, 'the rest was given up')
+  t.end()
+})
+
+test('--io-timeout bounds a FLUSH, and what it waited for goes on', async t => {
+  const { clock, below, volume, write } = fixture(30_000)
+  for (let i = 0; i < 2 * WRITE_BACK_RUNS_MAX; i++) await write(2 * i, 1)
+  const flushed = codeOf(volume.flush())
+  t.equal(await clock.settle('it gives up', flushed, 31_000), 'io-timeout')
+  for (let i = 0; i < below.sent.length; i++) {
+    below.sent[i]?.end()
+    await turn()
+  }
+  t.equal(below.sent.length, 2 * WRITE_BACK_RUNS_MAX, 'all was sent')
+  t.equal(await codeOf(volume.flush()), 'none', 'and nothing was lost')
+  t.end()
+})
+
+test('--io-timeout bounds a write that waits for room, and giving back', async t => {
+  const { clock, below, volume, write } = fixture(30_000)
+  await volume.attach()
+  const blocks = WRITE_BACK_BYTES / BLOCK_BYTES
+  for (let i = 0; i < blocks; i++) await write(2 * i, 1)
+  const more = codeOf(write(2 * blocks - 1, 1))
+  t.equal(await clock.settle('it gives up', more, 31_000), 'io-timeout')
+  const released = codeOf(volume.release())
+  t.equal(await clock.settle('it gives up', released, 31_000), 'io-timeout')
+  t.deepEqual(below.calls, ['attach', 'release'])
+  const sent = below.sent.length
+  for (const { end } of [...below.sent]) end(new SwarmdiskError('aborted', 'it was given back'))
+  await turn()
+  t.equal(below.sent.length, sent, 'what was left is not sent any more')
+  t.end()
+})
+
 test('whoever writes more than fits waits for room', async t => {
   const { below, write } = fixture()
   const blocks = WRITE_BACK_BYTES / BLOCK_BYTES
@@ -180,6 +235,8 @@ test('whoever writes more than fits waits for room', async t => {
 
 test('a discard comes after the writes to its range, and giving back after all', async t => {
   const { below, volume, write } = fixture()
+  await volume.attach()
+  below.calls.length = 0
   await write(1, 1)
   await write(50, 1)
   const discarded = volume.discard(byteOffset(0), byteCount(8 * BLOCK_BYTES))
