@@ -124,7 +124,10 @@ export class PeerTable implements Peers {
     assert(operations[operation].reply !== null, `a notification has no answer: ${operation}`)
     const peer = this.#peers.get(to)
     if (!peer) return Promise.resolve(LOST)
-    const call = new Call(this.#options.clock, operation, request, options)
+    const call = new Call(operation, request, {
+      clock: this.#options.clock,
+      deadline: options.deadline,
+    })
     peer.send(call)
     return call.result
   }

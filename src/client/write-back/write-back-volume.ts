@@ -19,7 +19,7 @@ import {
 } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
 import { timedOut } from '../bounded-call.js'
-import { Losses } from '../losses.js'
+import { Losses } from '../shard/losses.js'
 import { FlushQueue } from '../shard/flush-queue.js'
 import type { OpenVolume } from '../volume-driver.js'
 import { Window } from '../window.js'

@@ -8,7 +8,7 @@ import {
   type Reply,
   type Request,
 } from '../operations.js'
-import { LOST, type Lost, type RequestOptions } from '../peers.js'
+import { LOST, type Lost } from '../peers.js'
 import { messageParcel, type Parcel } from './entry.js'
 
 /** A Call without its operation: what channels and queues handle. */
@@ -35,15 +35,18 @@ export class Call<O extends OperationName> implements PendingCall {
   #whenEnded: (() => void) | null = null
   #ended = false
 
-  constructor(clock: Clock, operation: O, request: Request<O>, options: RequestOptions) {
+  constructor(
+    operation: O,
+    request: Request<O>,
+    { clock, deadline }: { readonly clock: Clock; readonly deadline: number | undefined },
+  ) {
     this.#operation = operation
     this.#request = request
     this.path = operations[operation].path
     this.result = new Promise(resolve => {
       this.#resolve = resolve
     })
-    this.#timer =
-      options.deadline === undefined ? null : clock.after(options.deadline, () => this.lose())
+    this.#timer = deadline === undefined ? null : clock.after(deadline, () => this.lose())
   }
 
   get ended(): boolean {

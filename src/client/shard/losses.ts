@@ -1,7 +1,7 @@
 // Acknowledged writes that are gone for good. All FLUSHes that were under way when it happened say
 // so, because each of them may have to cover what was lost, or else the next one does; then it has
 // been said. Pure.
-import type { SwarmdiskError } from '../base/errors.js'
+import type { SwarmdiskError } from '../../base/errors.js'
 
 export class Losses {
   #count = 0
