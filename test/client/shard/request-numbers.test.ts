@@ -1,7 +1,7 @@
 // Request numbers: what servers may forget, and the bound on what they must remember; and joined
 // FLUSHes, another small pure part of a shard line.
 import test from 'tape'
-import { FlushQueue } from '../../../src/client/shard/flush-queue.js'
+import { FlushQueue } from '../../../src/client/flush/flush-queue.js'
 import { RequestCounter, RequestNumbers } from '../../../src/client/shard/request-numbers.js'
 
 test('completeBelow is counted shard by shard from one counter', t => {

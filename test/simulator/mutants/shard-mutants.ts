@@ -422,7 +422,7 @@ const FLUSHING: readonly Mutant[] = [
     breaks: 'A FLUSH under way does not cover what was acknowledged since it began.',
     edits: [
       {
-        file: 'client/shard/flush-queue.ts',
+        file: 'client/flush/flush-queue.ts',
         find: 'if (!this.#running) return this.#start()',
         replace:
           'if (!this.#running) return this.#start()\n    if (!this.#next) return this.#running',

@@ -1,7 +1,7 @@
 // Which FLUSHes say that acknowledged writes are gone.
 import test from 'tape'
 import { SwarmdiskError } from '../../../src/base/errors.js'
-import { Losses } from '../../../src/client/shard/losses.js'
+import { Losses } from '../../../src/client/flush/losses.js'
 
 const error = (text: string): SwarmdiskError => new SwarmdiskError('data-lost', text)
 

@@ -1,4 +1,4 @@
-// Joins FLUSHes of one shard: one is under way, and all callers that come meanwhile share the next,
+// Joins FLUSHes of one thing: one is under way, and all callers that come meanwhile share the next,
 // because the one under way may not cover what was acknowledged since it began. Pure.
 
 export class FlushQueue {
