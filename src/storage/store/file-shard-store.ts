@@ -253,8 +253,10 @@ export class FileShardStore implements ShardStore {
       const corrupt: CorruptBlock[] = []
       let absent: readonly BlockRun[] = [whole]
       for (const { layer, file } of chain) {
-        if (absent.length === 0) break
-        if (file.gone) continue
+        const [only] = absent
+        if (!only) break
+        // Most layers of a long chain have nothing of it: they cost a look into memory.
+        if (file.gone || (absent.length === 1 && file.lacks(only))) continue
         const note = (block: BlockIndex): unknown => corrupt.push({ block, layer })
         const deeper: BlockRun[] = []
         for (const run of absent) {

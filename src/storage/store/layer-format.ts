@@ -159,6 +159,16 @@ function setWord(bytes: Uint8Array, at: number, word: number): void {
   bytes[at + 3] = word >>> 24
 }
 
+/** Whether none of these slots of a page was written: they are all zero then. */
+export function isAbsent(
+  page: Uint8Array,
+  { first, last }: { readonly first: number; readonly last: number },
+): boolean {
+  if (isPresent(page, first)) return false
+  const bytes = page.subarray(first * INDEX_ENTRY_BYTES, (last + 1) * INDEX_ENTRY_BYTES)
+  return ZEROES.subarray(0, bytes.length).equals(bytes)
+}
+
 /** Fills what is absent in a page with the entries of a lower one. */
 export function overlay(page: Uint8Array, lower: Uint8Array): void {
   for (let slot = 0; slot < BLOCKS_PER_INDEX_PAGE; slot++) {

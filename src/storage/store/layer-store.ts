@@ -13,6 +13,7 @@ import type { IndexPage } from './index-cache.js'
 import type { BlockRun, LayerFile } from './layer-file.js'
 import {
   INDEX_PAGE_BYTES,
+  isAbsent,
   isEmptyPage,
   spansOf,
   stateOf,
@@ -134,6 +135,19 @@ export class LayerStore {
       }
     }
     return absent
+  }
+
+  /** Nothing of this run is stored here, and that is known without asking the disk. */
+  lacks({ block, bytes }: BlockRun): boolean {
+    for (const span of spansOf(rangeOf(block, bytes))) {
+      const page = this.#file.pinKnown(span.page)
+      if (page) {
+        const absent = isAbsent(page.bytes, span)
+        this.#file.unpin(page)
+        if (!absent) return false
+      } else if (!this.isKnownEmpty(span.page)) return false
+    }
+    return true
   }
 
   /** What is on the disk there, whatever the index says. */
