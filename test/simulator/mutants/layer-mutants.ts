@@ -15,7 +15,7 @@ export const LAYER_MUTANTS: readonly Mutant[] = [
       },
     ],
     story: 'snapshots',
-    caughtBy: 2,
+    caughtBy: 3,
   },
   {
     name: 'merge-older-wins',
@@ -28,7 +28,7 @@ export const LAYER_MUTANTS: readonly Mutant[] = [
       },
     ],
     story: 'snapshots',
-    caughtBy: 1,
+    caughtBy: 12,
   },
   {
     name: 'merge-keeps-older',
@@ -56,7 +56,7 @@ export const LAYER_MUTANTS: readonly Mutant[] = [
       },
     ],
     story: 'snapshots',
-    caughtBy: 1,
+    caughtBy: 2,
   },
   {
     name: 'zeroes-fall-through',
@@ -95,6 +95,6 @@ export const LAYER_MUTANTS: readonly Mutant[] = [
       },
     ],
     story: 'snapshots',
-    caughtBy: 32,
+    caughtBy: 31,
   },
 ]

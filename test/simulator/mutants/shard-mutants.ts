@@ -36,7 +36,7 @@ const SETTLING: readonly Mutant[] = [
         replace: 'const missing = new Set<PeerId>()',
       },
     ],
-    caughtBy: 6,
+    caughtBy: 7,
   },
   {
     name: 'settle-forgets-once',
@@ -302,7 +302,7 @@ const CATCHING_UP: readonly Mutant[] = [
         replace: 'const take = entry !== undefined',
       },
     ],
-    caughtBy: 43,
+    caughtBy: 371,
   },
   {
     name: 'counted-without-everything',
