@@ -1,6 +1,6 @@
 // What servers hold in the end (I7): replicas are equal, and nobody has what is somewhere else.
 import { volumeId, type PeerId } from '../../../src/base/brands.js'
-import type { Configuration } from '../../../src/layout/configuration.js'
+import type { Configuration, ShardAllocation } from '../../../src/layout/configuration.js'
 import { inSyncOf } from '../../../src/layout/replicas.js'
 import type { BlockStore } from '../../../src/storage/shard-store.js'
 import { compareShard } from '../equal-replicas.js'
@@ -11,6 +11,8 @@ type Damage = (server: PeerId, shard: string) => boolean
 /** What servers hold, and what they are to hold by the configuration of that moment. */
 export interface Holdings {
   readonly volumes: Configuration['volumes']
+  /** Of the moment when the last server had ended. */
+  readonly after: Configuration['volumes']
   readonly stores: ReadonlyMap<PeerId, BlockStore>
 }
 
@@ -18,7 +20,8 @@ export interface Holdings {
 export async function holdingsOf(cluster: SimulatedCluster): Promise<Holdings> {
   // Servers that end are down from then on.
   const { volumes } = cluster.configuration
-  return { volumes, stores: await cluster.stores() }
+  const stores = await cluster.stores()
+  return { volumes, after: cluster.configuration.volumes, stores }
 }
 
 /** Between replicas that are not known to be damaged. Ends the servers. */
@@ -27,7 +30,7 @@ export async function differences(cluster: SimulatedCluster): Promise<string[]> 
 }
 
 export async function differencesIn(
-  { volumes, stores }: Holdings,
+  { volumes, after, stores }: Holdings,
   isDamaged: Damage,
 ): Promise<string[]> {
   const found: string[] = []
@@ -35,6 +38,7 @@ export async function differencesIn(
     for (const [shard, allocation] of volume.shards.entries()) {
       const held = inSyncOf(allocation)
         .map(replica => replica.server)
+        .filter(server => isThere(after.get(volume.id)?.shards[shard], server))
         .filter(server => !isDamaged(server, `${volume.id}/${shard}`))
         .map(server => stores.get(server)!)
       found.push(
@@ -43,6 +47,12 @@ export async function differencesIn(
     }
   }
   return found.map(line => `I7: ${line}`)
+}
+
+/** A move may have ended while the servers did: whose copy was dropped then has none. */
+function isThere(allocation: ShardAllocation | undefined, server: PeerId): boolean {
+  const { replicas = [], stale = [] } = allocation ?? {}
+  return stale.includes(server) || replicas.some(replica => replica.server === server)
 }
 
 /** Copies that the configuration gives to nobody. */
