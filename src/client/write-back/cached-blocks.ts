@@ -7,6 +7,7 @@
 // for those pieces and no others. Pure.
 import { assert } from '../../base/assert.js'
 import { BLOCK_BYTES } from '../../base/limits.js'
+import { blockRange, type ByteRange } from '../../layout/geometry.js'
 import { addSpan, covers, isWhole, type Span } from './spans.js'
 
 interface Piece {
@@ -23,11 +24,6 @@ export interface Run {
   readonly pieces: readonly Piece[]
   /** In bytes of the volume; not changed any more. */
   readonly writes: readonly { readonly offset: number; readonly bytes: Uint8Array }[]
-}
-
-export interface ByteRange {
-  readonly offset: number
-  readonly length: number
 }
 
 /** What was held of a range when somebody looked. */
@@ -105,8 +101,8 @@ export class CachedBlocks {
   whenDecided(done: () => void, range?: ByteRange): () => void {
     const held = (pieces: ReadonlyMap<number, Piece>): Piece[] => {
       if (!range) return [...pieces.values()]
-      const [first, last] = [firstOf(range), lastOf(range)]
-      return [...pieces.values()].filter(({ block }) => block >= first && block <= last)
+      const { block: first, blocks } = blockRange(range)
+      return [...pieces.values()].filter(({ block }) => block >= first && block < first + blocks)
     }
     const unsent = new Set(held(this.#dirty))
     const undecided = new Set([...unsent, ...held(this.#sent)])
@@ -220,14 +216,7 @@ function wantedOf(block: number, { offset, length }: ByteRange): Span {
   }
 }
 
-function firstOf({ offset }: ByteRange): number {
-  return Math.floor(offset / BLOCK_BYTES)
-}
-
-function lastOf({ offset, length }: ByteRange): number {
-  return Math.floor((offset + length - 1) / BLOCK_BYTES)
-}
-
 function* blocksOf(range: ByteRange): Iterable<number> {
-  for (let block = firstOf(range); block <= lastOf(range); block++) yield block
+  const { block: first, blocks } = blockRange(range)
+  for (let i = 0; i < blocks; i++) yield first + i
 }

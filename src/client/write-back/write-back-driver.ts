@@ -22,8 +22,6 @@ export interface WriteBackDriverOptions {
 
 export class WriteBackDriver implements VolumeDriver {
   readonly #options: WriteBackDriverOptions
-  /** By what is below: a volume that was deleted and made again is another one. */
-  readonly #volumes = new WeakMap<OpenVolume, WriteBackVolume>()
   readonly #open = new Map<string, WriteBackVolume>()
 
   constructor(options: WriteBackDriverOptions) {
@@ -40,8 +38,10 @@ export class WriteBackDriver implements VolumeDriver {
       this.#open.delete(name)
       return null
     }
-    const volume = this.#volumes.get(below) ?? new WriteBackVolume({ ...this.#options, below })
-    this.#volumes.set(below, volume)
+    const known = this.#open.get(name)
+    // One that was deleted and made again is another one.
+    if (known?.below === below) return known
+    const volume = new WriteBackVolume({ ...this.#options, below })
     this.#open.set(name, volume)
     return volume
   }

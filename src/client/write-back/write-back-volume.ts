@@ -7,7 +7,7 @@
 // A write that fails after it was answered is reported once, by the next FLUSH; when the volume is
 // not ours any more, or is gone, by the writes after it as well.
 import { assert } from '../../base/assert.js'
-import { byteOffset, type ByteCount, type ByteOffset } from '../../base/brands.js'
+import { byteCount, byteOffset, type ByteCount, type ByteOffset } from '../../base/brands.js'
 import type { Clock, Timer } from '../../base/clock.js'
 import { isSwarmdiskError, type SwarmdiskError } from '../../base/errors.js'
 import {
@@ -18,12 +18,13 @@ import {
   WRITE_BACK_RUNS_MAX,
 } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
+import { blockRange, type ByteRange } from '../../layout/geometry.js'
 import { timedOut } from '../bounded-call.js'
-import { Losses } from '../flush/losses.js'
 import { FlushQueue } from '../flush/flush-queue.js'
+import { Losses } from '../flush/losses.js'
 import type { OpenVolume } from '../volume-driver.js'
 import { Window } from '../window.js'
-import { CachedBlocks, type ByteRange, type Run } from './cached-blocks.js'
+import { CachedBlocks, type Run } from './cached-blocks.js'
 
 const RUN_BLOCKS = REQUEST_BYTES_MAX / BLOCK_BYTES
 /** From here on it makes room before anybody waits for it. */
@@ -39,8 +40,8 @@ export interface WriteBackOptions {
 }
 
 export class WriteBackVolume implements OpenVolume {
+  readonly below: OpenVolume
   readonly #options: WriteBackOptions
-  readonly #below: OpenVolume
   readonly #blocks = new CachedBlocks()
   /** Memory: of what is held, and of writes that are being taken in. */
   readonly #room = new Window({ requests: Infinity, bytes: WRITE_BACK_BYTES })
@@ -58,23 +59,23 @@ export class WriteBackVolume implements OpenVolume {
 
   constructor(options: WriteBackOptions) {
     this.#options = options
-    this.#below = options.below
+    this.below = options.below
   }
 
   get name(): string {
-    return this.#below.name
+    return this.below.name
   }
 
   get size(): ByteCount {
-    return this.#below.size
+    return this.below.size
   }
 
   get claimed(): boolean {
-    return this.#below.claimed
+    return this.below.claimed
   }
 
   async attach(options?: { readonly takeover?: boolean }): Promise<void> {
-    await this.#below.attach(options)
+    await this.below.attach(options)
     this.#claims++
     this.#ended = null
   }
@@ -82,7 +83,7 @@ export class WriteBackVolume implements OpenVolume {
   /** With the last one, what it holds is sent first: nobody else may write until then. */
   async release(): Promise<void> {
     this.#claims--
-    if (this.#claims > 0) return this.#below.release()
+    if (this.#claims > 0) return this.below.release()
     try {
       await this.#drained('The last flush')
     } catch (error) {
@@ -90,23 +91,22 @@ export class WriteBackVolume implements OpenVolume {
       if (isSwarmdiskError(error)) this.#ended ??= error
       throw error
     } finally {
-      await this.#below.release()
+      await this.below.release()
     }
   }
 
   async read(offset: ByteOffset, into: Uint8Array): Promise<void> {
     // Below, what was sent before this read comes before it, and what is sent later after it: so
     // what is held now is all that may be missing, wherever it is when the answer comes.
-    const held = this.#blocks.look({ offset, length: into.length })
-    if (!held?.whole) await this.#below.read(offset, into)
+    const held = this.#blocks.look({ offset, length: byteCount(into.length) })
+    if (!held?.whole) await this.below.read(offset, into)
     held?.over(into)
   }
 
   async write(offset: ByteOffset, data: Uint8Array): Promise<void> {
     assert(offset + data.length <= this.size, 'a write within the volume')
-    const first = Math.floor(offset / BLOCK_BYTES)
-    const last = Math.floor((offset + data.length - 1) / BLOCK_BYTES)
-    const bytes = (last - first + 1) * BLOCK_BYTES
+    const { blocks } = blockRange({ offset, length: byteCount(data.length) })
+    const bytes = blocks * BLOCK_BYTES
     await this.#enter(bytes)
     try {
       if (this.#ended) throw this.#ended
@@ -124,7 +124,7 @@ export class WriteBackVolume implements OpenVolume {
   async discard(offset: ByteOffset, length: ByteCount): Promise<void> {
     await this.#drained('A discard', { offset, length })
     if (this.#ended) throw this.#ended
-    await this.#below.discard(offset, length)
+    await this.below.discard(offset, length)
   }
 
   async flush(): Promise<void> {
@@ -141,7 +141,7 @@ export class WriteBackVolume implements OpenVolume {
 
   async #flush(): Promise<void> {
     await this.#drained('A flush')
-    await this.#below.flush()
+    await this.below.flush()
   }
 
   /**
@@ -149,10 +149,7 @@ export class WriteBackVolume implements OpenVolume {
    * by the next FLUSH.
    */
   drain(): Promise<void> {
-    return new Promise(resolve => {
-      this.#blocks.whenDecided(resolve)
-      this.#send()
-    })
+    return new Promise(resolve => this.#whenDecided(resolve))
   }
 
   /** Blocks of memory that were freed so far: whether drain() gets on. */
@@ -171,11 +168,13 @@ export class WriteBackVolume implements OpenVolume {
 
   /** Resolves when all that is held by now has been decided; what is not goes on if it fails. */
   #drained(what: string, range?: ByteRange): Promise<void> {
-    return this.#bounded(what, done => {
-      const undo = this.#blocks.whenDecided(done, range)
-      this.#send()
-      return undo
-    })
+    return this.#bounded(what, done => this.#whenDecided(done, range))
+  }
+
+  #whenDecided(done: () => void, range?: ByteRange): () => void {
+    const undo = this.#blocks.whenDecided(done, range)
+    this.#send()
+    return undo
   }
 
   /** `begin` may call `done` before it returns how to stop waiting. */
@@ -224,7 +223,7 @@ export class WriteBackVolume implements OpenVolume {
     // for the right to write anew, which may have been given back by now.
     if (this.#ended) return this.#failed(this.#ended)
     try {
-      for (const { offset, bytes } of run.writes) await this.#below.write(byteOffset(offset), bytes)
+      for (const { offset, bytes } of run.writes) await this.below.write(byteOffset(offset), bytes)
     } catch (error) {
       if (!isSwarmdiskError(error)) throw error
       this.#failed(error)

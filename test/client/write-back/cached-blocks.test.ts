@@ -1,6 +1,7 @@
 // What a write-back cache holds: whatever is written, sent and decided in whatever order, a reader
 // that puts what is held over what the servers have sees the newest of each byte.
 import test from 'tape'
+import { byteCount, byteOffset } from '../../../src/base/brands.js'
 import { BLOCK_BYTES } from '../../../src/base/limits.js'
 import { CachedBlocks, type Run } from '../../../src/client/write-back/cached-blocks.js'
 import { addSpan, covers, isWhole } from '../../../src/client/write-back/spans.js'
@@ -8,6 +9,11 @@ import { SeededRandom } from '../../simulator/seeded-random.js'
 
 const BLOCKS = 6
 const SIZE = BLOCKS * BLOCK_BYTES
+
+const range = (offset: number, length: number) => ({
+  offset: byteOffset(offset),
+  length: byteCount(length),
+})
 
 test('spans that touch become one, others stay apart', t => {
   const spans = (...pairs: [number, number][]) => pairs.map(([from, to]) => ({ from, to }))
@@ -68,7 +74,7 @@ class Play {
   read(): { readonly seen: Buffer; readonly right: Buffer; readonly alone: boolean } {
     const [offset, length] = this.#range()
     const seen = Buffer.from(this.servers.subarray(offset, offset + length))
-    const held = this.blocks.look({ offset, length })
+    const held = this.blocks.look(range(offset, length))
     if (held?.whole) seen.fill(0xee)
     held?.over(seen)
     const alone = held?.whole ?? false
@@ -130,10 +136,10 @@ test('a reader sees the newest of each byte, wherever it is', t => {
 test('what is looked at stays what it was, also when the servers have got it meanwhile', t => {
   const blocks = new CachedBlocks()
   blocks.write(0, Buffer.alloc(BLOCK_BYTES, 1))
-  const held = blocks.look({ offset: 0, length: BLOCK_BYTES })
+  const held = blocks.look(range(0, BLOCK_BYTES))
   const run = blocks.takeOldest(1)!
   blocks.decided(run)
-  t.equal(blocks.look({ offset: 0, length: BLOCK_BYTES }), null)
+  t.equal(blocks.look(range(0, BLOCK_BYTES)), null)
   const into = Buffer.alloc(BLOCK_BYTES)
   held?.over(into)
   t.ok(into.equals(Buffer.alloc(BLOCK_BYTES, 1)))
@@ -162,7 +168,7 @@ test('whoever waits, waits for what was there, and not for what comes later', t 
   blocks.write(0, Buffer.alloc(BLOCK_BYTES, 1))
   blocks.write(4 * BLOCK_BYTES, Buffer.alloc(BLOCK_BYTES, 1))
   const sent = blocks.takeOldest(1)!
-  blocks.whenDecided(() => done.push('range'), { offset: 10, length: 1 })
+  blocks.whenDecided(() => done.push('range'), range(10, 1))
   blocks.whenDecided(() => done.push('all'))
   blocks.write(0, Buffer.alloc(BLOCK_BYTES, 2))
   t.equal(blocks.takeWanted(8)?.writes[0]?.offset, 4 * BLOCK_BYTES)
