@@ -212,10 +212,20 @@ export const FUSE_REQUESTS_MAX = 1_024
 export const FUSE_REQUESTS_PER_TURN = 32
 /** Reads that wait in libuv's pool where requests cannot be taken without waiting. */
 export const FUSE_READERS_MAX = 4
-/** The same where they can: one takes the next request while the other comes back with one. */
-export const FUSE_PROMPT_READERS = 2
+/** The same where they can: a second one would only wake up a second thread for each burst. */
+export const FUSE_PROMPT_READERS = 1
 /** Who sends one request after the other is not looked at after each of them: it costs 5 us. */
 export const FUSE_EMPTY_LOOKS = 3
+/**
+ * A mount stays awake for the next event where half of them come within this: somewhat more than a
+ * server in the same rack takes to answer, and no more than a few wake-ups cost (50 us each).
+ */
+export const FUSE_AWAKE_MS = 0.25
+export const FUSE_AWAKE_SHARE = 0.5
+/** With more requests under way events come often enough. */
+export const FUSE_AWAKE_REQUESTS_MAX = 2
+/** How often it looks: the half of this is what an event waits. */
+export const FUSE_AWAKE_TURN_MS = 0.004
 /** Threads of that pool by default, and those that are left for files and names of hosts. */
 export const POOL_THREADS_DEFAULT = 4
 export const POOL_THREADS_SPARED = 2

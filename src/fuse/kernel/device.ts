@@ -6,6 +6,7 @@
 //
 // A descriptor is closed only when no read of it is under way: its number could mean another file
 // by then.
+import { availableParallelism } from 'node:os'
 import { closeSync, constants, openSync, read, readSync, writeSync } from 'node:fs'
 import { assert } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
@@ -22,11 +23,14 @@ import {
 import type { Tools } from '../run-tool.js'
 import type { BufferPool } from './buffer-pool.js'
 import type { Channel } from './session.js'
+import { Wakefulness } from './wakefulness.js'
 
 export interface Receiver {
   /** As Session.receive(). */
   receive(buffer: Buffer, bytes: number, channel: Channel): 'free' | 'kept'
   readonly full: boolean
+  /** Requests that have no answer yet. */
+  readonly underWay: number
 }
 
 export interface DeviceOptions {
@@ -50,6 +54,7 @@ const CLONE =
 
 export class FuseDevice {
   readonly #options: DeviceOptions
+  readonly #wakefulness: Wakefulness
   readonly #waiting: DescriptorChannel
   #prompt: DescriptorChannel | null = null
   /** Memory of the prompt reads. */
@@ -64,7 +69,13 @@ export class FuseDevice {
   /** Throws what open(2) says. */
   constructor(options: DeviceOptions) {
     this.#options = options
-    this.#waiting = new DescriptorChannel(openSync(options.path, constants.O_RDWR))
+    this.#wakefulness = new Wakefulness({
+      clock: options.clock,
+      allowed: availableParallelism() > 1,
+      underWay: () => options.receiver.underWay,
+      nextTurn: setImmediate,
+    })
+    this.#waiting = this.#open(constants.O_RDWR)
   }
 
   get descriptor(): number {
@@ -84,8 +95,7 @@ export class FuseDevice {
 
   /** True if requests can be read without waiting from now on. */
   async readPromptly(tools: Tools): Promise<boolean> {
-    const flags = constants.O_RDWR | constants.O_NONBLOCK
-    const prompt = new DescriptorChannel(openSync(this.#options.path, flags))
+    const prompt = this.#open(constants.O_RDWR | constants.O_NONBLOCK)
     const descriptors = [prompt.descriptor, this.#waiting.descriptor]
     const cloned = await tools.runWithFiles('perl', ['-e', CLONE], descriptors).then(
       ({ exitCode }) => exitCode === 0,
@@ -111,6 +121,11 @@ export class FuseDevice {
     this.#end(null)
   }
 
+  #open(flags: number): DescriptorChannel {
+    const descriptor = openSync(this.#options.path, flags)
+    return new DescriptorChannel(descriptor, () => this.#wakefulness.answered())
+  }
+
   #wait(): void {
     while (!this.#ended && this.#readers < this.#readersWanted && !this.#options.receiver.full) {
       this.#readers++
@@ -134,6 +149,7 @@ export class FuseDevice {
   #deliver(buffer: Buffer, bytes: number): void {
     const { receiver, buffers } = this.#options
     if (receiver.receive(buffer, bytes, this.#waiting) === 'free') buffers.give(buffer)
+    this.#wakefulness.asked()
     if (this.#emptyLooks > 0) {
       this.#emptyLooks--
       this.#wait()
@@ -193,10 +209,12 @@ export class FuseDevice {
 
 class DescriptorChannel implements Channel {
   readonly descriptor: number
+  readonly #sent: () => void
   #closed = false
 
-  constructor(descriptor: number) {
+  constructor(descriptor: number, sent: () => void) {
     this.descriptor = descriptor
+    this.#sent = sent
   }
 
   send(answer: Buffer): void {
@@ -205,6 +223,7 @@ class DescriptorChannel implements Channel {
       // At once: it takes the kernel microseconds, and a way through the pool more than that.
       const bytes = writeSync(this.descriptor, answer, 0, answer.length)
       assert(bytes === answer.length, 'the kernel takes an answer whole')
+      this.#sent()
     } catch (error) {
       if (!NOBODY_WAITS.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     }

@@ -88,6 +88,10 @@ export class Session {
     return this.#inFlight.size >= FUSE_REQUESTS_MAX || this.#heldBytes >= FUSE_HELD_BYTES_MAX
   }
 
+  get underWay(): number {
+    return this.#inFlight.size
+  }
+
   /**
    * One request: the first `bytes` bytes of a buffer. 'kept': the buffer is the session's from now
    * on; else it may be filled again as soon as this returns.
