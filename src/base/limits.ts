@@ -444,6 +444,13 @@ export const INDEX_CACHE_PAGES = 16 * 1024
 export const DIRTY_REGIONS_CHECKPOINT = 4096
 /** From here on new writes to a shard wait while it is being flushed. */
 export const DIRTY_REGIONS_MAX = 2 * DIRTY_REGIONS_CHECKPOINT
+/**
+ * Clean regions stay in the log while there are no more than these: 2 GiB, which recovery reads for
+ * nothing, within a minute from a slow disk, and 8 MiB of memory.
+ */
+export const DIRTY_REGIONS_KEPT = DIRTY_REGIONS_CHECKPOINT / 4
+/** One that nobody has written for this long leaves, or twice this: writers come back sooner. */
+export const DIRTY_REGIONS_KEPT_MS = 5_000
 /** A sequential writer has this many regions logged in one sync: 16 MiB, then the sync is noise. */
 export const LOG_AHEAD_REGIONS = 8
 /** The dirty-region log is rewritten above this size, if half of it is no longer needed. */

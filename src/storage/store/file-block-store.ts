@@ -10,6 +10,8 @@ import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
 import {
   DIRTY_LOG_BYTES,
   DIRTY_REGIONS_CHECKPOINT,
+  DIRTY_REGIONS_KEPT,
+  DIRTY_REGIONS_KEPT_MS,
   DIRTY_REGIONS_MAX,
   INDEX_CACHE_PAGES,
   LOG_AHEAD_REGIONS,
@@ -17,7 +19,7 @@ import {
   PUNCH_LEAST_BLOCKS,
   RECOVERY_PARALLEL,
 } from '../../base/limits.js'
-import type { Clock } from '../../base/clock.js'
+import type { Clock, Timer } from '../../base/clock.js'
 import type { Log } from '../../base/log.js'
 import type { Disk } from '../../disk/disk.js'
 import type { LayerRecord } from '../../layout/layers.js'
@@ -55,6 +57,7 @@ const DEFAULT_LIMITS: StoreLimits = {
   indexCachePages: INDEX_CACHE_PAGES,
   dirtyRegionsCheckpoint: DIRTY_REGIONS_CHECKPOINT,
   dirtyRegionsMax: DIRTY_REGIONS_MAX,
+  dirtyRegionsKept: DIRTY_REGIONS_KEPT,
   logAheadRegions: LOG_AHEAD_REGIONS,
   dirtyLogBytes: DIRTY_LOG_BYTES,
   mergeBytesPerSecond: MERGE_BYTES_PER_SECOND,
@@ -63,6 +66,7 @@ const DEFAULT_LIMITS: StoreLimits = {
 
 export class FileBlockStore implements BlockStore {
   readonly #log: Log
+  readonly #clock: Clock
   readonly #limits: StoreLimits
   readonly #files: LayerFiles
   readonly #dirty: DirtyLog
@@ -72,11 +76,15 @@ export class FileBlockStore implements BlockStore {
   /** Opening, dropping and setting aside one shard happen one after the other. */
   readonly #turns = new Map<string, Promise<unknown>>()
   #checkpoint: Promise<void> | null = null
+  #forgetting: Timer | null = null
+  /** Notes that regions are clean, being written. */
+  #noting: Promise<void> | null = null
   #closed = false
 
   private constructor(options: FileBlockStoreOptions, dirty: DirtyLog, limits: StoreLimits) {
     const { clock, disk, log, cluster = null } = options
     this.#log = log
+    this.#clock = clock
     this.#dirty = dirty
     this.#limits = limits
     const cache = new IndexCache(limits.indexCachePages)
@@ -196,6 +204,8 @@ export class FileBlockStore implements BlockStore {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#forgetting?.cancel()
+    await this.#noting
     await Promise.allSettled(this.#turns.values())
     const shards = [...this.#open.values()]
     const results = await Promise.allSettled(shards.map(shard => shard.close()))
@@ -252,7 +262,10 @@ export class FileBlockStore implements BlockStore {
       file,
       dirty: this.#dirty,
       limits: this.#limits,
-      logged: () => this.#checkpointIfCrowded(),
+      logged: () => {
+        this.#checkpointIfCrowded()
+        this.#forgetLater()
+      },
     })
   }
 
@@ -289,6 +302,29 @@ export class FileBlockStore implements BlockStore {
     )
     this.#checkpoint = Promise.all(flushes).then(() => {
       this.#checkpoint = null
+    })
+  }
+
+  /**
+   * As long as there are any in the log, those that are clean and that nobody writes leave it, and
+   * that is written down: after a crash nobody should have to look at what was left alone for long.
+   */
+  #forgetLater(): void {
+    if (this.#forgetting || this.#closed || this.#dirty.size === 0) return
+    this.#forgetting = this.#clock.after(DIRTY_REGIONS_KEPT_MS, () => {
+      this.#forgetting = null
+      for (const shard of this.#open.values()) shard.forgetUnused()
+      this.#noting = this.#dirty.note().then(
+        () => {
+          this.#noting = null
+          this.#forgetLater()
+        },
+        // Whoever logs the next region is told.
+        (error: unknown) => {
+          this.#noting = null
+          this.#log.error('the dirty-region log failed', { reason: String(error) })
+        },
+      )
     })
   }
 

@@ -172,6 +172,11 @@ export class FileShardStore implements ShardStore {
     return this.#flushes.request()
   }
 
+  /** Regions that are clean and were not written since the last call leave the dirty log. */
+  forgetUnused(): void {
+    for (const file of this.#table.files()) file.forget('unused')
+  }
+
   // ---- entries ----------------------------------------------------------------------------------
 
   pageCount(layer: number): number {

@@ -23,6 +23,8 @@ import {
 
 export interface LayerStoreLimits {
   readonly dirtyRegionsMax: number
+  /** With more than these in the log, clean ones leave it at once. */
+  readonly dirtyRegionsKept: number
   readonly logAheadRegions: number
   /** Neighbours that hold nothing and are given back together; fewer are not. */
   readonly punchLeastBlocks: number
@@ -105,6 +107,7 @@ export class LayerStore {
   async share(name: string): Promise<void> {
     await this.flush()
     this.#checkFile()
+    this.forget('clean')
     await this.#file.share(name)
   }
 
@@ -185,7 +188,13 @@ export class LayerStore {
   async close(): Promise<void> {
     // Its failure is told to those who asked for it.
     await this.#flushes.running?.catch(() => undefined)
+    this.forget('clean')
     await this.#file.close()
+  }
+
+  /** Clean regions leave the log: all, or those that were not written since this was last asked. */
+  forget(which: 'clean' | 'unused'): void {
+    this.#unlog(this.#regions.forget(which))
   }
 
   // ---- writing ----------------------------------------------------------------------------------
@@ -297,9 +306,11 @@ export class LayerStore {
     if (!this.#regions.find(page - 1)?.logged) return []
     const ahead: { region: DirtyRegion; bytes: Uint8Array }[] = []
     for (let next = page + 1; next < page + this.#limits.logAheadRegions; next++) {
+      const there = this.#regions.find(next)
       const bytes = this.#file.known(next)
-      if (bytes === undefined || this.#regions.find(next)) break
-      ahead.push({ region: this.#regions.add(next), bytes: bytes ?? EMPTY_PAGE })
+      if (bytes === undefined || there?.logging) break
+      if (there?.logged && there.stale.isEmpty()) continue
+      ahead.push({ region: there ?? this.#regions.add(next), bytes: bytes ?? EMPTY_PAGE })
     }
     return ahead
   }
@@ -321,9 +332,13 @@ export class LayerStore {
       throw error
     }
     for (const page of covered.freed) this.#spare.add(page)
-    const clean = this.#regions.endFlush()
-    this.#dirty.remove(clean.map(page => ({ ...this.#name, page })))
+    this.#regions.endFlush()
+    if (this.#dirty.size > this.#limits.dirtyRegionsKept) this.forget('clean')
     await this.#file.measure()
+  }
+
+  #unlog(pages: readonly number[]): void {
+    this.#dirty.remove(pages.map(page => ({ ...this.#name, page })))
   }
 
   // ---- space -----------------------------------------------------------------------------------

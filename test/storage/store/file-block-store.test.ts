@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import test, { type Test } from 'tape'
 import { blockIndex, clusterId, epoch } from '../../../src/base/brands.js'
 import { SwarmdiskError, isSwarmdiskError, type ErrorCode } from '../../../src/base/errors.js'
-import { BLOCK_BYTES } from '../../../src/base/limits.js'
+import { wait } from '../../../src/base/clock.js'
+import { BLOCK_BYTES, DIRTY_REGIONS_KEPT_MS } from '../../../src/base/limits.js'
 import { silentLog } from '../../../src/base/log.js'
 import type { Disk } from '../../../src/disk/disk.js'
 import { NodeDisk } from '../../../src/disk/node-disk.js'
 import { FIRST_LAYER } from '../../../src/layout/layers.js'
 import type { CorruptBlock, IndexEntry, ShardStore } from '../../../src/storage/shard-store.js'
+import { DirtyLog } from '../../../src/storage/store/dirty/dirty-log.js'
 import { FileBlockStore } from '../../../src/storage/store/file-block-store.js'
 import { decodeEntry } from '../../../src/storage/store/layer-format.js'
 import { SeededRandom } from '../../simulator/seeded-random.js'
@@ -219,9 +221,51 @@ test('first writes share syncs of the log, and a sequential writer needs few', a
   t.ok(syncs <= 6, `${syncs} syncs for 32 regions in a row`)
 })
 
+test('who writes and flushes in turns syncs the log once, until a block comes again', async t => {
+  const disk = newDisk()
+  const { shard } = await open(disk)
+  let syncs = 0
+  disk.observe = (operation, path) => {
+    if (operation === 'sync' && path === 'data/dirty.log') syncs++
+  }
+  const writeAndFlush = async (block: number, value: number): Promise<void> => {
+    await shard.write(at(block), fill([value]), epoch(1))
+    await shard.flush()
+  }
+  for (let block = 0; block < 100; block++) await writeAndFlush(block, 1)
+  t.equal(syncs, 1, 'for a hundred flushes')
+  await writeAndFlush(7, 2)
+  t.equal(syncs, 2, 'a block that was made durable since')
+  await shard.write(at(7), fill([3]), epoch(1))
+  for (const choice of [0, 1]) {
+    const survivor = await open(disk.survivor(disk.choices().map(() => choice)))
+    const [found] = await contents(survivor.shard, 7, 1)
+    t.ok(found === 2 || found === 3, `what was flushed, or what came after it: ${found}`)
+  }
+})
+
+test('a region that nobody writes any more leaves the log, and that is written down', async t => {
+  const clock = new VirtualClock()
+  const disk = newDisk()
+  const { shard } = await open(disk, { clock })
+  await shard.write(at(0), fill([1]), epoch(1))
+  await shard.flush()
+  const recovered = async (): Promise<readonly unknown[]> => {
+    const survivor = disk.survivor(disk.choices().map(() => 0))
+    const log = await DirtyLog.open({ disk: survivor, log: silentLog, bytes: 1e6 })
+    return log.regions()
+  }
+  t.equal((await recovered()).length, 1, 'kept, for the next write')
+  await clock.settle('a while', wait(clock, 3 * DIRTY_REGIONS_KEPT_MS))
+  t.equal((await recovered()).length, 0)
+  await shard.write(at(0), fill([2]), epoch(1))
+  t.equal((await recovered()).length, 1, 'logged again')
+})
+
 test('the cache of index pages and the dirty regions are bounded', async t => {
   const disk = newDisk()
-  const limits = { indexCachePages: 4, dirtyRegionsCheckpoint: 6, dirtyRegionsMax: 8 }
+  const regions = { dirtyRegionsKept: 2, dirtyRegionsCheckpoint: 6, dirtyRegionsMax: 8 }
+  const limits = { indexCachePages: 4, ...regions }
   const { shard } = await open(disk, { limits: { ...limits, dirtyLogBytes: 20_000 } })
   for (let i = 0; i < 100; i++) await shard.write(at(i * 700), fill([i + 1]), epoch(1))
   for (let i = 0; i < 100; i++) await shard.write(at(i * 700 + 1), fill([i + 1]), epoch(1))

@@ -79,7 +79,7 @@ export class DirtyLog {
     return this.#writer.request()
   }
 
-  /** These regions are durable. Costs no write of its own. */
+  /** These regions are durable. Costs no write of its own: it is written with what comes next. */
   remove(regions: readonly RegionName[]): void {
     for (const region of regions) {
       if (this.#live.has(keyOf(region))) this.#enqueue({ kind: 'clean', region })
@@ -98,6 +98,11 @@ export class DirtyLog {
       ({ region }) => region.volume === volume && region.shard === shard,
     )
     this.remove(mine.map(({ region }) => region))
+  }
+
+  /** Writes down what waits, if anything does. */
+  note(): Promise<void> {
+    return this.#queue.length > 0 ? this.#writer.request() : Promise.resolve()
   }
 
   /** Leaves only what is dirty now: nothing, at a clean stop. */

@@ -1,4 +1,6 @@
 // Which regions (one index page each) of a shard are dirty, and what of them the log knows. Pure.
+// A region that has become clean stays in the log for a while: who writes and flushes in turns comes
+// back to it, and then needs no sync of the log, unless it writes the same block again.
 //
 //   write is called ──► called ──(flush begins)──► flushing ──(flush ends)──► stale
 //        └─ begins ───► touched ────────────────────────────────┘
@@ -22,6 +24,8 @@ export class DirtyRegion {
   undo: Uint8Array | null = null
   /** Calls that have not ended. */
   active = 0
+  /** Written, or logged ahead, since unused regions were last looked for. */
+  recent = true
   /** Written, or to be written, by calls that no flush has covered yet. */
   readonly called = new BlockSet()
   /** Covered by the flush in progress. */
@@ -57,6 +61,9 @@ export class DirtyRegion {
 
 export class DirtyRegions {
   readonly #regions = new Map<number, DirtyRegion>()
+  /** Those with blocks in `called`, and those with blocks in `flushing`. */
+  readonly #called = new Set<DirtyRegion>()
+  #flushing: readonly DirtyRegion[] = []
 
   find(page: number): DirtyRegion | undefined {
     return this.#regions.get(page)
@@ -77,7 +84,9 @@ export class DirtyRegions {
       const region = this.#regions.get(span.page) ?? this.add(span.page)
       if (region.flushing.intersects(span)) flushing = true
       region.called.addRange(span)
+      this.#called.add(region)
       region.active++
+      region.recent = true
       return region
     })
     return { regions, flushing }
@@ -89,37 +98,51 @@ export class DirtyRegions {
 
   /** Takes over all that was called so far; false if there is nothing. */
   beginFlush(): boolean {
-    let any = false
-    for (const region of this.#regions.values()) {
-      assert(region.flushing.isEmpty(), 'one flush at a time')
-      if (region.called.isEmpty()) continue
+    assert(this.#flushing.length === 0, 'one flush at a time')
+    this.#flushing = [...this.#called]
+    this.#called.clear()
+    for (const region of this.#flushing) {
       region.flushing.addAll(region.called)
       region.called.clear()
-      any = true
     }
-    return any
+    return this.#flushing.length > 0
   }
 
-  /** What the flush covered is durable. Returns the pages that left the dirty set. */
-  endFlush(): number[] {
-    const clean: number[] = []
-    for (const region of this.#regions.values()) {
+  /** What the flush covered is durable. */
+  endFlush(): void {
+    for (const region of this.#flushing) {
       region.touched.removeAll(region.flushing)
       region.stale.addAll(region.flushing)
       region.flushing.clear()
-      if (region.active > 0 || region.logging || !region.called.isEmpty()) continue
-      assert(region.touched.isEmpty(), 'what was touched was called')
-      this.#regions.delete(region.page)
-      clean.push(region.page)
     }
-    return clean
+    this.#flushing = []
   }
 
   /** Nothing became durable. */
   abortFlush(): void {
-    for (const region of this.#regions.values()) {
+    for (const region of this.#flushing) {
       region.called.addAll(region.flushing)
       region.flushing.clear()
+      this.#called.add(region)
     }
+    this.#flushing = []
+  }
+
+  /**
+   * Clean regions leave: all, or those that nobody has written since this was last asked. Returns
+   * their pages.
+   */
+  forget(which: 'clean' | 'unused'): number[] {
+    const left: number[] = []
+    for (const region of this.#regions.values()) {
+      const used = which === 'unused' && region.recent
+      if (which === 'unused') region.recent = false
+      if (used || region.active > 0 || region.logging) continue
+      if (!region.called.isEmpty() || !region.flushing.isEmpty()) continue
+      assert(region.touched.isEmpty(), 'what was touched was called')
+      this.#regions.delete(region.page)
+      left.push(region.page)
+    }
+    return left
   }
 }

@@ -24,7 +24,7 @@ function undoOf(page: Uint8Array | null, slot: number): number | undefined {
   return page ? decodeEntry(page, slot)?.checksum : undefined
 }
 
-test('a region is logged before its first write, and leaves with the flush', t => {
+test('a region is logged before its first write, and may leave after the flush', t => {
   const regions = new DirtyRegions()
   const { regions: list, flushing } = regions.enter([span(3)])
   const region = list[0]!
@@ -36,9 +36,45 @@ test('a region is logged before its first write, and leaves with the flush', t =
   region.touched.addRange(span(3))
   t.ok(regions.beginFlush())
   regions.leave(list)
-  t.deepEqual(regions.endFlush(), [4])
-  t.equal(regions.find(4), undefined)
+  t.deepEqual(regions.forget('clean'), [], 'being flushed')
+  regions.endFlush()
   t.notOk(regions.beginFlush(), 'nothing to flush')
+  t.deepEqual(regions.forget('clean'), [4])
+  t.equal(regions.find(4), undefined)
+  t.end()
+})
+
+test('a clean region that stays is right for the blocks that were not written', t => {
+  const regions = new DirtyRegions()
+  const { regions: list } = regions.enter([span(3)])
+  const region = list[0]!
+  region.takeUndo(pageOf(1))
+  region.logged = true
+  region.touched.addRange(span(3))
+  regions.leave(list)
+  regions.beginFlush()
+  regions.endFlush()
+  t.equal(regions.enter([span(5)]).regions[0], region)
+  t.notOk(region.mustLog(span(5)), 'durable as the undo page has it')
+  t.ok(region.mustLog(span(3)), 'durable since the undo page was logged')
+  t.end()
+})
+
+test('a region leaves when nobody has written it for a while', t => {
+  const regions = new DirtyRegions()
+  const write = (): void => {
+    regions.leave(regions.enter([span(3)]).regions)
+  }
+  write()
+  t.deepEqual(regions.forget('unused'), [])
+  t.deepEqual(regions.forget('unused'), [], 'dirty')
+  regions.beginFlush()
+  regions.endFlush()
+  write()
+  regions.beginFlush()
+  regions.endFlush()
+  t.deepEqual(regions.forget('unused'), [], 'written since it was last asked')
+  t.deepEqual(regions.forget('unused'), [4])
   t.end()
 })
 
@@ -54,7 +90,8 @@ test('a write into what is being flushed waits, and then needs a new undo entry'
   region.touched.addRange(span(10, 20))
   t.ok(regions.enter([span(9, 10)]).flushing, 'into it: waits')
   regions.leave(first.regions)
-  t.deepEqual(regions.endFlush(), [], 'others still write')
+  regions.endFlush()
+  t.deepEqual(regions.forget('clean'), [], 'others still write')
   t.ok(region.mustLog(span(9)), 'durable now: the old undo entry is too old')
   t.notOk(region.mustLog(span(10, 20)), 'not durable yet: it still counts')
   const undo = region.takeUndo(pageOf(2))
@@ -77,7 +114,8 @@ test('a flush that failed made nothing durable', t => {
   t.notOk(region.mustLog(span(1)), 'its undo entry still counts')
   regions.leave([region])
   t.ok(regions.beginFlush(), 'the next flush covers it')
-  t.deepEqual(regions.endFlush(), [4])
+  regions.endFlush()
+  t.deepEqual(regions.forget('clean'), [4])
   t.end()
 })
 
