@@ -16,7 +16,7 @@
 import type { Epoch, Incarnation, PeerId } from '../../base/brands.js'
 import type { Clock, Timer } from '../../base/clock.js'
 import { isSwarmdiskError } from '../../base/errors.js'
-import { DOWN_RETRY_MS, LEASE_MARGIN_MS } from '../../base/limits.js'
+import { DOWN_RETRY_MS, LEASE_MARGIN_MS, LEASE_MS } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
 import type { Change } from '../../layout/change.js'
 import { isDownState } from '../../layout/replicas.js'
@@ -167,10 +167,13 @@ export class FailureDetection {
     const state = this.#state
     if (!state) return
     // This process stood still, or cannot tell whether it still leads: what was sent to it
-    // meanwhile comes first. Being late with this is safe.
-    const stoodStill = clock.now() - due > LEASE_MARGIN_MS && !this.#patient
+    // meanwhile comes first. If it stood still for long its links are gone, and everybody has to
+    // come back before they can say anything. Being late with this is safe.
+    const late = clock.now() - due
+    const stoodStill = late > LEASE_MARGIN_MS && !this.#patient
     this.#patient = stoodStill
-    if (stoodStill || !history.leaseValid()) return this.#postpone(LEASE_MARGIN_MS)
+    if (stoodStill) return this.#postpone(late > LEASE_MS ? LEASE_MS : LEASE_MARGIN_MS)
+    if (!history.leaseValid()) return this.#postpone(LEASE_MARGIN_MS)
     const over = state.over(clock.now())
     for (const server of over) state.condemn(server)
     if (over.length > 0) {

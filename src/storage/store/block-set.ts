@@ -48,3 +48,15 @@ export class BlockSet {
     this.#words.fill(0)
   }
 }
+
+/** The slots of a page that belong, in runs. */
+export function runsOf(belongs: (slot: number) => boolean): readonly SlotRange[] {
+  const runs: SlotRange[] = []
+  for (let slot = 0; slot < BLOCKS_PER_INDEX_PAGE; slot++) {
+    if (!belongs(slot)) continue
+    const first = slot
+    while (slot + 1 < BLOCKS_PER_INDEX_PAGE && belongs(slot + 1)) slot++
+    runs.push({ first, last: slot })
+  }
+  return runs
+}

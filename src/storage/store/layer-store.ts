@@ -5,7 +5,7 @@
 import type { BlockIndex } from '../../base/brands.js'
 import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES } from '../../base/limits.js'
 import { absentRuns, dataRuns, rangeOf, verify, type Change } from './block-runs.js'
-import type { SlotRange } from './block-set.js'
+import { runsOf } from './block-set.js'
 import { Coalesced } from './coalesced.js'
 import type { DirtyLog } from './dirty/dirty-log.js'
 import { DirtyRegions, type DirtyRegion } from './dirty/dirty-regions-state.js'
@@ -194,7 +194,8 @@ export class LayerStore {
 
   /** Clean regions leave the log: all, or those that were not written since this was last asked. */
   forget(which: 'clean' | 'unused'): void {
-    this.#unlog(this.#regions.forget(which))
+    const pages = this.#regions.forget(which)
+    this.#dirty.remove(pages.map(page => ({ ...this.#name, page })))
   }
 
   // ---- writing ----------------------------------------------------------------------------------
@@ -337,10 +338,6 @@ export class LayerStore {
     await this.#file.measure()
   }
 
-  #unlog(pages: readonly number[]): void {
-    this.#dirty.remove(pages.map(page => ({ ...this.#name, page })))
-  }
-
   // ---- space -----------------------------------------------------------------------------------
 
   /** Pages in which there may be something to give back. */
@@ -390,18 +387,6 @@ function partOf({ block, bytes }: BlockRun, { at, first, last }: Span): BlockRun
 /** A part of the page, not a copy. */
 function entriesOf(page: Uint8Array, { first, last }: Span): Uint8Array {
   return page.subarray(first * INDEX_ENTRY_BYTES, (last + 1) * INDEX_ENTRY_BYTES)
-}
-
-/** Of the slots of a page. */
-function runsOf(belongs: (slot: number) => boolean): readonly SlotRange[] {
-  const runs: SlotRange[] = []
-  for (let slot = 0; slot < BLOCKS_PER_INDEX_PAGE; slot++) {
-    if (!belongs(slot)) continue
-    const first = slot
-    while (slot + 1 < BLOCKS_PER_INDEX_PAGE && belongs(slot + 1)) slot++
-    runs.push({ first, last: slot })
-  }
-  return runs
 }
 
 const EMPTY_PAGE = new Uint8Array(INDEX_PAGE_BYTES)

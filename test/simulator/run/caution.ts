@@ -61,7 +61,7 @@ export class Caution {
 
   /** Its process may stand still, or be held up by its disk. */
   mayBeSlow(id: PeerId): boolean {
-    return this.#mode !== 'rotten' || this.#isManager(id) || this.#allThere(id)
+    return this.#mode !== 'rotten' || this.#allThere(this.#isManager(id) ? null : id)
   }
 
   isSlow(id: PeerId, duration: number): void {
@@ -70,6 +70,9 @@ export class Caution {
     for (const [server, until] of this.#doubtful) {
       if (until > this.#cluster.clock.now()) this.#doubtful.set(server, until + duration)
     }
+    if (this.#mode !== 'rotten') return
+    // Everybody is out of its reach meanwhile, and may be declared down when it goes on.
+    for (const name of this.#cluster.serverNames) this.refuses(this.#cluster.idOf(name), duration)
   }
 
   /** Servers may join or be emptied. */

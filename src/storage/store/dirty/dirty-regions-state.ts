@@ -1,6 +1,6 @@
 // Which regions (one index page each) of a shard are dirty, and what of them the log knows. Pure.
-// A region that has become clean stays in the log for a while: who writes and flushes in turns comes
-// back to it, and then needs no sync of the log, unless it writes the same block again.
+// A region that has become clean stays in the log for a while: who writes and flushes in turns
+// comes back to it, and then needs no sync of the log, unless it writes the same block again.
 //
 //   write is called ──► called ──(flush begins)──► flushing ──(flush ends)──► stale
 //        └─ begins ───► touched ────────────────────────────────┘
