@@ -20,6 +20,7 @@ const volume: OpenVolume = {
 }
 const driver: VolumeDriver = {
   volumes: () => [volume],
+  size: () => size,
   open: () => volume,
   snapshots: () => [],
   openSnapshot: () => null,

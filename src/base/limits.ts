@@ -25,14 +25,15 @@ export const REPLICAS_MAX = 7
 export const MANAGERS_MAX = 5
 /** A volume above this would need more than 2^32 extents' worth of bookkeeping in a client. */
 export const VOLUME_BYTES_MAX = 64 * 1024 * 1024 * MiB
-export const VOLUMES_MAX = 4096
+/** Each costs every peer of the cluster some KiB, and a line in what `status` and lists answer. */
+export const VOLUMES_MAX = 10_000
 export const SERVERS_MAX = 4096
 /** Volume, server and domain names: they become file names, and columns of tables. */
 export const NAME_LENGTH_MAX = 64
 /**
  * Deleted volumes a configuration remembers, so that a server that was away may drop their data.
  */
-export const DELETED_VOLUMES_REMEMBERED = 4096
+export const DELETED_VOLUMES_REMEMBERED = VOLUMES_MAX
 
 /** Payload of one read or write: FUSE asks for at most 1 MiB at a time. */
 export const REQUEST_BYTES_MAX = 1 * MiB
@@ -107,8 +108,15 @@ export const SNAPSHOT_SOURCE_LENGTH_MAX = 128
 export const LAYERS_MAX = 2 * SNAPSHOTS_MAX + 1
 /** Gaps that rolled-back layers leave in the numbers that one layer covers. */
 export const LAYER_RANGES_MAX = 65_536
-/** Peers that one configuration record names: all servers and managers, and some that are gone. */
-export const PEERS_NAMED_MAX = 2 * SERVERS_MAX + MANAGERS_MAX
+/**
+ * Of all volumes together, since a whole configuration has to fit a frame and the memory of each
+ * peer: attachments at some 75 bytes with the identity of the client, snapshots at some 70 with
+ * their layers, both far below what one volume alone may have times the volumes.
+ */
+export const ATTACHMENTS_IN_CLUSTER_MAX = 32_768
+export const SNAPSHOTS_IN_CLUSTER_MAX = 65_536
+/** Peers that one record names: servers, managers, clients, and as many servers that are gone. */
+export const PEERS_NAMED_MAX = 2 * SERVERS_MAX + MANAGERS_MAX + ATTACHMENTS_IN_CLUSTER_MAX
 /** Sentences for people inside messages; the rest of a longer one is cut. */
 export const SENTENCE_BYTES_MAX = 1_000
 /** Writes of clients named in one message: a full once table at 40 bytes each is 2.5 MiB. */
@@ -131,8 +139,18 @@ export const SHARD_BYTES_AIM = 8 * 1024 * MiB
  * Enough for a lost server's shards to be rebuilt by several others at once, few enough to flush.
  */
 export const SHARDS_PER_SERVER_AIM = 3
+/**
+ * But not more of them for that, however many servers there are: eight servers' worth. What a
+ * volume costs each peer must not grow with the servers; a larger one has more by its size.
+ */
+export const SPREAD_SHARDS_MAX = 24
 /** Replicas of a shard beyond what its volume wants: a copy is made before the other one goes. */
 export const REPLICAS_ON_THE_WAY = 1
+/**
+ * Copies that all volumes want together, each shard counted with one on its way: 262,144 shards of
+ * three replicas, 7 MiB of a configuration's frame. Volumes of the least size reach VOLUMES_MAX.
+ */
+export const COPIES_IN_CLUSTER_MAX = 1_048_576
 export const ALLOCATION_REPLICAS_MAX = REPLICAS_MAX + REPLICAS_ON_THE_WAY
 /** Holders of one shard, replicas and stale ones: every replica may be on its way to elsewhere. */
 export const ALLOCATION_SERVERS_MAX = 2 * REPLICAS_MAX
@@ -186,7 +204,7 @@ export const SWARM_STOP_MS = 500
 /** What libfuse 2 and its kernel protocol carry in one request (field notes 3.1). */
 export const FUSE_REQUEST_BYTES = 128 * KiB
 /** Open image files of one mount; each costs one small record. As many as volumes. */
-export const FUSE_HANDLES_MAX = 4096
+export const FUSE_HANDLES_MAX = VOLUMES_MAX
 /**
  * Requests that the kernel transport has in flight at the kernel's initiative (asynchronous direct
  * I/O: loop devices, libaio). More than the driver's window of bytes would only wait in our memory.
@@ -686,6 +704,11 @@ export const COMPLAINTS_MAX = 4_096
 
 assert(RAFT_HEARTBEAT_MS * 4 < ELECTION_TIMEOUT_MIN_MS, 'lost heartbeats start no election')
 assert(HEARTBEAT_INTERVAL_MS + HEARTBEAT_DEADLINE_MS < LEASE_MS, 'a lost heartbeat ends no lease')
+assert(SPREAD_SHARDS_MAX >= SHARDS_MIN, 'a small volume has as many shards as it must')
+assert(
+  VOLUMES_MAX * SPREAD_SHARDS_MAX * (3 + REPLICAS_ON_THE_WAY) <= COPIES_IN_CLUSTER_MAX,
+  'there is room for as many volumes as there may be, with three replicas each',
+)
 assert(BLOCKS_PER_EXTENT % BLOCKS_PER_INDEX_PAGE === 0, 'an extent has whole index pages')
 assert(REQUEST_BYTES_MAX + 64 * KiB <= FRAME_BYTES_MAX, 'a full request fits a frame')
 assert(REQUEST_BYTES_MAX <= EXTENT_BYTES, 'a request spans at most two extents')

@@ -2,7 +2,7 @@
 // follows the configuration and the peers, and says what is held. The work is in volume-io.ts
 // (splitting, order, bounds), shard/ (routing, retries, replay, FLUSH) and held.ts (reasons).
 import { Alarms } from '../base/alarms.js'
-import { byteCount, type VolumeId } from '../base/brands.js'
+import { byteCount, type ByteCount, type VolumeId } from '../base/brands.js'
 import { wait, type Clock } from '../base/clock.js'
 import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
 import { CLOSE_FLUSH_MS, DETACH_DEADLINE_MS } from '../base/limits.js'
@@ -48,6 +48,8 @@ export interface DriverOptions {
   readonly shared: boolean
 }
 
+const NO_VOLUMES: Configuration['volumes'] = new Map()
+
 export class ClusterVolumeDriver implements VolumeDriver {
   readonly #context: ClientContext
   readonly #volumes = new Map<VolumeId, VolumeIo>()
@@ -57,6 +59,8 @@ export class ClusterVolumeDriver implements VolumeDriver {
   readonly #reporter: ClientReporter
   readonly #heartbeats: ClientHeartbeats
   readonly #unsubscribe: readonly (() => void)[]
+  #names: ReadonlyMap<string, VolumeRecord> = new Map()
+  #indexed: Configuration['volumes'] = NO_VOLUMES
 
   constructor(options: DriverOptions) {
     const { clock, random, peers, watch, log, ioTimeout, host, mountPoint } = options
@@ -84,6 +88,10 @@ export class ClusterVolumeDriver implements VolumeDriver {
 
   volumes(): readonly VolumeInfo[] {
     return this.#records().map(({ name, size }) => ({ name, size: byteCount(size) }))
+  }
+
+  size(name: string): ByteCount | null {
+    return this.#record(name)?.size ?? null
   }
 
   open(name: string): OpenVolume | null {
@@ -121,12 +129,21 @@ export class ClusterVolumeDriver implements VolumeDriver {
   }
 
   #record(name: string): VolumeRecord | undefined {
-    const records = this.#context.watch.current()?.volumes.values() ?? []
-    return [...records].find(volume => volume.name === name)
+    return this.#byName().get(name)
   }
 
   #records(): readonly VolumeRecord[] {
-    return [...(this.#context.watch.current()?.volumes.values() ?? [])].sort(byName)
+    return [...this.#byName().values()].sort(byName)
+  }
+
+  /** Made for a configuration when it is first asked for a name: the kernel asks for one often. */
+  #byName(): ReadonlyMap<string, VolumeRecord> {
+    const volumes = this.#context.watch.current()?.volumes ?? NO_VOLUMES
+    if (volumes !== this.#indexed) {
+      this.#indexed = volumes
+      this.#names = new Map([...volumes.values()].map(volume => [volume.name, volume]))
+    }
+    return this.#names
   }
 
   held(): HeldState | null {

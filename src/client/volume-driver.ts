@@ -30,6 +30,8 @@ export interface HeldState {
 export interface VolumeDriver {
   /** Volumes of the newest configuration known, sorted by name. */
   volumes(): readonly VolumeInfo[]
+  /** Of a volume of the newest configuration; null if there is none. */
+  size(name: string): ByteCount | null
   /** Null if there is no such volume. */
   open(name: string): OpenVolume | null
   /** Snapshots of the newest configuration known, sorted by volume and name. */

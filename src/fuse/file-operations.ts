@@ -242,9 +242,9 @@ export class FileOperations {
   }
 
   #size(volume: string): number {
-    const found = this.#driver.volumes().find(candidate => candidate.name === volume)
-    if (found === undefined) throw new FileRefusal('no-such-file')
-    return found.size
+    const size = this.#driver.size(volume)
+    if (size === null) throw new FileRefusal('no-such-file')
+    return size
   }
 
   #snapshot({ volume, name }: { readonly volume: string; readonly name: string }): OpenSnapshot {

@@ -57,13 +57,26 @@ export function touchedServers(before: Configuration, after: Configuration): rea
   return [...touched]
 }
 
+type Shards = readonly ShardAllocation[]
+
+/** The shards of every volume that is not the same in both, those of before and those of after. */
+function* changedLists(
+  before: Configuration,
+  after: Configuration,
+): Iterable<readonly [VolumeId, Shards, Shards]> {
+  for (const [id, { shards }] of before.volumes) {
+    const nows = after.volumes.get(id)?.shards ?? []
+    if (nows !== shards) yield [id, shards, nows]
+  }
+  for (const [id, { shards }] of after.volumes) {
+    if (!before.volumes.has(id)) yield [id, [], shards]
+  }
+}
+
 /** The shards whose allocations differ. */
 function* differences(before: Configuration, after: Configuration): Iterable<Difference> {
   if (before.volumes === after.volumes) return
-  for (const volume of new Set([...before.volumes.keys(), ...after.volumes.keys()])) {
-    const olds = before.volumes.get(volume)?.shards ?? []
-    const nows = after.volumes.get(volume)?.shards ?? []
-    if (olds === nows) continue
+  for (const [volume, olds, nows] of changedLists(before, after)) {
     for (let i = 0; i < Math.max(olds.length, nows.length); i++) {
       const [old, now] = [olds[i] ?? null, nows[i] ?? null]
       if (!equal(old, now)) yield { volume, shard: shardIndex(i), old, now }

@@ -29,6 +29,7 @@ import {
   SHARDS_MAX,
   SHARDS_MIN,
   SHARDS_PER_SERVER_AIM,
+  SPREAD_SHARDS_MAX,
 } from '../base/limits.js'
 
 export interface ByteRange {
@@ -58,17 +59,18 @@ export interface ShardOfVolume {
 }
 
 /**
- * The number of shards of a new volume: enough for every server to hold some and for none to be
- * long to copy, in whole rounds of servers so that each gets the same number of primaries.
+ * The number of shards of a new volume: enough for none to be long to copy, and for every server of
+ * a small cluster to hold some, in whole rounds of servers so that each gets the same number of
+ * primaries. In a large cluster a volume is on a part of the servers.
  */
 export function shardCountFor(size: ByteCount, servers: number): number {
   assert(size > 0 && servers > 0, 'a volume has a size and a server')
   const aim = Math.max(
     SHARDS_MIN,
-    servers * SHARDS_PER_SERVER_AIM,
+    Math.min(servers * SHARDS_PER_SERVER_AIM, SPREAD_SHARDS_MAX),
     Math.ceil(size / SHARD_BYTES_AIM),
   )
-  const rounded = Math.ceil(aim / servers) * servers
+  const rounded = aim < servers ? aim : Math.ceil(aim / servers) * servers
   return rounded <= SHARDS_MAX ? rounded : SHARDS_MAX
 }
 

@@ -2,6 +2,7 @@
 // tests check whatever they make. Refusing what a person or a peer asks for is not done here but
 // in apply*.ts; what arrives here broken is a bug.
 import { assert } from '../base/assert.js'
+import type { PeerId } from '../base/brands.js'
 import {
   ALLOCATION_REPLICAS_MAX,
   ALLOCATION_SERVERS_MAX,
@@ -157,13 +158,20 @@ function checkHolders(configuration: Configuration, { replicas, stale }: ShardAl
 
 /** Shards that did not change are looked at again when a server on which they may be did. */
 function checkWhereServersWent(after: Configuration, before: Configuration): void {
-  const went = [...before.servers.keys()].some(
-    id => !after.servers.has(id) || (isDown(after, id) && !isDown(before, id)),
-  )
-  if (!went) return
-  for (const { shards } of after.volumes.values()) {
-    for (const shard of shards) checkHolders(after, shard)
+  const went = new Set<PeerId>()
+  for (const id of before.servers.keys()) {
+    if (!after.servers.has(id) || (isDown(after, id) && !isDown(before, id))) went.add(id)
   }
+  if (went.size === 0) return
+  for (const { shards } of after.volumes.values()) {
+    for (const shard of shards) if (isOnAny(shard, went)) checkHolders(after, shard)
+  }
+}
+
+function isOnAny({ replicas, stale }: ShardAllocation, servers: ReadonlySet<PeerId>): boolean {
+  for (const { server } of replicas) if (servers.has(server)) return true
+  for (const server of stale) if (servers.has(server)) return true
+  return false
 }
 
 /** What only grows from one configuration to the next. */

@@ -3,7 +3,13 @@
 // An in-sync replica *keeps its memory* while its server has not restarted since: the replica's
 // incarnation is the server's recorded one. A restarted one may have lost what was not flushed.
 import type { Incarnation, PeerId } from '../base/brands.js'
-import type { Configuration, Replica, ServerState, ShardAllocation } from './configuration.js'
+import type {
+  Configuration,
+  Replica,
+  ServerRecord,
+  ServerState,
+  ShardAllocation,
+} from './configuration.js'
 
 /** The servers that talk to the managers now, each with the start that it says it is. */
 export type Connected = ReadonlyMap<PeerId, Incarnation>
@@ -16,6 +22,18 @@ export interface Observed {
 /** Whether the server has not restarted since this replica was given its state. */
 export function keepsMemory(configuration: Configuration, replica: Replica): boolean {
   return configuration.servers.get(replica.server)?.incarnation === replica.incarnation
+}
+
+const inSync = new WeakMap<ServerRecord, Replica>()
+
+/** One object for all the shards of a server: there are many of them, in every peer's memory. */
+export function inSyncOn(server: ServerRecord): Replica {
+  const known = inSync.get(server)
+  if (known !== undefined) return known
+  const { id, incarnation } = server
+  const replica: Replica = { server: id, state: 'in-sync', incarnation }
+  inSync.set(server, replica)
+  return replica
 }
 
 export function inSyncOf({ replicas }: Pick<ShardAllocation, 'replicas'>): readonly Replica[] {

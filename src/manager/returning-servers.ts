@@ -8,6 +8,7 @@ import type { Log } from '../base/log.js'
 import type { Change } from '../layout/change.js'
 import type { Configuration } from '../layout/configuration.js'
 import { planReturn } from '../layout/placement/planner.js'
+import { Settled } from '../layout/placement/settled.js'
 import type { ProposalResult } from './history/configuration-history.js'
 import { OneAtATime } from './one-at-a-time.js'
 
@@ -22,6 +23,7 @@ export interface ReturningServersOptions {
 export class ReturningServers {
   readonly #options: ReturningServersOptions
   readonly #plans = new OneAtATime(() => this.#plan())
+  readonly #settled = new Settled()
 
   constructor(options: ReturningServersOptions) {
     this.#options = options
@@ -40,7 +42,7 @@ export class ReturningServers {
     const { log, current, connected, propose } = this.#options
     for (let refusals = 0; refusals < PLAN_ATTEMPTS_MAX && !this.#plans.stopped;) {
       const configuration = current()
-      const change = configuration && planReturn(configuration, connected())
+      const change = configuration && planReturn(configuration, connected(), this.#settled)
       if (!change) return
       try {
         const result = await propose(change)

@@ -53,6 +53,8 @@ export class ShardHoldings {
   readonly #opening = new Slots(SHARDS_OPENED_AT_ONCE)
   readonly #failures = new Map<string, string>()
   #setAside = 0
+  /** For these all is done; null: nobody knows for which. */
+  #prepared: Configuration['volumes'] | null = null
 
   constructor(options: ShardHoldingsOptions) {
     this.#o = options
@@ -123,14 +125,16 @@ export class ShardHoldings {
 
   /**
    * Opens every shard of which the configuration puts a replica here, and makes ready what layers
-   * it adds to those that are open. Fails where that is not possible: without its layers no replica
-   * may take up an allocation.
+   * it adds to those that are open. Only of volumes that changed since it was last done: clients
+   * wait for a configuration, however many volumes there are. Fails where that is not possible:
+   * without its layers no replica may take up an allocation.
    */
-  async prepare(configuration: Configuration): Promise<void> {
+  async prepare({ volumes }: Configuration): Promise<void> {
+    const changed = [...volumes.values()].filter(one => this.#prepared?.get(one.id) !== one)
     this.#failures.clear()
-    await this.#beginClones(configuration)
+    await this.#beginClones(changed)
     const opening: Promise<void>[] = []
-    for (const { id, shards, layers } of configuration.volumes.values()) {
+    for (const { id, shards, layers } of changed) {
       shards.forEach((allocation, i) => {
         const name = { volume: id, shard: shardIndex(i) }
         const open = this.#replicas.get(keyOf(name))
@@ -141,6 +145,7 @@ export class ShardHoldings {
       })
     }
     await Promise.all(opening)
+    this.#prepared = this.#failures.size > 0 ? null : volumes
   }
 
   /**
@@ -155,8 +160,9 @@ export class ShardHoldings {
    * restarted before, and a clone that goes on from it has what its snapshot shows. (Flattening
    * takes the origin out of the configuration: every in-sync copy has to agree, see opinion.ts.)
    */
-  async #beginClones({ volumes }: Configuration): Promise<void> {
-    for (const volume of [...volumes.values()].sort((a, b) => a.id - b.id)) {
+  async #beginClones(volumes: readonly VolumeRecord[]): Promise<void> {
+    const clones = volumes.filter(({ origin }) => origin !== null)
+    for (const volume of clones.sort((a, b) => a.id - b.id)) {
       const source = cloneSourceOf(volume)
       if (source === null) continue
       const begun = volume.shards.map(async ({ replicas }, i) => {

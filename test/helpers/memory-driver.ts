@@ -93,6 +93,10 @@ export class MemoryDriver implements VolumeDriver {
     return [...this.#volumes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
+  size(name: string): ByteCount | null {
+    return this.#volumes.get(name)?.size ?? null
+  }
+
   open(name: string): OpenVolume | null {
     return this.#volumes.get(name) ?? null
   }

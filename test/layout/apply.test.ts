@@ -1,5 +1,6 @@
 import test from 'tape'
 import { byteCount, incarnation, volumeId } from '../../src/base/brands.js'
+import { DELETED_VOLUMES_REMEMBERED } from '../../src/base/limits.js'
 import { apply } from '../../src/layout/apply.js'
 import type { Change } from '../../src/layout/change.js'
 import { checkConfiguration } from '../../src/layout/invariants.js'
@@ -156,11 +157,11 @@ test('a volume is deleted and remembered, and its number is not used again', t =
 test('as many deletions are remembered as there is room for', t => {
   const full = {
     ...clusterWithVolume(),
-    deletedVolumes: Array.from({ length: 4096 }, (_, i) => volumeId(i + 10)),
-    nextVolume: volumeId(5000),
+    deletedVolumes: Array.from({ length: DELETED_VOLUMES_REMEMBERED }, (_, i) => volumeId(i + 10)),
+    nextVolume: volumeId(DELETED_VOLUMES_REMEMBERED + 100),
   }
   const { deletedVolumes } = must(full, { kind: 'volume-deleted', volume: VOLUME })
-  t.equal(deletedVolumes.length, 4096)
+  t.equal(deletedVolumes.length, DELETED_VOLUMES_REMEMBERED)
   t.equal(deletedVolumes.at(-1), VOLUME)
   t.equal(deletedVolumes[0], 11, 'the oldest is forgotten')
   t.end()

@@ -6,7 +6,12 @@ import {
   shardIndex,
   type ShardIndex,
 } from '../../src/base/brands.js'
-import { BLOCK_BYTES, EXTENT_BYTES, VOLUME_BYTES_MAX } from '../../src/base/limits.js'
+import {
+  BLOCK_BYTES,
+  EXTENT_BYTES,
+  SPREAD_SHARDS_MAX,
+  VOLUME_BYTES_MAX,
+} from '../../src/base/limits.js'
 import {
   blockRange,
   blocksOfShard,
@@ -162,18 +167,28 @@ test('blocks and index pages', t => {
   t.end()
 })
 
-test('the number of shards lies in its range and gives each server the same number', t => {
+test('the number of shards lies in its range, and each server of a small cluster has some', t => {
   const sizes = [BLOCK_BYTES, 2 ** 30, 2 ** 40, VOLUME_BYTES_MAX]
   for (const size of sizes) {
     for (const servers of [1, 2, 3, 5, 10, 100, 1000, 4096]) {
       const count = shardCountFor(byteCount(size), servers)
       if (count < 8 || count > 1024) t.fail(`${size} on ${servers}: ${count}`)
+      if (servers > SPREAD_SHARDS_MAX) continue
       if (count < 1024 && count % servers !== 0) t.fail(`${size} on ${servers}: ${count}`)
     }
   }
   t.equal(shardCountFor(byteCount(2 ** 30), 3), 9)
   t.equal(shardCountFor(byteCount(2 ** 40), 3), 129)
   t.equal(shardCountFor(byteCount(VOLUME_BYTES_MAX), 3), 1024)
+  t.end()
+})
+
+test('what a volume costs does not grow with the servers', t => {
+  for (const servers of [12, 24, 100, 1000, 4096]) {
+    t.equal(shardCountFor(byteCount(2 ** 30), servers), SPREAD_SHARDS_MAX, `on ${servers}`)
+  }
+  t.equal(shardCountFor(byteCount(2 ** 30), 8), 24, 'up to here each server has three')
+  t.equal(shardCountFor(byteCount(2 ** 40), 1000), 128, 'the size asks for more')
   t.end()
 })
 

@@ -1,5 +1,6 @@
 // The volumes of a driver, each with a write-back cache; snapshots, which are never written, have
 // none.
+import type { ByteCount } from '../../base/brands.js'
 import { wait, type Clock } from '../../base/clock.js'
 import { CLOSE_FLUSH_MS } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
@@ -30,6 +31,10 @@ export class WriteBackDriver implements VolumeDriver {
 
   volumes(): readonly VolumeInfo[] {
     return this.#options.below.volumes()
+  }
+
+  size(name: string): ByteCount | null {
+    return this.#options.below.size(name)
   }
 
   open(name: string): OpenVolume | null {

@@ -1,9 +1,14 @@
 // Servers join and come back, are down, and leave. What happens to their copies when they go keeps
 // invariant I5: no change gives up an acknowledged write.
-import type { Epoch, PeerId } from '../../base/brands.js'
+import type { Epoch, PeerId, VolumeId } from '../../base/brands.js'
 import { SERVERS_MAX, WEIGHT_MAX } from '../../base/limits.js'
 import type { ChangeOf } from '../change.js'
-import type { Configuration, ServerRecord, ShardAllocation } from '../configuration.js'
+import type {
+  Configuration,
+  ServerRecord,
+  ShardAllocation,
+  VolumeRecord,
+} from '../configuration.js'
 import { equal } from '../equal.js'
 import { nameProblem } from '../names.js'
 import { refuse, type Refusal } from '../outcome.js'
@@ -190,13 +195,27 @@ function mapShards(
   { volumes }: Configuration,
   change: (shard: ShardAllocation) => ShardAllocation,
 ): Volumes {
-  const changed = new Map(volumes)
-  let any = false
+  let changed: Map<VolumeId, VolumeRecord> | null = null
   for (const [id, volume] of volumes) {
-    const shards = volume.shards.map(change)
-    if (shards.every((shard, i) => shard === volume.shards[i])) continue
+    const shards = mapped(volume.shards, change)
+    if (shards === volume.shards) continue
+    changed ??= new Map(volumes)
     changed.set(id, { ...volume, shards })
-    any = true
   }
-  return any ? changed : volumes
+  return changed ?? volumes
+}
+
+/** The same list if all stay: of the volumes of a large cluster, few are on one server. */
+function mapped(
+  shards: readonly ShardAllocation[],
+  change: (shard: ShardAllocation) => ShardAllocation,
+): readonly ShardAllocation[] {
+  let changed: ShardAllocation[] | null = null
+  for (const [i, shard] of shards.entries()) {
+    const next = change(shard)
+    if (next === shard) continue
+    changed ??= [...shards]
+    changed[i] = next
+  }
+  return changed ?? shards
 }

@@ -6,7 +6,7 @@
 import type { PeerId } from '../../base/brands.js'
 import type { Configuration, ShardAllocation } from '../configuration.js'
 import { candidatesOf } from '../placement/candidates.js'
-import { loadsOf } from '../placement/planner.js'
+import { loadsOf } from '../placement/load-ledger.js'
 import { inSyncOf, isDown, isDraining } from '../replicas.js'
 import { sharesOf } from './targets.js'
 
@@ -80,6 +80,20 @@ export function heldBy({ volumes }: Configuration, server: PeerId): number {
     for (const shard of shards) if (holders(shard).includes(server)) count++
   }
   return count
+}
+
+/** The same for every server. */
+export function heldByEach({ servers, volumes }: Configuration): ReadonlyMap<PeerId, number> {
+  const counts = new Map<PeerId, number>()
+  for (const id of servers.keys()) counts.set(id, 0)
+  const add = (server: PeerId): unknown => counts.set(server, counts.get(server)! + 1)
+  for (const { shards } of volumes.values()) {
+    for (const { replicas, stale } of shards) {
+      for (const { server } of replicas) add(server)
+      for (const server of stale) add(server)
+    }
+  }
+  return counts
 }
 
 function holders({ replicas, stale }: ShardAllocation): readonly PeerId[] {

@@ -6,8 +6,9 @@ import type { ChangeOf, ShardReallocation } from '../change.js'
 import type { Configuration, Replica, ShardAllocation, VolumeRecord } from '../configuration.js'
 import type { Load } from '../placement/place.js'
 import { rebalance, type PlacedShard } from '../placement/rebalance.js'
-import { loadsOf } from '../placement/planner.js'
-import { isDraining } from '../replicas.js'
+import { LoadLedger } from '../placement/load-ledger.js'
+import { Settled } from '../placement/settled.js'
+import { isDraining, isDrainingState, type Connected } from '../replicas.js'
 import { ShardMoves, type Allocation, type MovementView } from './shard-moves.js'
 import { Targets } from './targets.js'
 
@@ -22,18 +23,33 @@ export interface MovementPlan {
   readonly balanced: boolean
 }
 
+const NOBODY: Connected = new Map()
+
 interface Known {
   readonly placed: PlacedShard
   readonly shard: ShardAllocation
   readonly moves: ShardMoves
 }
 
+/** What one plan leaves to the next one, for whoever asks after every change. */
+export class MovementMemory {
+  /** Volumes to which nothing has to be done by themselves. */
+  readonly whole = new Settled()
+  readonly ledger = new LoadLedger()
+}
+
 /** `avoid`: servers that have just refused a copy. */
-export function planMoves(view: MovementView, avoid: ReadonlySet<PeerId>): MovementPlan {
-  const { configuration, connected } = view
-  const loads = new Map(loadsOf(configuration))
-  const targets = new Targets(configuration, connected, avoid)
-  const known = [...configuration.volumes.values()].flatMap(volume => shardsOf(view, volume))
+export function planMoves(
+  view: MovementView,
+  avoid: ReadonlySet<PeerId>,
+  memory = new MovementMemory(),
+): MovementPlan {
+  const { configuration, joining } = view
+  const lacking = notWhole(configuration, memory.whole)
+  if (lacking.length === 0 && joining.size === 0) return { drop: null, copy: null, balanced: true }
+  const loads = new Map(memory.ledger.of(configuration))
+  const targets = new Targets(view, loads, avoid)
+  const known = lacking.flatMap(volume => shardsOf(view, volume))
   const drops = new Items()
   const copies = new Items()
   for (const one of known) {
@@ -58,7 +74,7 @@ export function planMoves(view: MovementView, avoid: ReadonlySet<PeerId>): Movem
     }
     reason = 'copies are spread over more failure domains'
     if (copies.empty) {
-      balanced = share(view, { known, targets, copies })
+      balanced = share(view, { targets, copies })
       reason = 'new servers get their share'
     }
   }
@@ -67,6 +83,35 @@ export function planMoves(view: MovementView, avoid: ReadonlySet<PeerId>): Movem
     copy: copies.change(reason),
     balanced,
   }
+}
+
+/** The volumes that are not as wanted, or whose copies could be spread better. */
+function notWhole({ volumes, servers }: Configuration, whole: Settled): readonly VolumeRecord[] {
+  // Who is connected does not matter: no copy is missing where all are in-sync.
+  whole.under(servers, NOBODY)
+  return [...volumes.values()].filter(volume => {
+    if (whole.has(volume)) return false
+    const is = volume.shards.every(shard => isWhole(shard, volume.replicas, servers))
+    if (is) whole.add(volume)
+    return !is
+  })
+}
+
+/** As many in-sync copies as wanted on servers that stay, each in a failure domain of its own. */
+function isWhole(
+  { replicas, stale }: ShardAllocation,
+  wanted: number,
+  servers: Configuration['servers'],
+): boolean {
+  if (replicas.length !== wanted || stale.length > 0) return false
+  const domains: string[] = []
+  for (const { server, state } of replicas) {
+    const record = servers.get(server)!
+    if (state !== 'in-sync' || isDrainingState(record.state)) return false
+    if (domains.includes(record.domain)) return false
+    domains.push(record.domain)
+  }
+  return true
 }
 
 function shardsOf(view: MovementView, volume: VolumeRecord): readonly Known[] {
@@ -89,11 +134,12 @@ function count(loads: Map<PeerId, Load>, replicas: readonly Replica[], by: 1 | -
 
 /** Copies for servers that are new, as far as may be made now. True if they need none. */
 function share(
-  { configuration, joining }: MovementView,
-  plan: { readonly known: readonly Known[]; readonly targets: Targets; readonly copies: Items },
+  view: MovementView,
+  { targets, copies }: { readonly targets: Targets; readonly copies: Items },
 ): boolean {
+  const { configuration, joining } = view
   if (joining.size === 0) return true
-  const { known, targets, copies } = plan
+  const known = [...configuration.volumes.values()].flatMap(volume => shardsOf(view, volume))
   const placed = known.map(one => one.placed)
   const wanted = rebalance(configuration.servers.values(), placed)
   const moves = wanted.moves.filter(({ to }) => joining.has(to))

@@ -8,8 +8,8 @@ import { candidatesOf, type Candidates } from '../placement/candidates.js'
 import { fraction } from '../placement/hash.js'
 import type { PlacedShard } from '../placement/rebalance.js'
 import { fairShares } from '../placement/shares.js'
-import { loadsOf } from '../placement/planner.js'
-import { isHere, type Connected } from '../replicas.js'
+import type { Load } from '../placement/place.js'
+import { isHere, type Connected, type Observed } from '../replicas.js'
 
 export interface Copies {
   /** Whoever has a copy of any state: one more goes elsewhere. */
@@ -32,10 +32,11 @@ export class Targets {
   /** For every server the copies that are being made on it. */
   readonly #underWay = new Map<PeerId, number>()
 
+  /** `avoid`: servers that take nothing now. */
   constructor(
-    configuration: Configuration,
-    connected: Connected,
-    avoid: ReadonlySet<PeerId> = new Set(),
+    { configuration, connected }: Observed,
+    loads: ReadonlyMap<PeerId, Load>,
+    avoid: ReadonlySet<PeerId>,
   ) {
     this.#configuration = configuration
     this.#connected = connected
@@ -43,7 +44,6 @@ export class Targets {
     const candidates = candidatesOf([...servers.values()].filter(({ id }) => !avoid.has(id)))
     this.#candidates = candidates
     this.#shares = sharesOf(configuration, candidates)
-    const loads = loadsOf(configuration)
     this.#load = candidates.ids.map(id => loads.get(id)?.replicas ?? 0)
     for (const volume of configuration.volumes.values()) {
       for (const { replicas } of volume.shards) {

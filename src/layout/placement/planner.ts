@@ -3,13 +3,14 @@
 import { assert } from '../../base/assert.js'
 import { byteCount, generation, shardIndex, type PeerId } from '../../base/brands.js'
 import { REALLOCATIONS_PER_CHANGE, REPLICAS_ON_THE_WAY } from '../../base/limits.js'
-import { volumeProblem } from '../apply/volumes.js'
+import { copiesProblem, volumeProblem } from '../apply/volumes.js'
 import type { ChangeOf, ShardReallocation } from '../change.js'
 import type { Configuration, Replica, ShardAllocation, VolumeRecord } from '../configuration.js'
 import { equal } from '../equal.js'
 import { shardCountFor } from '../geometry.js'
 import type { Refusal } from '../outcome.js'
-import { placeVolume, type Load } from './place.js'
+import { loadsOf, type LoadLedger } from './load-ledger.js'
+import { placeVolume } from './place.js'
 import {
   inSyncOf,
   isConnected,
@@ -20,6 +21,7 @@ import {
   type Connected,
   type Observed,
 } from '../replicas.js'
+import { Settled } from './settled.js'
 
 export type VolumeCreated = ChangeOf<'volume-created'>
 export type ShardsReallocated = ChangeOf<'shards-reallocated'>
@@ -32,36 +34,26 @@ export interface VolumeWish {
   readonly minInSync: number
 }
 
+/** `ledger`: of whoever plans often. */
 export function planVolume(
   configuration: Configuration,
   wish: VolumeWish,
+  ledger?: LoadLedger,
 ): VolumeCreated | Refusal {
   const problem = volumeProblem(configuration, wish)
   if (problem !== null) return problem
   const { name, replicas, minInSync } = wish
   const size = byteCount(wish.size)
   const servers = [...configuration.servers.values()].filter(server => server.state === 'up')
+  const shards = shardCountFor(size, servers.length)
+  const room = copiesProblem(configuration, { shards, replicas })
+  if (room !== null) return room
   const placement = placeVolume({
-    servers,
+    ...{ servers, shards, replicas },
     volume: configuration.nextVolume,
-    shards: shardCountFor(size, servers.length),
-    replicas,
-    loads: loadsOf(configuration),
+    loads: ledger?.of(configuration) ?? loadsOf(configuration),
   })
   return { kind: 'volume-created', name, size, replicas, minInSync, placement }
-}
-
-/** What every server holds: replicas of any state, and the shards that it leads. */
-export function loadsOf(configuration: Configuration): ReadonlyMap<PeerId, Load> {
-  const loads = new Map<PeerId, { replicas: number; primaries: number }>()
-  for (const id of configuration.servers.keys()) loads.set(id, { replicas: 0, primaries: 0 })
-  for (const { shards } of configuration.volumes.values()) {
-    for (const { replicas } of shards) {
-      for (const { server } of replicas) loads.get(server)!.replicas++
-      loads.get(replicas[0]!.server)!.primaries++
-    }
-  }
-  return loads
 }
 
 /**
@@ -76,16 +68,20 @@ export function loadsOf(configuration: Configuration): ReadonlyMap<PeerId, Load>
  * - all have restarted: the shard resumes from the first that is connected, in a new generation;
  * - else somebody who is not connected may hold the newest writes: the shard waits for it.
  * Nothing is given to a server that is recorded as down, or whose present start is not on record.
- * Null if nothing follows.
+ * Null if nothing follows. `settled`: of whoever asks after every change.
  */
 export function planReturn(
   configuration: Configuration,
   connected: Connected,
+  settled = new Settled(),
 ): ShardsReallocated | null {
   const observed = { configuration, connected }
+  settled.under(configuration.servers, connected)
   const shards: ShardReallocation[] = []
   const news = { back: 0, left: 0, resumed: 0 }
   for (const volume of configuration.volumes.values()) {
+    if (settled.has(volume)) continue
+    const before = shards.length
     for (const [i, shard] of volume.shards.entries()) {
       if (shards.length === REALLOCATIONS_PER_CHANGE) break
       const planned = new Returning(observed, volume, shard).plan()
@@ -94,6 +90,7 @@ export function planReturn(
       const place = { volume: volume.id, shard: shardIndex(i), expected: shard.epoch }
       shards.push({ ...place, ...planned })
     }
+    if (shards.length === before && before < REALLOCATIONS_PER_CHANGE) settled.add(volume)
   }
   return shards.length === 0 ? null : { kind: 'shards-reallocated', reason: told(news), shards }
 }

@@ -3,7 +3,7 @@
 import type { PeerId } from '../../base/brands.js'
 import type { Configuration, VolumeRecord } from '../../layout/configuration.js'
 import { explainUnavailable } from '../../layout/condition.js'
-import { heldBy } from '../../layout/movement/newcomers.js'
+import { heldByEach } from '../../layout/movement/newcomers.js'
 import type {
   AttachmentResult,
   ClientResult,
@@ -66,6 +66,7 @@ function isHurt({ state, reachable, corruptBlocks, problem }: ServerResult): boo
 const NOTHING_SERVED = { reads: 0, writes: 0, flushes: 0, bytesRead: 0, bytesWritten: 0 }
 
 export function serverResults(view: View): readonly ServerResult[] {
+  const held = heldByEach(view.configuration)
   return [...view.configuration.servers.values()]
     .map((server): ServerResult => {
       const report = view.storageReports.get(server.id)
@@ -82,7 +83,7 @@ export function serverResults(view: View): readonly ServerResult[] {
         problem: report?.problem ?? '',
         served: report?.served ?? NOTHING_SERVED,
         recovered: report?.recovered ?? 0,
-        shards: heldBy(view.configuration, id),
+        shards: held.get(id)!,
         drain: view.progress.drainOf(id),
       }
     })

@@ -5,6 +5,7 @@ import type { Change } from '../../layout/change.js'
 import type { Configuration, VolumeRecord } from '../../layout/configuration.js'
 import { majority } from '../../layout/names.js'
 import { isRefusal } from '../../layout/outcome.js'
+import { LoadLedger } from '../../layout/placement/load-ledger.js'
 import { planVolume } from '../../layout/placement/planner.js'
 import type { AdminCommand, AdminResult } from '../../net/admin.js'
 import type { ProposalResult } from '../history/configuration-history.js'
@@ -24,6 +25,7 @@ type VolumeCommand = CommandOf<'volume-create' | 'volume-delete' | 'volume-set'>
 
 export class VolumeAdmin {
   readonly #o: VolumeAdminOptions
+  readonly #ledger = new LoadLedger()
 
   constructor(options: VolumeAdminOptions) {
     this.#o = options
@@ -53,7 +55,8 @@ export class VolumeAdmin {
     const minInSync = command.minInSync ?? majority(replicas)
     const volume = { name, size: byteCount(command.size), replicas, minInSync }
     // A new copy on a server that is away would hold up the volume's first write.
-    const plan = planVolume(onlyReachable(configuration, connected), volume)
+    const reachable = onlyReachable(configuration, connected)
+    const plan = planVolume(reachable, volume, this.#ledger)
     if (isRefusal(plan)) {
       const all = configuration.servers.size
       if (plan.code !== 'too-few-servers' || all < replicas) return refused(plan)

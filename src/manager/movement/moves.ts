@@ -10,7 +10,7 @@ import type { Log } from '../../base/log.js'
 import type { Change } from '../../layout/change.js'
 import type { Configuration } from '../../layout/configuration.js'
 import { farBehind, newcomers, stillNew } from '../../layout/movement/newcomers.js'
-import { planMoves, type ShardsMoved } from '../../layout/movement/plan.js'
+import { MovementMemory, planMoves, type ShardsMoved } from '../../layout/movement/plan.js'
 import type { ProposalResult } from '../history/configuration-history.js'
 import type { ReplicatedHistory } from '../history/replicated-history.js'
 import { OneAtATime } from '../one-at-a-time.js'
@@ -37,6 +37,7 @@ export class Moves {
   readonly #leave: readonly (() => void)[]
   /** Servers that refused a copy, until the next retry. */
   readonly #avoid = new Set<PeerId>()
+  readonly #memory = new MovementMemory()
   #seen: Configuration | null
   #joining: ReadonlySet<PeerId> = NOBODY
   #retry: Timer | null = null
@@ -113,7 +114,7 @@ export class Moves {
       ...{ configuration, connected: this.#o.connected() },
       ...{ gone: this.#absences.gone, joining: this.#joining },
     }
-    const { drop, copy, balanced } = planMoves(view, this.#avoid)
+    const { drop, copy, balanced } = planMoves(view, this.#avoid, this.#memory)
     if (balanced) this.#joining = stillNew(this.#joining, configuration)
     return [drop, copy].filter(change => change !== null)
   }

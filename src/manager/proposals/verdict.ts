@@ -139,8 +139,10 @@ function vouchingProblem(draft: Draft, votes: StorageVotes): Refused | null {
   const shards: string[] = []
   const needed = new Set<string>()
   for (const volume of after.volumes.values()) {
+    const known = before.volumes.get(volume.id)
+    if (known === volume) continue
     volume.shards.forEach((shard, i) => {
-      if (shard === before.volumes.get(volume.id)?.shards[i]) return
+      if (shard === known?.shards[i]) return
       const holders = inSyncOf(shard).filter(replica => keepsMemory(after, replica))
       if (holders.some(({ server }) => agreed.has(server))) return
       shards.push(`shard ${i} of volume ${volume.name}`)

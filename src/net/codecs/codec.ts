@@ -161,6 +161,10 @@ export function bytes(limit: number): Codec<Uint8Array> {
   }
 }
 
+const EMPTY: readonly never[] = []
+/** Above this a list grows with what is really there, whatever its length is said to be. */
+const EXACT_ITEMS_MAX = 64
+
 /** At most `limit` items; `least` is the number of bytes the smallest item takes. */
 export function list<T>(item: Codec<T>, limit: number, least = 1): Codec<readonly T[]> {
   return {
@@ -177,8 +181,10 @@ export function list<T>(item: Codec<T>, limit: number, least = 1): Codec<readonl
       const length = c.uint.decode(state)
       if (length > limit || length * least > state.end - state.start)
         malformed('a list is too long')
-      const value: T[] = []
-      for (let i = 0; i < length; i++) value.push(item.decode(state))
+      if (length === 0) return EMPTY
+      // Most lists are short and kept for long: made in their size, they have no room to spare.
+      const value = length <= EXACT_ITEMS_MAX ? new Array<T>(length) : []
+      for (let i = 0; i < length; i++) value[i] = item.decode(state)
       return value
     },
   }

@@ -83,7 +83,29 @@ export function replicasCodec(peer: Codec<PeerId>): Codec<readonly Replica[]> {
     state: word(['in-sync', 'syncing']),
     incarnation: f.incarnationField,
   })
-  return list(replica, ALLOCATION_REPLICAS_MAX, 3)
+  return list(sharing(replica), ALLOCATION_REPLICAS_MAX, 3)
+}
+
+/**
+ * Equal replicas of one document become one object: there are as many as servers, and they are
+ * named by a hundred times as many shards, which stay in memory.
+ */
+function sharing(replica: Codec<Replica>): Codec<Replica> {
+  const known = new Map<PeerId, Replica[]>()
+  return {
+    preencode: (state, value) => replica.preencode(state, value),
+    encode: (state, value) => replica.encode(state, value),
+    decode(state) {
+      const value = replica.decode(state)
+      const ofServer = known.get(value.server) ?? []
+      if (ofServer.length === 0) known.set(value.server, ofServer)
+      const same = ofServer.find(
+        one => one.state === value.state && one.incarnation === value.incarnation,
+      )
+      if (same === undefined) ofServer.push(value)
+      return same ?? value
+    },
+  }
 }
 
 export function allocationCodec(peer: Codec<PeerId>): Codec<ShardAllocation> {

@@ -93,7 +93,7 @@ function works(replica: Replica, place: ShardPlace, view: OwnView): boolean {
 
 /** The change says that a copy here is in-sync, which it did not say before. */
 function copyProblem({ before, after, change }: Proposed, view: OwnView): ProposalVoteReply | null {
-  for (const place of places(after)) {
+  for (const place of places(after, before)) {
     const old = before.volumes.get(place.volume)?.shards[place.shard]
     if (old === place.allocation) continue
     const own = inSyncOf(place.allocation).find(({ server }) => server === view.self)
@@ -237,7 +237,7 @@ function sourceProblem(
   view: OwnView,
 ): ProposalVoteReply | null {
   if (!TAKING.has(change.kind)) return null
-  for (const place of places(before)) {
+  for (const place of places(before, after)) {
     const source = view.held(place)?.source ?? null
     const now = after.volumes.get(place.volume)?.shards[place.shard]
     if (source === null || now === undefined || now === place.allocation) continue
@@ -251,8 +251,11 @@ function sourceProblem(
   return null
 }
 
-function* places(configuration: Configuration): Iterable<Place> {
-  for (const { id, name, shards } of configuration.volumes.values()) {
+/** All shards, but those of volumes that are the same in the other configuration. */
+function* places({ volumes }: Configuration, other: Configuration | null = null): Iterable<Place> {
+  for (const volume of volumes.values()) {
+    const { id, name, shards } = volume
+    if (other?.volumes.get(id) === volume) continue
     for (const [i, allocation] of shards.entries()) {
       yield { volume: id, shard: shardIndex(i), name, allocation }
     }
@@ -267,7 +270,7 @@ interface ChangedPlace extends Place {
 
 /** Shards of known volumes whose allocation is another one. */
 function* changedPlaces(before: Configuration, after: Configuration): Iterable<ChangedPlace> {
-  for (const place of places(after)) {
+  for (const place of places(after, before)) {
     const volume = before.volumes.get(place.volume)
     const old = volume?.shards[place.shard]
     if (!volume || old === undefined || old === place.allocation) continue
