@@ -1,7 +1,16 @@
 // What a shard can do right now, given who is connected, and what it waits for: for `status`.
 import type { PeerId } from '../base/brands.js'
 import type { Configuration, Replica, ShardAllocation, VolumeRecord } from './configuration.js'
-import { inSyncOf, isDown, isHere, keepsMemory, type Connected, type Observed } from './replicas.js'
+import {
+  allServe,
+  inSyncOf,
+  isDown,
+  isHere,
+  keepsMemory,
+  serversHere,
+  type Connected,
+  type Observed,
+} from './replicas.js'
 
 export type ShardCondition =
   /** All replicas are in-sync and connected. */
@@ -56,9 +65,11 @@ export function explainUnavailable(
   connected: Connected,
 ): readonly string[] {
   const lines: string[] = []
+  const here = serversHere({ configuration, connected })
   for (const volume of configuration.volumes.values()) {
     const reasons = new Map<string, number>()
     for (const shard of volume.shards) {
+      if (shard.replicas.length >= volume.replicas && allServe(shard, here)) continue
       const condition = conditionOf(shard, volume, { configuration, connected })
       const reason = reasonOf(condition, configuration)
       if (reason !== null) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)

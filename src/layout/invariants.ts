@@ -57,14 +57,24 @@ function checkVolumes(configuration: Configuration, before: Configuration | null
   if (volumes === before?.volumes) return
   assert(volumes.size <= VOLUMES_MAX, 'volumes are bounded')
   assert(deletedVolumes.length <= DELETED_VOLUMES_REMEMBERED, 'deleted volumes are bounded')
-  const names = new Set<string>()
+  let named = false
   for (const [id, volume] of volumes) {
+    const known = before?.volumes.get(id)
+    if (volume === known) continue
     assert(id === volume.id && id >= 1 && id < nextVolume, 'volumes are found by their number')
-    assert(!names.has(volume.name), `one volume for each name: ${volume.name}`)
-    names.add(volume.name)
-    if (volume !== before?.volumes.get(id)) checkVolume(configuration, volume, before)
+    if (volume.name !== known?.name) named = true
+    checkVolume(configuration, volume, before)
   }
+  if (named) checkNames(volumes)
   assert(!deletedVolumes.some(id => volumes.has(id)), 'deleted volumes do not come back')
+}
+
+function checkNames(volumes: Configuration['volumes']): void {
+  const names = new Set<string>()
+  for (const { name } of volumes.values()) {
+    assert(!names.has(name), `one volume for each name: ${name}`)
+    names.add(name)
+  }
 }
 
 function checkVolume(

@@ -77,3 +77,23 @@ export function isConnected({ configuration, connected }: Observed, server: Peer
 export function isHere(observed: Observed, server: PeerId): boolean {
   return isConnected(observed, server) && !isDown(observed.configuration, server)
 }
+
+/** All servers that are here, with the start on record: to look at many shards. */
+export function serversHere(observed: Observed): Connected {
+  const here = new Map<PeerId, Incarnation>()
+  for (const { id, incarnation } of observed.configuration.servers.values()) {
+    if (isHere(observed, id)) here.set(id, incarnation)
+  }
+  return here
+}
+
+/** Every replica is in-sync, has kept its memory, and its server is here. */
+export function allServe(
+  { replicas }: Pick<ShardAllocation, 'replicas'>,
+  here: Connected,
+): boolean {
+  for (const { server, state, incarnation } of replicas) {
+    if (state !== 'in-sync' || here.get(server) !== incarnation) return false
+  }
+  return true
+}

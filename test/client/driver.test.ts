@@ -20,6 +20,8 @@ test('volumes are listed by name, and unknown ones are not opened', t => {
   const { driver } = new ScriptedCluster()
   t.deepEqual(driver.volumes(), [{ name: 'data', size: 64 * MiB }])
   t.equal(driver.open('other'), null)
+  t.equal(driver.size('data'), 64 * MiB)
+  t.equal(driver.size('other'), null)
   t.equal(driver.open('data'), driver.open('data'), 'one order of requests for all')
   t.end()
 })

@@ -84,16 +84,14 @@ export function heldBy({ volumes }: Configuration, server: PeerId): number {
 
 /** The same for every server. */
 export function heldByEach({ servers, volumes }: Configuration): ReadonlyMap<PeerId, number> {
-  const counts = new Map<PeerId, number>()
-  for (const id of servers.keys()) counts.set(id, 0)
-  const add = (server: PeerId): unknown => counts.set(server, counts.get(server)! + 1)
+  const counts = new Map([...servers.keys()].map(id => [id, { held: 0 }]))
   for (const { shards } of volumes.values()) {
     for (const { replicas, stale } of shards) {
-      for (const { server } of replicas) add(server)
-      for (const server of stale) add(server)
+      for (const { server } of replicas) counts.get(server)!.held++
+      for (const server of stale) counts.get(server)!.held++
     }
   }
-  return counts
+  return new Map([...counts].map(([id, { held }]) => [id, held]))
 }
 
 function holders({ replicas, stale }: ShardAllocation): readonly PeerId[] {

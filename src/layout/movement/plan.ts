@@ -5,7 +5,7 @@ import { REALLOCATIONS_PER_CHANGE } from '../../base/limits.js'
 import type { ChangeOf, ShardReallocation } from '../change.js'
 import type { Configuration, Replica, ShardAllocation, VolumeRecord } from '../configuration.js'
 import type { Load } from '../placement/place.js'
-import { rebalance, type PlacedShard } from '../placement/rebalance.js'
+import { rebalancingMoves, type PlacedShard } from '../placement/rebalance.js'
 import { LoadLedger } from '../placement/load-ledger.js'
 import { Settled } from '../placement/settled.js'
 import { isDraining, isDrainingState, type Connected } from '../replicas.js'
@@ -115,14 +115,16 @@ function isWhole(
 }
 
 function shardsOf(view: MovementView, volume: VolumeRecord): readonly Known[] {
-  return volume.shards.map((shard, i) => ({
-    shard,
-    moves: new ShardMoves(view, volume, shard),
-    placed: {
-      ...{ volume: volume.id, shard: shardIndex(i) },
-      servers: shard.replicas.map(({ server }) => server),
-    },
-  }))
+  return volume.shards.map((_, i) => knownOf(view, volume, i))
+}
+
+function knownOf(view: MovementView, volume: VolumeRecord, i: number): Known {
+  const shard = volume.shards[i]!
+  return { shard, moves: new ShardMoves(view, volume, shard), placed: placedIn(volume, i) }
+}
+
+function placedIn({ id: volume, shards }: VolumeRecord, i: number): PlacedShard {
+  return { volume, shard: shardIndex(i), servers: shards[i]!.replicas.map(({ server }) => server) }
 }
 
 function count(loads: Map<PeerId, Load>, replicas: readonly Replica[], by: 1 | -1): void {
@@ -139,17 +141,18 @@ function share(
 ): boolean {
   const { configuration, joining } = view
   if (joining.size === 0) return true
-  const known = [...configuration.volumes.values()].flatMap(volume => shardsOf(view, volume))
-  const placed = known.map(one => one.placed)
-  const wanted = rebalance(configuration.servers.values(), placed)
-  const moves = wanted.moves.filter(({ to }) => joining.has(to))
-  const byShard = new Map(known.map(one => [`${one.placed.volume}/${one.placed.shard}`, one]))
-  for (const { volume, shard, to } of moves) {
-    const key = `${volume}/${shard}`
-    const one = byShard.get(key)
-    if (!one || !targets.mayTake(to)) continue
+  const volumes = [...configuration.volumes.values()]
+  const placed = volumes.flatMap(volume => volume.shards.map((_, i) => placedIn(volume, i)))
+  const wanted = rebalancingMoves(configuration.servers.values(), placed)
+  const moves = wanted.filter(({ to }) => joining.has(to))
+  const taken = new Set<string>()
+  for (const { volume: id, shard: number, to } of moves) {
+    const key = `${id}/${number}`
     // One at a time for each shard.
-    byShard.delete(key)
+    if (taken.has(key) || !targets.mayTake(to)) continue
+    taken.add(key)
+    const volume = configuration.volumes.get(id)!
+    const one = knownOf(view, volume, number)
     copies.add(one, one.moves.with([targets.take(to)]))
   }
   return moves.length === 0

@@ -12,12 +12,14 @@ import type { Refusal } from '../outcome.js'
 import { loadsOf, type LoadLedger } from './load-ledger.js'
 import { placeVolume } from './place.js'
 import {
+  allServe,
   inSyncOf,
   isConnected,
   isDown,
   isDraining,
   isHere,
   keepsMemory,
+  serversHere,
   type Connected,
   type Observed,
 } from '../replicas.js'
@@ -77,6 +79,7 @@ export function planReturn(
 ): ShardsReallocated | null {
   const observed = { configuration, connected }
   settled.under(configuration.servers, connected)
+  const here = serversHere(observed)
   const shards: ShardReallocation[] = []
   const news = { back: 0, left: 0, resumed: 0 }
   for (const volume of configuration.volumes.values()) {
@@ -84,6 +87,7 @@ export function planReturn(
     const before = shards.length
     for (const [i, shard] of volume.shards.entries()) {
       if (shards.length === REALLOCATIONS_PER_CHANGE) break
+      if (shard.stale.length === 0 && allServe(shard, here)) continue
       const planned = new Returning(observed, volume, shard).plan()
       if (planned === null) continue
       news[newsOf(planned, shard)]++

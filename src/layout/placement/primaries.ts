@@ -86,6 +86,8 @@ class Spread {
 
   /** The nearest server that leads more than one less by its part than this one, or -1. */
   #reach(start: number): number {
+    // Of many servers, few lead a shard of one volume: the others have nothing to hand on.
+    if (this.#led[start]!.length === 0) return -1
     if (!this.#all.some(server => this.#gains(start, server))) return -1
     const search = ++this.#searches
     const queue = [start]

@@ -8,6 +8,7 @@ import type { PeerId, ShardIndex, VolumeId } from '../../base/brands.js'
 import type { ServerRecord } from '../configuration.js'
 import { candidatesOf, domainLimit, type Candidates } from './candidates.js'
 import { fraction } from './hash.js'
+import { Order } from './order.js'
 import { choosePrimaries } from './primaries.js'
 import { fairShares } from './shares.js'
 
@@ -40,17 +41,35 @@ export function rebalance(
   servers: Iterable<ServerRecord>,
   current: readonly PlacedShard[],
 ): Rebalance {
-  const candidates = candidatesOf(servers)
-  if (candidates.ids.length === 0 || current.length === 0) {
+  const plan = planned(servers, current)
+  if (plan === null) {
     const stuck = current.flatMap(shard => shard.servers.map(server => ({ shard, server })))
     return { placement: current, moves: [], stuck }
   }
+  return { placement: plan.placement(), moves: plan.moves, stuck: plan.stuck }
+}
+
+/** The moves alone: who leads is not worked out. */
+export function rebalancingMoves(
+  servers: Iterable<ServerRecord>,
+  current: readonly PlacedShard[],
+): readonly Move[] {
+  return planned(servers, current)?.moves ?? []
+}
+
+/** Null: there is nothing to move, or nobody to move it to. */
+function planned(
+  servers: Iterable<ServerRecord>,
+  current: readonly PlacedShard[],
+): MovePlan | null {
+  const candidates = candidatesOf(servers)
+  if (candidates.ids.length === 0 || current.length === 0) return null
   const plan = new MovePlan(candidates, current)
   plan.leaveServers()
   plan.partDomains()
   plan.fillServers()
   plan.relieveServers()
-  return { placement: plan.placement(), moves: plan.moves, stuck: plan.stuck }
+  return plan
 }
 
 interface Shard {
@@ -108,6 +127,7 @@ class MovePlan {
   /** Replicas in a failure domain that holds too many of their shard. */
   partDomains(): void {
     for (const shard of this.#shards) {
+      if (!this.#isCrowded(shard)) continue
       for (const member of [...shard.members].reverse()) {
         if (member < 0 || this.#inDomain(shard, member) <= shard.limit) continue
         const receiver = this.#receiverFor(shard, -1)
@@ -121,10 +141,10 @@ class MovePlan {
     for (const server of this.#all) {
       const share = this.#shares[server]!
       if (this.#excess(server) >= -tolerance(share)) continue
-      const order = this.#inOrderOf(server, this.#shards)
+      const order = this.#orderFor(server, this.#shards)
       // Whoever holds too much gives first; then whoever holds enough; at last, whoever has more.
       for (const least of [0.5, -tolerance(share) / 2, -Infinity]) {
-        for (const shard of order) {
+        for (const shard of order.items()) {
           if (this.#excess(server) >= -0.5) break
           const giver = this.#giverTo(server, shard)
           const better = giver >= 0 && this.#relative(giver, -1) >= this.#relative(server, 1)
@@ -141,7 +161,7 @@ class MovePlan {
       const share = this.#shares[server]!
       if (this.#excess(server) <= tolerance(share)) continue
       const held = this.#shards.filter(shard => shard.members.includes(server))
-      for (const shard of this.#inOrderOf(server, held)) {
+      for (const shard of this.#orderFor(server, held).items()) {
         if (this.#excess(server) <= 0.5) break
         const receiver = this.#receiverFor(shard, server)
         if (receiver < 0 || this.#relative(receiver, 1) > this.#relative(server, -1)) continue
@@ -182,7 +202,14 @@ class MovePlan {
 
   #inDomain(shard: Shard, server: number): number {
     const { domainOf } = this.#candidates
-    return shard.members.filter(i => i >= 0 && domainOf[i] === domainOf[server]).length
+    let count = 0
+    for (const i of shard.members) if (i >= 0 && domainOf[i] === domainOf[server]) count++
+    return count
+  }
+
+  #isCrowded(shard: Shard): boolean {
+    for (const i of shard.members) if (i >= 0 && this.#inDomain(shard, i) > shard.limit) return true
+    return false
   }
 
   /** Whether `server` may join a shard that `leaving` (or nobody: -1) leaves. */
@@ -209,19 +236,17 @@ class MovePlan {
 
   /** The fullest member that the server could stand in for, or -1. */
   #giverTo(server: number, shard: Shard): number {
-    const able = shard.members.filter(member => member >= 0 && this.#mayJoin(server, shard, member))
-    return able.reduce(
-      (best, i) => (best < 0 || this.#relative(i, 0) > this.#relative(best, 0) ? i : best),
-      -1,
-    )
+    let best = -1
+    for (const i of shard.members) {
+      if (i < 0 || !this.#mayJoin(server, shard, i)) continue
+      if (best < 0 || this.#relative(i, 0) > this.#relative(best, 0)) best = i
+    }
+    return best
   }
 
-  #inOrderOf(server: number, shards: readonly Shard[]): readonly Shard[] {
+  #orderFor(server: number, shards: readonly Shard[]): Order<Shard> {
     const seed = this.#candidates.seeds[server]!
-    return shards
-      .map(shard => ({ shard, score: fraction(seed, shard.placed) }))
-      .sort((a, b) => a.score - b.score)
-      .map(({ shard }) => shard)
+    return new Order(shards, ({ placed }) => fraction(seed, placed))
   }
 
   #move(shard: Shard, step: { readonly place: number; readonly to: number }): void {

@@ -19,11 +19,16 @@ export function fairShares(candidates: Candidates, limits: ShareLimits): readonl
   const { domains, weights } = candidates
   const ofServer = (server: number, level: number): number =>
     Math.min(weights[server]! * level, limits.perServer)
-  const ofDomain = (domain: readonly number[], level: number): number =>
-    domain.reduce((sum, server) => sum + ofServer(server, level), 0)
-  const level = levelFor(limits.total, at =>
-    domains.reduce((sum, domain) => sum + Math.min(limits.perDomain, ofDomain(domain, at)), 0),
-  )
+  const ofDomain = (domain: readonly number[], level: number): number => {
+    let sum = 0
+    for (const server of domain) sum += ofServer(server, level)
+    return sum
+  }
+  const level = levelFor(limits.total, at => {
+    let sum = 0
+    for (const domain of domains) sum += Math.min(limits.perDomain, ofDomain(domain, at))
+    return sum
+  })
   const shares = new Array<number>(weights.length).fill(0)
   for (const domain of domains) {
     const full = ofDomain(domain, level) > limits.perDomain
@@ -40,6 +45,7 @@ function levelFor(total: number, sum: (level: number) => number): number {
   let low = 0
   for (let i = 0; i < 80; i++) {
     const middle = (low + high) / 2
+    if (middle === low || middle === high) break
     if (sum(middle) < total) low = middle
     else high = middle
   }

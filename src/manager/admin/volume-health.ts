@@ -31,10 +31,11 @@ export function healthOfShard(
 }
 
 export function reachableInSync(shard: ShardAllocation, connected: Connected): number {
-  return shard.replicas.filter(
-    ({ server, state, incarnation }) =>
-      state === 'in-sync' && connected.get(server) === incarnation,
-  ).length
+  let reachable = 0
+  for (const { server, state, incarnation } of shard.replicas) {
+    if (state === 'in-sync' && connected.get(server) === incarnation) reachable++
+  }
+  return reachable
 }
 
 export function volumeResult(
@@ -42,20 +43,21 @@ export function volumeResult(
   connected: Connected,
   left: BytesLeft,
 ): Omit<VolumeResult, 'attachments' | 'syncSecondsLeft' | 'origin'> {
-  const healths = volume.shards.map(shard => healthOfShard(volume, shard, connected))
-  const count = (health: Health): number => healths.filter(each => each === health).length
-  const syncing = volume.shards.filter(({ replicas }) =>
-    replicas.some(({ state }) => state === 'syncing'),
-  ).length
+  const count = { ok: 0, degraded: 0, unavailable: 0 }
+  let syncing = 0
+  for (const shard of volume.shards) {
+    count[healthOfShard(volume, shard, connected)]++
+    if (shard.replicas.some(({ state }) => state === 'syncing')) syncing++
+  }
   const { id, name, size, replicas, minInSync, schedules } = volume
   return {
     ...{ name, id, size, replicas, minInSync },
-    health: worst(healths),
+    health: count.unavailable > 0 ? 'unavailable' : count.degraded > 0 ? 'degraded' : 'ok',
     shards: {
       total: volume.shards.length,
-      inSync: count('ok'),
-      degraded: count('degraded'),
-      unavailable: count('unavailable'),
+      inSync: count.ok,
+      degraded: count.degraded,
+      unavailable: count.unavailable,
       syncing,
     },
     syncBytesLeft: left.syncing.get(id) ?? 0,

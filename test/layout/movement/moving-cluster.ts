@@ -6,11 +6,13 @@ import { MOVES_AT_ONCE, MOVES_PER_TARGET } from '../../../src/base/limits.js'
 import { apply } from '../../../src/layout/apply.js'
 import type { CaughtUpReplica, Change } from '../../../src/layout/change.js'
 import type { Configuration, ShardAllocation } from '../../../src/layout/configuration.js'
+import { equal } from '../../../src/layout/equal.js'
 import { checkConfiguration } from '../../../src/layout/invariants.js'
 import { newcomers, stillNew } from '../../../src/layout/movement/newcomers.js'
-import { planMoves, type ShardsMoved } from '../../../src/layout/movement/plan.js'
+import { MovementMemory, planMoves, type ShardsMoved } from '../../../src/layout/movement/plan.js'
 import { isRefusal } from '../../../src/layout/outcome.js'
 import { planReturn, planVolume } from '../../../src/layout/placement/planner.js'
+import { Settled } from '../../../src/layout/placement/settled.js'
 import { inSyncOf, isDown, keepsMemory } from '../../../src/layout/replicas.js'
 import { SeededRandom } from '../../simulator/seeded-random.js'
 import { cluster, downOf, must, server, serverId } from '../clusters.js'
@@ -26,6 +28,8 @@ export class MovingCluster {
   configuration: Configuration
   joining: ReadonlySet<PeerId> = new Set()
   #servers = 0
+  readonly #settled = new Settled()
+  readonly #memory = new MovementMemory()
   readonly #domains: number
 
   constructor(seed: number) {
@@ -140,12 +144,15 @@ export class MovingCluster {
 
   /** True if something was done. */
   progress(chance = 1): boolean {
-    const back = planReturn(this.configuration, this.running)
+    const back = planReturn(this.configuration, this.running, this.#settled)
+    this.#same(back, planReturn(this.configuration, this.running))
     if (back !== null) {
       this.commit(back)
       return true
     }
-    const { drop, copy, balanced } = planMoves(this.#view, NOBODY)
+    const plan = planMoves(this.#view, NOBODY, this.#memory)
+    this.#same(plan, planMoves(this.#view, NOBODY))
+    const { drop, copy, balanced } = plan
     if (balanced) this.joining = stillNew(this.joining, this.configuration)
     const moves = [drop, copy].filter(change => change !== null)
     const first = this.random.chance(0.5) ? moves[0] : moves.at(-1)
@@ -184,6 +191,11 @@ export class MovingCluster {
   }
 
   // ---- rules -----------------------------------------------------------------------------------
+
+  /** Who remembers what there was nothing to do for says what one says that looks at everything. */
+  #same(plan: unknown, anew: unknown): void {
+    if (!equal(plan, anew)) throw new AssertionFailure('a planner that remembers says otherwise')
+  }
 
   /** No fewer in-sync copies than before, or than wanted. */
   #nothingLost(before: Configuration, { shards }: ShardsMoved): void {
