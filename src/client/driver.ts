@@ -60,6 +60,7 @@ export class ClusterVolumeDriver implements VolumeDriver {
   readonly #heartbeats: ClientHeartbeats
   readonly #unsubscribe: readonly (() => void)[]
   #names: ReadonlyMap<string, VolumeRecord> = new Map()
+  #sorted: readonly VolumeRecord[] | null = null
   #indexed: Configuration['volumes'] = NO_VOLUMES
 
   constructor(options: DriverOptions) {
@@ -133,7 +134,8 @@ export class ClusterVolumeDriver implements VolumeDriver {
   }
 
   #records(): readonly VolumeRecord[] {
-    return [...this.#byName().values()].sort(byName)
+    const names = this.#byName()
+    return (this.#sorted ??= [...names.values()].sort(byName))
   }
 
   /** Made for a configuration when it is first asked for a name: the kernel asks for one often. */
@@ -141,6 +143,7 @@ export class ClusterVolumeDriver implements VolumeDriver {
     const volumes = this.#context.watch.current()?.volumes ?? NO_VOLUMES
     if (volumes !== this.#indexed) {
       this.#indexed = volumes
+      this.#sorted = null
       this.#names = new Map([...volumes.values()].map(volume => [volume.name, volume]))
     }
     return this.#names

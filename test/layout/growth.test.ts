@@ -17,8 +17,10 @@ import type { Configuration, VolumeRecord } from '../../src/layout/configuration
 import { difference, patch } from '../../src/layout/delta.js'
 import { touchedServers } from '../../src/layout/effects-of-change.js'
 import { heldBy, heldByEach } from '../../src/layout/movement/newcomers.js'
+import { isRefusal, type Refusal } from '../../src/layout/outcome.js'
 import { LoadLedger, loadsOf } from '../../src/layout/placement/load-ledger.js'
 import { planVolume } from '../../src/layout/placement/planner.js'
+import { roomProblem } from '../../src/layout/apply/room.js'
 import { testPeer } from '../helpers/scripted-peers.js'
 import { downOf, GiB, must, serverId } from './clusters.js'
 import { largeCluster } from './large-clusters.js'
@@ -96,13 +98,19 @@ test('a ledger that is kept says what counting everything says', t => {
   t.end()
 })
 
+/** As a leader decides about it. */
+function decided(configuration: Configuration, change: Change): Refusal | null {
+  const outcome = apply(configuration, change)
+  return isRefusal(outcome) ? outcome : roomProblem(configuration, outcome.configuration)
+}
+
 /** Refused as too many, in one sentence that says what to do. */
 function refused(t: test.Test, configuration: Configuration, change: Change): void {
-  const outcome = apply(configuration, change)
-  if (outcome.kind === 'applied') return t.fail(`${change.kind} is applied`)
-  t.equal(outcome.code, 'too-many', outcome.reason)
-  t.ok(/^[A-Z][^.]*\.$/.test(outcome.reason), 'one sentence')
-  t.ok(/delete|detach/.test(outcome.reason), 'it says what to do')
+  const problem = decided(configuration, change)
+  if (problem === null) return t.fail(`${change.kind} is applied`)
+  t.equal(problem.code, 'too-many', problem.reason)
+  t.ok(/^[A-Z][^.]*\.$/.test(problem.reason), 'one sentence')
+  t.ok(/delete|detach/.test(problem.reason), 'it says what to do')
 }
 
 test('one volume more than there may be is refused', t => {
@@ -166,6 +174,13 @@ test('more attachments than fit a configuration are refused', t => {
   const full = filled(empty, n => (n > count ? {} : { attachments }))
   refused(t, full, attached(count + 1))
   const room = filled(empty, n => (n >= count ? {} : { attachments }))
-  t.equal(apply(room, attached(count + 1)).kind, 'applied', 'there is room for others')
+  t.equal(decided(room, attached(count + 1)), null, 'there is room for others')
+  const detached: Change = {
+    ...{ kind: 'volume-detached', volume: volumeId(1) },
+    client: testPeer(100),
+  }
+  const over = filled(empty, () => ({ attachments }))
+  t.equal(decided(over, detached), null, 'whoever has too many may have fewer')
+  t.equal(apply(full, attached(count + 1)).kind, 'applied', 'and what was committed is repeated')
   t.end()
 })

@@ -3,7 +3,7 @@
 // allocation, same replicas, so that what it asked for before is refused by the epoch rule
 // (epoch-rule.ts), and what it asks for afterwards because it is not attached.
 import type { Epoch, PeerId } from '../../base/brands.js'
-import { ATTACHMENTS_IN_CLUSTER_MAX, ATTACHMENTS_MAX, HOST_LENGTH_MAX } from '../../base/limits.js'
+import { ATTACHMENTS_MAX, HOST_LENGTH_MAX } from '../../base/limits.js'
 import type { ChangeOf } from '../change.js'
 import type { AccessMode, Attachment, Configuration, VolumeRecord } from '../configuration.js'
 import { refuse, type Refusal } from '../outcome.js'
@@ -59,23 +59,8 @@ export function volumeAttached(
   if (stay.length >= ATTACHMENTS_MAX) {
     return refuse('too-many', `Volume "${volume.name}" has ${ATTACHMENTS_MAX} clients already.`)
   }
-  const others = attachedTo(before) - attachments.length
-  if (others + stay.length >= ATTACHMENTS_IN_CLUSTER_MAX) {
-    const most = ATTACHMENTS_IN_CLUSTER_MAX.toLocaleString('en')
-    return refuse(
-      'too-many',
-      `The volumes of a cluster are attached at most ${most} times together: detach some first.`,
-    )
-  }
   const next = { ...volume, attachments: [...stay, { client, host, mode, since }] }
   return withVolume(before, inTheWay.length > 0 ? fenced(next, epoch) : next, epoch)
-}
-
-/** How many attachments there are, of all volumes. */
-function attachedTo({ volumes }: Configuration): number {
-  let count = 0
-  for (const { attachments } of volumes.values()) count += attachments.length
-  return count
 }
 
 export function volumeDetached(

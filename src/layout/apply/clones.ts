@@ -10,7 +10,6 @@ import { branch } from '../layers.js'
 import { nameProblem } from '../names.js'
 import { isRefusal, refuse, type Refusal } from '../outcome.js'
 import { eachVolume, snapshotOf, withoutSpareLayers } from './snapshots.js'
-import { copiesProblem } from './volumes.js'
 
 export function volumeCloned(
   before: Configuration,
@@ -29,8 +28,6 @@ export function volumeCloned(
   const problem = newNameProblem(before, change.name)
   if (problem !== null) return problem
   const { size, replicas, minInSync } = parent
-  const room = copiesProblem(before, { shards: parent.shards.length, replicas })
-  if (room !== null) return room
   const id = before.nextVolume
   const volume: VolumeRecord = {
     ...{ id, name: change.name, size, replicas, minInSync, created: epoch },

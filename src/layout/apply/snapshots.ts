@@ -4,7 +4,7 @@
 // layer that is frozen by now.
 import { isRefusal, refuse, type Refusal } from '../outcome.js'
 import type { Epoch } from '../../base/brands.js'
-import { SNAPSHOTS_IN_CLUSTER_MAX, SNAPSHOTS_MAX } from '../../base/limits.js'
+import { SNAPSHOTS_MAX } from '../../base/limits.js'
 import type { ChangeOf, SealedVolume, SnapshotName } from '../change.js'
 import type { Configuration, SnapshotRecord, VolumeRecord } from '../configuration.js'
 import { freeze, headOf, prune, rollBack } from '../layers.js'
@@ -21,8 +21,6 @@ export function volumesSealed(
   if (asked.size !== snapshots.length || asked.size === 0) {
     return refuse('bad-name', 'A snapshot is made of volumes, each named once: name them so.')
   }
-  const room = roomProblem(before, snapshots.length)
-  if (room !== null) return room
   return eachVolume(before, { of: snapshots, epoch }, (volume, { name }) => {
     const problem = snapshotProblem(volume, name)
     return problem ?? { ...volume, seal: { epoch, name } }
@@ -48,18 +46,6 @@ export function snapshotProblem(volume: VolumeRecord, name: string): Refusal | n
   if (volume.snapshots.length < SNAPSHOTS_MAX) return null
   const { length } = volume.snapshots
   return refuse('too-many', `Volume "${volume.name}" has ${length} snapshots: delete some first.`)
-}
-
-/** Those that are being made count as made. */
-function roomProblem({ volumes }: Configuration, more: number): Refusal | null {
-  let count = more
-  for (const { snapshots, seal } of volumes.values()) count += snapshots.length + (seal ? 1 : 0)
-  if (count <= SNAPSHOTS_IN_CLUSTER_MAX) return null
-  const most = SNAPSHOTS_IN_CLUSTER_MAX.toLocaleString('en')
-  return refuse(
-    'too-many',
-    `The volumes of a cluster have at most ${most} snapshots together: delete some first.`,
-  )
 }
 
 export function snapshotsCreated(

@@ -1,12 +1,6 @@
 // Volumes are created and deleted. What is asked for is checked here, for the planner as well.
 import { generation, volumeId, type Epoch, type VolumeId } from '../../base/brands.js'
-import {
-  COPIES_IN_CLUSTER_MAX,
-  DELETED_VOLUMES_REMEMBERED,
-  REPLICAS_ON_THE_WAY,
-  SHARDS_MAX,
-  SHARDS_MIN,
-} from '../../base/limits.js'
+import { DELETED_VOLUMES_REMEMBERED, SHARDS_MAX, SHARDS_MIN } from '../../base/limits.js'
 import type { ChangeOf } from '../change.js'
 import type { Configuration, ShardAllocation, VolumeRecord } from '../configuration.js'
 import { equal } from '../equal.js'
@@ -23,11 +17,7 @@ export function volumeCreated(
   change: ChangeOf<'volume-created'>,
   epoch: Epoch,
 ): Configuration | Refusal {
-  const { length: count } = change.placement
-  const problem =
-    volumeProblem(before, change) ??
-    placementProblem(before, change) ??
-    copiesProblem(before, { shards: count, replicas: change.replicas })
+  const problem = volumeProblem(before, change) ?? placementProblem(before, change)
   if (problem !== null) return problem
   const { name, size, replicas, minInSync, placement } = change
   const id = before.nextVolume
@@ -66,25 +56,6 @@ export function volumeProblem(
     'too-few-servers',
     `${replicas} replicas need ${replicas} storage servers that are up, and there are ` +
       `${up}: start more or ask for fewer replicas.`,
-  )
-}
-
-/** Whether the cluster has room in its configuration for so many copies more. */
-export function copiesProblem(
-  { volumes }: Configuration,
-  more: { readonly shards: number; readonly replicas: number },
-): Refusal | null {
-  let copies = more.shards * (more.replicas + REPLICAS_ON_THE_WAY)
-  for (const { shards, replicas } of volumes.values()) {
-    copies += shards.length * (replicas + REPLICAS_ON_THE_WAY)
-  }
-  if (copies <= COPIES_IN_CLUSTER_MAX) return null
-  return refuse(
-    'too-many',
-    'The volumes of the cluster would have too many shards for a configuration, ' +
-      `${copies.toLocaleString('en')} copies with those on their way, and ` +
-      `${COPIES_IN_CLUSTER_MAX.toLocaleString('en')} is the most: delete volumes first, or make ` +
-      'this one smaller or with fewer replicas.',
   )
 }
 

@@ -9,6 +9,7 @@ import { candidatesOf } from '../placement/candidates.js'
 import { loadsOf } from '../placement/load-ledger.js'
 import { inSyncOf, isDown, isDraining } from '../replicas.js'
 import { sharesOf } from './targets.js'
+import { holds } from './waiting.js'
 
 /** `joining` as it is after this change. */
 export function newcomers(
@@ -77,7 +78,7 @@ function* givenUp(before: Configuration, after: Configuration): Iterable<PeerId>
 export function heldBy({ volumes }: Configuration, server: PeerId): number {
   let count = 0
   for (const { shards } of volumes.values()) {
-    for (const shard of shards) if (holders(shard).includes(server)) count++
+    for (const shard of shards) if (holds(shard, server)) count++
   }
   return count
 }

@@ -23,6 +23,7 @@ import { apply } from '../../layout/apply.js'
 import type { Change } from '../../layout/change.js'
 import type { Configuration } from '../../layout/configuration.js'
 import type { Delta } from '../../layout/delta.js'
+import { roomProblem } from '../../layout/apply/room.js'
 import { decodeConfiguration, encodeConfiguration } from '../../net/codecs/configuration.js'
 import type {
   LogEntry,
@@ -262,6 +263,8 @@ export class RaftHistory implements ReplicatedHistory {
     const outcome = apply(tip, change)
     if (outcome.kind === 'refused') return Promise.resolve(outcome)
     const { configuration } = outcome
+    const full = roomProblem(tip, configuration)
+    if (full !== null) return Promise.resolve(full)
     const changesMembers = change.kind === 'manager-added' || change.kind === 'manager-removed'
     if (changesMembers && !this.#core.mayChangeMembers) return Promise.resolve(MEMBERS_BUSY)
     if (change.kind === 'manager-added' && !this.#core.mayAdd(change.manager.id)) {

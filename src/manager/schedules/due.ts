@@ -32,6 +32,11 @@ export function untilNextDue(now: string): number {
   return HOUR - (Date.parse(now) % HOUR)
 }
 
+/** The number of an hour: what is due changes with it, and with the volume. */
+export function hourOf(date: string): number {
+  return Math.floor(Date.parse(date) / HOUR)
+}
+
 /** In milliseconds since 1970. */
 function periodStart(period: SnapshotPeriod, date: string): number {
   const now = Date.parse(date)

@@ -11,7 +11,7 @@ import type { ProposalResult } from '../history/configuration-history.js'
 import type { ReplicatedHistory } from '../history/replicated-history.js'
 import { OneAtATime } from '../one-at-a-time.js'
 import type { Snapshots } from '../snapshots.js'
-import { dueSnapshots, spareSnapshots, untilNextDue } from './due.js'
+import { dueSnapshots, hourOf, spareSnapshots, untilNextDue } from './due.js'
 
 export interface SchedulesOptions {
   readonly clock: Clock
@@ -28,6 +28,9 @@ export class Schedules {
   readonly #work = new OneAtATime(() => this.#look())
   /** Volumes with which it did not work, and when they are looked at again. */
   readonly #later = new Map<VolumeId, number>()
+  /** Volumes for which there was nothing to do, and which are as they were, in this hour. */
+  #done = new WeakSet<VolumeRecord>()
+  #hour = NaN
   #timer: Timer | null = null
 
   constructor(options: SchedulesOptions) {
@@ -46,14 +49,28 @@ export class Schedules {
   }
 
   async #look(): Promise<void> {
-    const scheduled = this.#scheduled().map(({ id }) => id)
-    for (const id of [...this.#later.keys()]) if (!scheduled.includes(id)) this.#later.delete(id)
+    const scheduled = new Set(this.#scheduled().map(({ id }) => id))
+    for (const id of [...this.#later.keys()]) if (!scheduled.has(id)) this.#later.delete(id)
+    const now = this.#o.clock.date()
     for (const id of scheduled) {
       if ((this.#later.get(id) ?? 0) > this.#o.clock.now()) continue
       this.#later.delete(id)
+      if (this.#isDone(id, now)) continue
       if (!(await this.#keep(id))) this.#later.set(id, this.#o.clock.now() + SCHEDULE_RETRY_MS)
     }
     this.#arm()
+  }
+
+  /** Found out once for each hour and each change of a volume: every commit leads here. */
+  #isDone(id: VolumeId, now: string): boolean {
+    const volume = this.#volume(id)
+    if (volume === undefined) return false
+    if (hourOf(now) !== this.#hour) this.#done = new WeakSet()
+    this.#hour = hourOf(now)
+    if (this.#done.has(volume)) return true
+    if (dueSnapshots(volume, now).length + spareSnapshots(volume).length > 0) return false
+    this.#done.add(volume)
+    return true
   }
 
   /** False: try again later. */
