@@ -4,13 +4,16 @@
 // machine does. Prints a table; --json FILE keeps the figures.
 //
 //   npm run bench:chain -- [--seconds 4] [--runs 5] [--size 256] [--layers 16]     size in MiB
-import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { renderTable } from '../src/cli/render/table.js'
 import { TestCluster } from '../test/e2e/cluster.js'
 import { mustRun } from '../test/e2e/tools.js'
-import { fill, JOBS, measure, median, type Measurement, type Target } from './jobs.js'
-import { machine } from './machine.js'
+import { Fio, median, type Measurement, type Target } from './shared/fio.js'
+import { JOBS } from './shared/jobs.js'
+import { jsonPath, positive, readOptions, whole } from './shared/options.js'
+import { Report } from './shared/report.js'
+import { runBenchmark } from './shared/session.js'
+import { ratio, showRatio, showWhole } from './shared/statistics.js'
+import { filledVolume, type VolumeMaker } from './shared/volumes.js'
 
 const MiB = 2 ** 20
 
@@ -20,82 +23,81 @@ interface Row {
   readonly deep: Measurement
 }
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '4' },
-    runs: { type: 'string', default: '5' },
-    size: { type: 'string', default: '256' },
-    layers: { type: 'string', default: '16' },
-    json: { type: 'string' },
-  },
-})
-const size = Number(values.size) * MiB
-const layers = Number(values.layers)
-
-async function volume(cluster: TestCluster, name: string): Promise<Target> {
-  await cluster.json(['volume', 'create', name, '--size', String(size), '--replicas', '3'])
-  return { file: cluster.image(name), size }
+interface Bench extends VolumeMaker {
+  readonly layers: number
+  readonly size: number
 }
 
 /** After the first layer every MiB of the rest has a layer of its own, by turns. */
-async function fillInLayers(cluster: TestCluster, target: Target): Promise<void> {
-  await fill(target)
+async function fillInLayers({ cluster, layers, size }: Bench, target: Target): Promise<void> {
   for (let layer = 1; layer < layers; layer++) {
     await cluster.json(['snapshot', 'create', `deep@s${layer}`])
     for (let at = layer; at * MiB < size; at += layers) {
-      const where = [`of=${target.file}`, `seek=${at}`, 'bs=1M', 'count=1']
+      const where = [`of=${target.files.join()}`, `seek=${at}`, 'bs=1M', 'count=1']
       const how = ['conv=notrunc', 'oflag=direct', 'status=none']
       await mustRun('dd', ['if=/dev/urandom', 'iflag=fullblock', ...where, ...how])
     }
   }
 }
 
-async function measureAll(cluster: TestCluster): Promise<readonly Row[]> {
+async function measureAll(
+  bench: Bench,
+  { seconds, runs }: { readonly seconds: number; readonly runs: number },
+): Promise<readonly Row[]> {
+  const { cluster, fio, size } = bench
   await cluster.startMount()
-  const [flat, deep] = [await volume(cluster, 'flat'), await volume(cluster, 'deep')]
-  await fill(flat)
-  await fillInLayers(cluster, deep)
+  const flat = await filledVolume(bench, { name: 'flat', bytes: size })
+  const deep = await filledVolume(bench, { name: 'deep', bytes: size })
+  await fillInLayers(bench, deep)
   const rows: Row[] = []
   for (const job of JOBS.filter(({ pattern }) => pattern.endsWith('read'))) {
-    const runs: { readonly flat: Measurement[]; readonly deep: Measurement[] } = {
-      ...{ flat: [], deep: [] },
+    const measured: Record<'flat' | 'deep', Measurement[]> = { flat: [], deep: [] }
+    for (let i = 0; i < runs; i++) {
+      measured.flat.push(await fio.measure(flat, job, seconds))
+      measured.deep.push(await fio.measure(deep, job, seconds))
     }
-    for (let i = 0; i < Number(values.runs); i++) {
-      runs.flat.push(await measure(flat, job, Number(values.seconds)))
-      runs.deep.push(await measure(deep, job, Number(values.seconds)))
-    }
-    rows.push({ job: job.name, flat: median(runs.flat), deep: median(runs.deep) })
-    process.stderr.write(`${job.name}: ${Math.round(median(runs.deep).iops)} IOPS\n`)
+    rows.push({ job: job.name, flat: median(measured.flat), deep: median(measured.deep) })
   }
   return rows
 }
 
-function print(rows: readonly Row[]): void {
-  const round = (value: number): string => Math.round(value).toLocaleString('en')
-  const table = renderTable(rows, [
+function table(rows: readonly Row[], layers: number): string {
+  return renderTable(rows, [
     { title: 'JOB', cell: row => row.job },
-    { title: 'IOPS, ONE LAYER', align: 'right', cell: row => round(row.flat.iops) },
-    { title: `IOPS, ${layers} LAYERS`, align: 'right', cell: row => round(row.deep.iops) },
-    { title: 'RATIO', align: 'right', cell: row => (row.deep.iops / row.flat.iops).toFixed(2) },
-    { title: 'P99 US, ONE LAYER', align: 'right', cell: row => round(row.flat.p99Microseconds) },
+    { title: 'IOPS, ONE LAYER', align: 'right', cell: row => showWhole(row.flat.iops) },
+    { title: `IOPS, ${layers} LAYERS`, align: 'right', cell: row => showWhole(row.deep.iops) },
+    {
+      title: 'RATIO',
+      align: 'right',
+      cell: row => showRatio(ratio(row.deep.iops, row.flat.iops)),
+    },
+    {
+      title: 'P99 US, ONE LAYER',
+      align: 'right',
+      cell: row => showWhole(row.flat.p99Microseconds),
+    },
     {
       title: `P99 US, ${layers} LAYERS`,
       align: 'right',
-      cell: row => round(row.deep.p99Microseconds),
+      cell: row => showWhole(row.deep.p99Microseconds),
     },
   ])
-  process.stdout.write(`${table}\n`)
 }
 
-let end: () => Promise<void> = () => Promise.resolve()
-try {
-  const owner = { teardown: (undo: () => Promise<void>) => (end = undo), comment: () => undefined }
-  const cluster = await TestCluster.start(owner)
-  const rows = await measureAll(cluster)
-  print(rows)
-  const report = { machine: machine(), replicas: 3, layers, mebibytes: size / MiB, rows }
-  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(report, null, 2))
-  process.stdout.write(`\n${report.machine}; three storage servers and the client on it\n`)
-} finally {
-  await end()
-}
+await runBenchmark(async session => {
+  const options = readOptions(process.argv.slice(2), {
+    seconds: positive(4),
+    runs: whole(5, { from: 1, to: 100 }),
+    size: whole(256, { from: 16, to: 2 ** 20 }),
+    layers: whole(16, { from: 2, to: 250 }),
+    json: jsonPath(),
+  })
+  const report = new Report(options.json)
+  const { layers, size } = options
+  const cluster = await TestCluster.start(session)
+  const bench = { cluster, fio: new Fio(session), layers, size: size * MiB }
+  const rows = await measureAll(bench, options)
+  const where = 'three storage servers and the client on this machine'
+  const text = `${table(rows, layers)}\n\n${where}`
+  report.give({ replicas: 3, layers, mebibytes: size, rows }, text)
+})

@@ -1,76 +1,49 @@
 // What the FUSE transports allow at best: fio on a mount that does nothing. Prints a table of both,
 // measured in one run, so that each is a ratio to the other whatever else the machine does.
 //
-//   npm run bench:fuse -- [--seconds 5] [--on image|loop]
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-import { systemClock } from '../src/base/clock.js'
-import { silentLog } from '../src/base/log.js'
-import { mountHost } from '../src/cli/mount-host.js'
+//   npm run bench:fuse -- [--seconds 5] [--on image|loop] [--json FILE|-]
 import { renderTable } from '../src/cli/render/table.js'
-import { JOBS, measure, type Measurement } from './jobs.js'
-import { machine } from './machine.js'
-
-const CHILD = fileURLToPath(new URL('fuse-ceiling-child.ts', import.meta.url))
-const SIZE = 2 ** 30
-const TRANSPORTS = ['kernel', 'fuse-native'] as const
+import { withEmptyMount } from './ceilings/fuse.js'
+import { Fio, type Measurement } from './shared/fio.js'
+import { JOBS } from './shared/jobs.js'
+import { jsonPath, oneOf, positive, readOptions } from './shared/options.js'
+import { Report } from './shared/report.js'
+import { runBenchmark } from './shared/session.js'
+import { ratio, showRatio, showWhole } from './shared/statistics.js'
 
 interface Row {
   readonly job: string
   readonly results: readonly Measurement[]
 }
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '5' },
-    on: { type: 'string', default: 'image' },
-  },
-})
-const jobs = JOBS.filter(job => job.fsyncEvery === 0)
-const { loops } = mountHost({ clock: systemClock, log: silentLog })
-
-async function measureAll(transport: (typeof TRANSPORTS)[number]): Promise<Measurement[]> {
-  const directory = await mkdtemp(join(tmpdir(), 'swarmdisk-ceiling-'))
-  const child = fork(CHILD, [directory, transport, String(SIZE)], {
-    execArgv: ['--import', 'tsx'],
+await runBenchmark(async session => {
+  const { seconds, on, json } = readOptions(process.argv.slice(2), {
+    seconds: positive(5),
+    on: oneOf('image', ['image', 'loop']),
+    json: jsonPath(),
   })
-  await once(child, 'message')
-  const image = join(directory, 'empty.img')
-  const device = values.on === 'loop' ? await loops.attach(image, { readOnly: false }) : null
-  const results: Measurement[] = []
-  try {
-    for (const job of jobs) {
-      const file = device?.device ?? image
-      results.push(await measure({ file, size: SIZE }, job, Number(values.seconds)))
-    }
-  } finally {
-    if (device) await loops.detach(device.device, { abort: true })
-    child.send('unmount')
-    const [seconds] = (await once(child, 'message')) as [number]
-    process.stderr.write(`${transport}: ${seconds.toFixed(1)} s of CPU\n`)
-    await once(child, 'exit')
-    await rm(directory, { recursive: true })
+  const report = new Report(json)
+  const jobs = JOBS.filter(job => job.fsyncEvery === 0)
+  const byTransport: Measurement[][] = []
+  for (const transport of ['kernel', 'fuse-native'] as const) {
+    const { result, cpuSeconds } = await withEmptyMount({ transport, on }, async target => {
+      const results: Measurement[] = []
+      for (const job of jobs) results.push(await new Fio(session).measure(target, job, seconds))
+      return results
+    })
+    byTransport.push(result)
+    session.say(`${transport}: ${cpuSeconds.toFixed(1)} s of CPU`)
   }
-  return results
-}
-
-const byTransport: Measurement[][] = []
-for (const transport of TRANSPORTS) byTransport.push(await measureAll(transport))
-const rows: readonly Row[] = jobs.map((job, i) => ({
-  job: job.name,
-  results: byTransport.flatMap(results => results.slice(i, i + 1)),
-}))
-const rate = (row: Row, i: number): number => row.results[i]?.iops ?? 0
-const shown = (value: number): string => Math.round(value).toLocaleString('en')
-const table = renderTable(rows, [
-  { title: 'JOB', cell: row => row.job },
-  { title: 'KERNEL', align: 'right', cell: row => shown(rate(row, 0)) },
-  { title: 'FUSE-NATIVE', align: 'right', cell: row => shown(rate(row, 1)) },
-  { title: 'RATIO', align: 'right', cell: row => (rate(row, 0) / rate(row, 1)).toFixed(1) },
-])
-process.stdout.write(`${table}\n\nrequests a second, on ${values.on}; ${machine()}\n`)
+  const rows: readonly Row[] = jobs.map((job, i) => ({
+    job: job.name,
+    results: byTransport.flatMap(results => results.slice(i, i + 1)),
+  }))
+  const rate = (row: Row, i: number): number => row.results[i]?.iops ?? 0
+  const table = renderTable(rows, [
+    { title: 'JOB', cell: row => row.job },
+    { title: 'KERNEL', align: 'right', cell: row => showWhole(rate(row, 0)) },
+    { title: 'FUSE-NATIVE', align: 'right', cell: row => showWhole(rate(row, 1)) },
+    { title: 'RATIO', align: 'right', cell: row => showRatio(ratio(rate(row, 0), rate(row, 1))) },
+  ])
+  report.give({ on, rows }, `${table}\n\nrequests a second, on ${on}`)
+})

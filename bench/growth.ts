@@ -4,14 +4,15 @@
 // network. Prints tables; --json FILE keeps the figures. Takes two minutes.
 //
 //   npm run bench:growth -- [--servers 1000] [--volumes 10000] [--json FILE]   the largest cluster
-import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { SERVERS_MAX, VOLUMES_MAX } from '../src/base/limits.js'
 import { renderTable } from '../src/cli/render/table.js'
 import { grown, type Cluster } from './growth/cluster.js'
 import { decisions, type Figures } from './growth/decisions.js'
 import { ioPaths, type Times } from './growth/io-path.js'
 import { clientPerTiB, perThousandVolumes, serverPerTiB } from './growth/memory.js'
-import { machine } from './machine.js'
+import { jsonPath, readOptions, whole } from './shared/options.js'
+import { Report } from './shared/report.js'
+import { runBenchmark, type Session } from './shared/session.js'
 
 interface Row {
   readonly servers: number
@@ -20,14 +21,6 @@ interface Row {
   readonly figures: Figures
 }
 
-const { values } = parseArgs({
-  options: {
-    servers: { type: 'string', default: '1000' },
-    volumes: { type: 'string', default: '10000' },
-    json: { type: 'string' },
-  },
-})
-
 function measure({ configuration, ledger }: Cluster): Row {
   const { servers, volumes } = configuration
   const shards = [...volumes.values()].reduce((sum, volume) => sum + volume.shards.length, 0)
@@ -35,11 +28,11 @@ function measure({ configuration, ledger }: Cluster): Row {
   return { servers: servers.size, volumes: volumes.size + 1, shards, figures }
 }
 
-function print(rows: readonly Row[]): void {
+function timesTable(rows: readonly Row[]): string {
   const names = Object.keys(rows[0]!.figures)
   const show = (name: string, value: number): string =>
     name.startsWith('bytes') ? value.toLocaleString('en') : value.toFixed(2)
-  const table = renderTable(names, [
+  return renderTable(names, [
     { title: 'MILLISECONDS', cell: name => name },
     ...rows.map(({ servers, volumes, shards, figures }) => ({
       title: `${servers} SERVERS, ${volumes} VOLUMES, ${shards} SHARDS`,
@@ -47,44 +40,58 @@ function print(rows: readonly Row[]): void {
       cell: (name: string) => show(name, figures[name]!),
     })),
   ])
-  process.stdout.write(`${table}\n`)
 }
 
-const said = (line: string): unknown => process.stderr.write(`${line}\n`)
-const [servers, volumes] = [Number(values.servers), Number(values.volumes)]
-const rows: Row[] = []
-let largest: Cluster | null = null
-for (const part of [100, 10, 1]) {
-  // One more is placed for the figures.
-  largest = grown(Math.max(5, servers / part), Math.max(2, volumes / part) - 1)
-  said(`${largest.configuration.volumes.size} volumes are there`)
-  rows.push(measure(largest))
+function memoryTable(memory: Readonly<Record<string, number>>): string {
+  return renderTable(Object.entries(memory), [
+    { title: 'MEMORY', cell: ([what]) => what },
+    { title: 'MIB', align: 'right', cell: ([, mebibytes]) => mebibytes.toFixed(2) },
+  ])
 }
-print(rows)
 
-const { configuration } = largest!
-const memory = {
-  ...(await perThousandVolumes(configuration)),
-  client: await clientPerTiB(),
-  server: await serverPerTiB(),
+function requestsTable(requests: Readonly<Record<string, Times>>): string {
+  return renderTable(Object.entries(requests), [
+    { title: 'ONE READ REQUEST, US', cell: ([at]) => at },
+    { title: '3 SERVERS, 1 VOLUME', align: 'right', cell: ([, [small]]) => small.toFixed(2) },
+    { title: 'THE LARGEST', align: 'right', cell: ([, [, large]]) => large.toFixed(2) },
+    { title: 'RATIO', align: 'right', cell: ([, [small, large]]) => (large / small).toFixed(2) },
+  ])
 }
-process.stdout.write(
-  '\nMEMORY, MiB\n' +
-    `a configuration, per 1,000 volumes                      ${memory.configuration.toFixed(2)}\n` +
-    `a mount with it, per 1,000 volumes                      ${memory.mount.toFixed(2)}\n` +
-    `a client, per TiB of a volume that is read everywhere   ${memory.client.toFixed(2)}\n` +
-    `a storage server beside its caches, per TiB it holds    ${memory.server.toFixed(2)}\n`,
-)
 
-const requests = await ioPaths([grown(3, 1).configuration, configuration])
-const compared = ([small, large]: Times): string =>
-  `${small.toFixed(2)} → ${large.toFixed(2)}, ratio ${(large / small).toFixed(2)}`
-process.stdout.write(
-  '\nMICROSECONDS FOR ONE READ REQUEST, 3 servers and 1 volume → the largest cluster\n' +
-    `client   ${compared(requests.client)}\nserver   ${compared(requests.server)}\n`,
-)
-if (values.json !== undefined) {
-  const kept = { machine: machine(), rows, memory, requests }
-  writeFileSync(values.json, JSON.stringify(kept, null, 2))
+/** A hundredth, a tenth and all of it, the largest last. */
+function clusters(
+  session: Session,
+  { servers, volumes }: { readonly servers: number; readonly volumes: number },
+): { readonly rows: readonly Row[]; readonly largest: Cluster } {
+  const rows: Row[] = []
+  for (const part of [100, 10, 1]) {
+    // One more is placed for the figures.
+    const count = Math.max(2, Math.floor(volumes / part)) - 1
+    const cluster = grown(Math.max(5, Math.floor(servers / part)), count)
+    session.say(`${cluster.configuration.volumes.size} volumes are there`)
+    rows.push(measure(cluster))
+    if (part === 1) return { rows, largest: cluster }
+  }
+  throw new Error('the last part is the whole')
 }
-process.stdout.write(`\n${machine()}\n`)
+
+await runBenchmark(async session => {
+  const options = readOptions(process.argv.slice(2), {
+    servers: whole(1000, { from: 5, to: SERVERS_MAX }),
+    volumes: whole(VOLUMES_MAX, { from: 2, to: VOLUMES_MAX }),
+    json: jsonPath(),
+  })
+  const report = new Report(options.json)
+  const { rows, largest } = clusters(session, options)
+  const { configuration } = largest
+  const perThousand = await perThousandVolumes(configuration)
+  const memory = {
+    'a configuration, per 1,000 volumes': perThousand.configuration,
+    'a mount with it, per 1,000 volumes': perThousand.mount,
+    'a client, per TiB of a volume that is read everywhere': await clientPerTiB(),
+    'a storage server beside its caches, per TiB it holds': await serverPerTiB(),
+  }
+  const requests = await ioPaths([grown(3, 1).configuration, configuration])
+  const tables = [timesTable(rows), memoryTable(memory), requestsTable({ ...requests })]
+  report.give({ rows, memory, requests }, tables.join('\n\n'))
+})

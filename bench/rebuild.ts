@@ -6,24 +6,29 @@
 //   return   a server comes back after half of the volume has been written without it
 //
 //   npm run bench:rebuild -- [--seconds 3] [--size 1024] [--json FILE]     size in MiB
-import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { renderTable } from '../src/cli/render/table.js'
 import type { ServerResult } from '../src/net/admin.js'
 import { TestCluster } from '../test/e2e/cluster.js'
 import { eventually } from '../test/e2e/tools.js'
-import { fill, JOBS, measure, median, type Job, type Measurement, type Target } from './jobs.js'
-import { machine } from './machine.js'
+import { Fio, median, type Measurement, type Target } from './shared/fio.js'
+import { JOB, type Job } from './shared/jobs.js'
+import { jsonPath, positive, readOptions, whole } from './shared/options.js'
+import { Report } from './shared/report.js'
+import { runBenchmark } from './shared/session.js'
+import { ratio, showRatio, showWhole } from './shared/statistics.js'
+import { filledVolume } from './shared/volumes.js'
 
 /** Of a whole volume, gently, on a busy machine. */
 const REBUILD_LIMIT_MS = 15 * 60_000
 const RUNS_WITHOUT = 3
-const NAMES = ['4 KiB random read, depth 16', '4 KiB random write, depth 16']
 const MOVED = 'd'
 
 interface Bench {
   readonly cluster: TestCluster
+  readonly fio: Fio
   readonly target: Target
+  /** Of one run. */
+  readonly seconds: number
 }
 
 interface Rebuild {
@@ -44,14 +49,6 @@ interface Row {
   /** From the beginning until all copies were there. */
   readonly seconds: number
 }
-
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '3' },
-    size: { type: 'string', default: '1024' },
-    json: { type: 'string' },
-  },
-})
 
 async function server(cluster: TestCluster): Promise<ServerResult> {
   const found = (await cluster.status()).servers.find(({ name }) => name === MOVED)
@@ -84,10 +81,10 @@ function drain(share: number): Rebuild {
 
 const comeBack: Rebuild = {
   name: 'return',
-  async begin({ cluster, target }) {
+  async begin({ cluster, fio, target }) {
     await cluster.kill(MOVED)
     await eventually('it is down', async () => (await server(cluster)).state === 'down')
-    await fill({ ...target, size: target.size / 2 })
+    await fio.fill({ ...target, size: target.size / 2 })
     await cluster.startServer(MOVED)
   },
   over: complete,
@@ -95,15 +92,14 @@ const comeBack: Rebuild = {
 }
 
 async function compare(bench: Bench, rebuild: Rebuild, job: Job): Promise<Row> {
-  const { cluster, target } = bench
-  const seconds = Number(values.seconds)
+  const { cluster, fio, target, seconds } = bench
   const without: Measurement[] = []
-  for (let i = 0; i < RUNS_WITHOUT; i++) without.push(await measure(target, job, seconds))
+  for (let i = 0; i < RUNS_WITHOUT; i++) without.push(await fio.measure(target, job, seconds))
   await rebuild.begin(bench)
   const began = performance.now()
   const during: Measurement[] = []
   for (;;) {
-    const run = await measure(target, job, seconds)
+    const run = await fio.measure(target, job, seconds)
     if (await rebuild.over(cluster)) break
     during.push(run)
     if (performance.now() - began > REBUILD_LIMIT_MS) throw new Error(`${rebuild.name} hangs`)
@@ -117,55 +113,51 @@ async function compare(bench: Bench, rebuild: Rebuild, job: Job): Promise<Row> {
   }
 }
 
-function print(rows: readonly Row[]): void {
-  const round = (value: number): string => Math.round(value).toLocaleString('en')
-  const table = renderTable(rows, [
+function table(rows: readonly Row[]): string {
+  return renderTable(rows, [
     { title: 'COPIES MADE BY', cell: row => row.rebuild },
     { title: 'JOB', cell: row => row.job },
-    { title: 'IOPS WITHOUT', align: 'right', cell: row => round(row.without.iops) },
-    { title: 'IOPS DURING', align: 'right', cell: row => round(row.during.iops) },
+    { title: 'IOPS WITHOUT', align: 'right', cell: row => showWhole(row.without.iops) },
+    { title: 'IOPS DURING', align: 'right', cell: row => showWhole(row.during.iops) },
     {
       title: 'RATIO',
       align: 'right',
-      cell: row => (row.during.iops / row.without.iops).toFixed(2),
+      cell: row => showRatio(ratio(row.during.iops, row.without.iops)),
     },
-    { title: 'P99 US WITHOUT', align: 'right', cell: row => round(row.without.p99Microseconds) },
-    { title: 'P99 US DURING', align: 'right', cell: row => round(row.during.p99Microseconds) },
+    {
+      title: 'P99 US WITHOUT',
+      align: 'right',
+      cell: row => showWhole(row.without.p99Microseconds),
+    },
+    { title: 'P99 US DURING', align: 'right', cell: row => showWhole(row.during.p99Microseconds) },
     { title: 'RUNS', align: 'right', cell: row => String(row.runs) },
-    { title: 'TOOK S', align: 'right', cell: row => round(row.seconds) },
+    { title: 'TOOK S', align: 'right', cell: row => showWhole(row.seconds) },
   ])
-  process.stdout.write(`${table}\n`)
 }
 
-async function measureAll(cluster: TestCluster): Promise<readonly Row[]> {
-  const size = Number(values.size) * 2 ** 20
-  await cluster.json(['volume', 'create', 'bench', '--size', String(size), '--replicas', '3'])
+await runBenchmark(async session => {
+  const options = readOptions(process.argv.slice(2), {
+    seconds: positive(3),
+    size: whole(1024, { from: 16, to: 2 ** 20 }),
+    json: jsonPath(),
+  })
+  const report = new Report(options.json)
+  const cluster = await TestCluster.start(session, { servers: 4 })
   await cluster.startMount()
-  const target = { file: cluster.image('bench'), size }
-  await fill(target)
-  const rebuilds = [drain((await server(cluster)).shards), comeBack]
+  const fio = new Fio(session)
+  const target = await filledVolume(
+    { cluster, fio },
+    { name: 'bench', bytes: options.size * 2 ** 20 },
+  )
+  const bench = { cluster, fio, target, seconds: options.seconds }
   const rows: Row[] = []
-  for (const rebuild of rebuilds) {
-    for (const job of JOBS.filter(({ name }) => NAMES.includes(name))) {
-      const row = await compare({ cluster, target }, rebuild, job)
-      process.stderr.write(`${row.rebuild}: ${row.job}: ${Math.round(row.during.iops)} IOPS\n`)
+  for (const rebuild of [drain((await server(cluster)).shards), comeBack]) {
+    for (const job of [JOB.read16, JOB.write16]) {
+      const row = await compare(bench, rebuild, job)
+      session.say(`${row.rebuild}: ${row.job}: ${showWhole(row.during.iops)} IOPS`)
       rows.push(row)
     }
   }
-  return rows
-}
-
-let end: () => Promise<void> = () => Promise.resolve()
-try {
-  const cluster = await TestCluster.start(
-    { teardown: undo => (end = undo), comment: () => undefined },
-    { servers: 4 },
-  )
-  const rows = await measureAll(cluster)
-  print(rows)
-  const report = { machine: machine(), replicas: 3, mebibytes: Number(values.size), rows }
-  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(report, null, 2))
-  process.stdout.write(`\n${report.machine}; four storage servers and the client on this machine\n`)
-} finally {
-  await end()
-}
+  const where = 'four storage servers and the client on this machine'
+  report.give({ replicas: 3, mebibytes: options.size, rows }, `${table(rows)}\n\n${where}`)
+})

@@ -1,13 +1,14 @@
-// Serves one volume that has no content and no servers behind it, until it is unmounted: what is
+// Serves one volume that has no content and no servers behind it, until the parent is gone: what is
 // left is the cost of the transport.
-import { byteCount } from '../src/base/brands.js'
-import { systemClock } from '../src/base/clock.js'
-import { silentLog } from '../src/base/log.js'
-import { mountHost } from '../src/cli/mount-host.js'
-import type { OpenVolume, VolumeDriver } from '../src/client/volume-driver.js'
-import { FileOperations } from '../src/fuse/file-operations.js'
-import { prepareMountPoint } from '../src/fuse/mount-point.js'
-import { serveMount, type TransportName } from '../src/fuse/serve-mount.js'
+import { byteCount } from '../../src/base/brands.js'
+import { systemClock } from '../../src/base/clock.js'
+import { silentLog } from '../../src/base/log.js'
+import { mountHost } from '../../src/cli/mount-host.js'
+import type { OpenVolume, VolumeDriver } from '../../src/client/volume-driver.js'
+import { FileOperations } from '../../src/fuse/file-operations.js'
+import { prepareMountPoint } from '../../src/fuse/mount-point.js'
+import { serveMount, type TransportName } from '../../src/fuse/serve-mount.js'
+import { answerParent, parentGone, tellParent } from './parent.js'
 
 const [directory = '', choice = '', bytes = '0'] = process.argv.slice(2)
 const size = byteCount(Number(bytes))
@@ -36,9 +37,10 @@ const operations = new FileOperations({ driver, clock: systemClock })
 const { transport } = await serveMount({
   ...{ ...base, host, mountPoint, operations, choice: choice as TransportName },
 })
-process.on('message', () => void transport.unmount({ abort: true }))
-process.send?.('ready')
+answerParent(() => {
+  const { user, system } = process.cpuUsage()
+  return Promise.resolve((user + system) / 1e6)
+})
+void parentGone.then(() => transport.unmount({ abort: true }))
+tellParent('ready')
 await transport.closed
-const { user, system } = process.cpuUsage()
-process.send?.((user + system) / 1e6)
-process.disconnect()
