@@ -1,7 +1,8 @@
 // One run of fio, or the median of some: O_DIRECT throughout, so that the path to the servers is
 // measured and not the page cache of this host.
-import { execFile } from 'node:child_process'
-import { delay } from '../../test/e2e/tools.js'
+import { execFile, type ChildProcess } from 'node:child_process'
+import { promisify } from 'node:util'
+import { isOver } from '../../test/e2e/tools.js'
 import type { Job } from './jobs.js'
 import type { Session } from './session.js'
 import { middleBy } from './statistics.js'
@@ -84,25 +85,31 @@ export class Fio {
   async #run(more: readonly string[]): Promise<string> {
     const { signal } = this.#session
     signal.throwIfAborted()
-    const options = { maxBuffer: OUTPUT_BYTES_MAX }
-    let stop: () => void = () => undefined
-    const stopped = new Promise<void>(resolve => (stop = resolve))
-    const output = new Promise<string>((resolve, reject) => {
-      const child = execFile('fio', [...more], options, (error, stdout, stderr) => {
-        if (error) reject(new Error(`fio failed: ${stderr.trim() || error.message}`))
-        else resolve(stdout)
-      })
-      const interrupted = (): void => {
+    let interrupted: () => void = () => undefined
+    const stopped = new Promise<void>(resolve => (interrupted = resolve))
+    signal.addEventListener('abort', interrupted)
+    try {
+      const { child, output } = start(more)
+      await Promise.race([output, stopped])
+      if (signal.aborted) {
         child.kill('SIGTERM')
-        void delay(STOP_LIMIT_MS).then(stop)
+        await isOver(output, STOP_LIMIT_MS)
       }
-      signal.addEventListener('abort', interrupted)
-      child.once('close', () => signal.removeEventListener('abort', interrupted))
-    })
-    const ended = await Promise.race([output, stopped])
-    signal.throwIfAborted()
-    return ended ?? ''
+      signal.throwIfAborted()
+      return await output
+    } finally {
+      signal.removeEventListener('abort', interrupted)
+    }
   }
+}
+
+function start(more: readonly string[]): {
+  readonly child: ChildProcess
+  readonly output: Promise<string>
+} {
+  const running = promisify(execFile)('fio', [...more], { maxBuffer: OUTPUT_BYTES_MAX })
+  const output = running.then(({ stdout }) => stdout)
+  return { child: running.child, output }
 }
 
 export function median(runs: readonly Measurement[]): Measurement {

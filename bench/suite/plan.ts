@@ -36,6 +36,10 @@ export function titleOf({ job, on, mount, replicas }: PlannedRow): string {
   return `${job.name}, ${on}, ${mount.title}, ${copies(replicas)}`
 }
 
+export function titlesOf(group: Group): readonly string[] {
+  return group.jobs.map(job => titleOf({ ...group, job }))
+}
+
 function copies(replicas: number): string {
   return replicas === 1 ? '1 replica' : `${replicas} replicas`
 }

@@ -12,7 +12,7 @@ import { runBenchmark } from '../shared/session.js'
 import { CeilingRun } from './ceilings.js'
 import { JobsRun } from './jobs-run.js'
 import { lowestCeiling } from './limits.js'
-import { planSuite } from './plan.js'
+import { planSuite, titlesOf } from './plan.js'
 import { ceilingTable, jobTable, memoryTable, ratioOf } from './tables.js'
 
 const MiB = 2 ** 20
@@ -32,7 +32,8 @@ await runBenchmark(async session => {
   const timing = { seconds, runs }
   const groups = planSuite(replicas, only)
   if (groups.length === 0) {
-    throw new BadOption(`--only ${only.source} matches no job: run it without to see all.`)
+    const some = planSuite(replicas, /^/).flatMap(titlesOf).slice(0, 1).join()
+    throw new BadOption(`--only ${only.source} matches no job: they are called like "${some}".`)
   }
   const report = new Report(options.json)
   // A ceiling moves less than what is below it: half the time will do.

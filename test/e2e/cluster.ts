@@ -12,7 +12,7 @@ import { COMMAND_DEADLINE_MS } from '../../src/base/limits.js'
 import { askControl } from '../../src/cli/processes/control-socket.js'
 import { socketPath } from '../../src/cli/processes/run-folder.js'
 import type { AdminCommand, AdminResult, EpochResult, StatusResult } from '../../src/net/admin.js'
-import { delay, eventually, runTool, within, type Outcome } from './tools.js'
+import { eventually, isOver, runTool, within, type Outcome } from './tools.js'
 
 const ENTRY = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
 const READY_LIMIT_MS = 120_000
@@ -294,7 +294,7 @@ export class TestCluster {
 
   async #teardown(): Promise<void> {
     const users = Promise.all(this.#users.map(stop => stop()))
-    await Promise.race([users.catch(() => undefined), delay(USER_LIMIT_MS)])
+    await isOver(users, USER_LIMIT_MS)
     await Promise.all([...this.#running.keys()].map(name => this.#endMount(name)))
     for (const undo of this.#undo.slice(1).reverse()) await undo()
     for (const running of this.#running.values()) running.process.kill('SIGKILL')
@@ -310,7 +310,7 @@ export class TestCluster {
     if (!running || !name.startsWith('mount')) return
     for (const limit of [UNMOUNT_LIMIT_MS / 3, UNMOUNT_LIMIT_MS]) {
       running.process.kill('SIGTERM')
-      await Promise.race([running.ended, delay(limit)])
+      if (await isOver(running.ended, limit)) return
     }
   }
 }

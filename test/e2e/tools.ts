@@ -68,6 +68,18 @@ export async function within<T>(
   }
 }
 
+/** Whether it is over within a bound, well or badly. Leaves no timer that keeps the process alive. */
+export function isOver(promise: Promise<unknown>, limit: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const timer = setTimeout(() => resolve(false), limit)
+    const over = (): void => {
+      clearTimeout(timer)
+      resolve(true)
+    }
+    promise.then(over, over)
+  })
+}
+
 /** For the pace of faults and for looking again; no test passes because time has passed. */
 export function delay(milliseconds: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, milliseconds))
