@@ -26,7 +26,8 @@ await runBenchmark(async session => {
   const jobs = JOBS.filter(job => job.fsyncEvery === 0)
   const byTransport: Measurement[][] = []
   for (const transport of ['kernel', 'fuse-native'] as const) {
-    const { result, cpuSeconds } = await withEmptyMount({ transport, on }, async target => {
+    const options = { transport, on, signal: session.signal }
+    const { result, cpuSeconds } = await withEmptyMount(options, async target => {
       const results: Measurement[] = []
       for (const job of jobs) results.push(await new Fio(session).measure(target, job, seconds))
       return results

@@ -3,16 +3,29 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { isOver } from '../../test/e2e/tools.js'
+
+/** It takes a mount down within this, or it hangs. */
+const STOP_LIMIT_MS = 15_000
+
+export interface CeilingChildOptions {
+  /** Of a file of this folder. */
+  readonly name: string
+  readonly words: readonly string[]
+  /** Nothing is waited for any more. */
+  readonly signal: AbortSignal
+}
 
 export class CeilingChild {
   readonly #name: string
+  readonly #signal: AbortSignal
   readonly #process: ChildProcess
   readonly #ended: Promise<unknown>
 
-  /** `name` is that of a file of this folder. */
-  constructor(name: string, words: readonly string[]) {
+  constructor({ name, words, signal }: CeilingChildOptions) {
     const file = fileURLToPath(new URL(`${name}.ts`, import.meta.url))
     this.#name = name
+    this.#signal = signal
     this.#process = fork(file, [...words], { execArgv: ['--import', 'tsx'] })
     this.#ended = once(this.#process, 'exit')
   }
@@ -22,7 +35,7 @@ export class CeilingChild {
     const ended = this.#ended.then(() => {
       throw new Error(`${this.#name} ended before its answer`)
     })
-    const answered = once(this.#process, 'message') as Promise<[unknown]>
+    const answered = once(this.#process, 'message', { signal: this.#signal }) as Promise<[unknown]>
     const [answer] = await Promise.race([answered, ended])
     return answer
   }
@@ -36,6 +49,7 @@ export class CeilingChild {
   /** After it has taken down what it made. */
   async stop(): Promise<void> {
     if (this.#process.connected) this.#process.disconnect()
+    if (!(await isOver(this.#ended, STOP_LIMIT_MS))) this.#process.kill('SIGKILL')
     await this.#ended
   }
 }

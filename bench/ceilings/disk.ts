@@ -16,13 +16,12 @@ export async function measureDisk(
   const folder = await mkdtemp(join(tmpdir(), 'swarmdisk-ceiling-'))
   const path = (i: number): string => join(folder, `file-${i}`)
   const writers = Array.from({ length: processes }, (_, i) => {
-    return new CeilingChild('disk-writer', [path(i)])
+    return new CeilingChild({ name: 'disk-writer', words: [path(i)], signal })
   })
   try {
     await Promise.all(writers.map(writer => writer.told()))
     const measured: number[] = []
     for (let i = 0; i <= runs; i++) {
-      signal.throwIfAborted()
       const rates = await Promise.all(writers.map(writer => writer.ask({ seconds })))
       if (i > 0) measured.push(mean(rates as number[]) ?? 0)
     }

@@ -14,6 +14,7 @@ const SIZE = 2 ** 30
 export interface EmptyMountOptions {
   readonly transport: 'kernel' | 'fuse-native'
   readonly on: 'image' | 'loop'
+  readonly signal: AbortSignal
 }
 
 export interface EmptyMountUse<T> {
@@ -23,12 +24,13 @@ export interface EmptyMountUse<T> {
 }
 
 export async function withEmptyMount<T>(
-  { transport, on }: EmptyMountOptions,
+  { transport, on, signal }: EmptyMountOptions,
   use: (target: Target) => Promise<T>,
 ): Promise<EmptyMountUse<T>> {
   const { loops } = mountHost({ clock: systemClock, log: silentLog })
   const directory = await mkdtemp(join(tmpdir(), 'swarmdisk-ceiling-'))
-  const child = new CeilingChild('empty-mount', [directory, transport, String(SIZE)])
+  const words = [directory, transport, String(SIZE)]
+  const child = new CeilingChild({ name: 'empty-mount', words, signal })
   try {
     await child.told()
     const image = join(directory, 'empty.img')

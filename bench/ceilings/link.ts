@@ -26,17 +26,18 @@ export async function measureLink(
   { seconds, runs, signal }: Timing & { readonly signal: AbortSignal },
 ): Promise<readonly LinkRate[]> {
   const key = ClusterKey.generate(systemRandom).reveal()
-  const answering = new CeilingChild('link-end', ['answer', key])
+  const start = (words: readonly string[]): CeilingChild =>
+    new CeilingChild({ name: 'link-end', words, signal })
+  const answering = start(['answer', key])
   let asking: CeilingChild | null = null
   try {
     const port = (await answering.told()) as number
-    asking = new CeilingChild('link-end', ['ask', key, String(port)])
+    asking = start(['ask', key, String(port)])
     await asking.told()
     const rates: LinkRate[] = []
     for (const load of loads) {
       const measured: LinkRate[] = []
       for (let i = 0; i <= runs; i++) {
-        signal.throwIfAborted()
         const rate = (await asking.ask({ ...load, seconds })) as LinkRate
         if (i > 0) measured.push(rate)
       }

@@ -44,7 +44,8 @@ export class CeilingRun {
   }
 
   async #fuse(group: Group): Promise<void> {
-    const options = { transport: group.mount.transport, on: group.on }
+    const { signal } = this.#session
+    const options = { transport: group.mount.transport, on: group.on, signal }
     await withEmptyMount(options, async target => {
       const fio = new Fio(this.#session)
       for (const job of group.jobs) {
