@@ -68,7 +68,7 @@ export async function within<T>(
   }
 }
 
-/** Whether it is over within a bound, well or badly. Leaves no timer that keeps the process alive. */
+/** Whether it is over within a bound, well or badly. Leaves no timer that keeps a process alive. */
 export function isOver(promise: Promise<unknown>, limit: number): Promise<boolean> {
   return new Promise(resolve => {
     const timer = setTimeout(() => resolve(false), limit)
