@@ -217,7 +217,7 @@ export const FUSE_FRAME_BYTES = REQUEST_BYTES_MAX + 4 * KiB
 /** Small requests and their answers get memory of this size instead of a whole frame. */
 export const FUSE_SMALL_BUFFER_BYTES = 20 * KiB
 /** Spare memory kept for the next requests: some large ones, and all small ones of the kernel. */
-export const FUSE_SPARE_FRAMES_MAX = 16
+export const FUSE_SPARE_FRAMES_MAX = 8
 export const FUSE_SPARE_SMALL_BUFFERS_MAX = FUSE_BACKGROUND_MAX
 /**
  * No more requests are taken from the kernel while those under way hold this much memory, or are
