@@ -25,6 +25,7 @@ import {
   volumeComes,
   type Cluster,
 } from './cluster.js'
+import { middleBy } from '../shared/statistics.js'
 
 const RUNS = 5
 const NOBODY: ReadonlySet<PeerId> = new Set()
@@ -32,14 +33,10 @@ const NOBODY: ReadonlySet<PeerId> = new Set()
 /** Milliseconds; bytes where the name says so. */
 export type Figures = Readonly<Record<string, number>>
 
-export function median(work: () => unknown): number {
+function median(work: () => unknown): number {
   const times: number[] = []
-  for (let i = 0; i < RUNS; i++) {
-    const began = performance.now()
-    work()
-    times.push(performance.now() - began)
-  }
-  return times.sort((a, b) => a - b)[Math.floor(RUNS / 2)]!
+  for (let i = 0; i < RUNS; i++) times.push(once(work))
+  return middleBy(times, time => time)
 }
 
 export function decisions(cluster: Cluster): Figures {

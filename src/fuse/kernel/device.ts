@@ -6,8 +6,8 @@
 //
 // A descriptor is closed only when no read of it is under way: its number could mean another file
 // by then.
-import { availableParallelism } from 'node:os'
 import { closeSync, constants, openSync, read, readSync, writeSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { assert } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
 import {

@@ -20,6 +20,8 @@ export interface BytesLeft {
   readonly merging: ReadonlyMap<VolumeId, number>
 }
 
+const HEALTHS: readonly Health[] = ['ok', 'degraded', 'unavailable']
+
 export function healthOfShard(
   volume: VolumeRecord,
   shard: ShardAllocation,
@@ -52,7 +54,7 @@ export function volumeResult(
   const { id, name, size, replicas, minInSync, schedules } = volume
   return {
     ...{ name, id, size, replicas, minInSync },
-    health: count.unavailable > 0 ? 'unavailable' : count.degraded > 0 ? 'degraded' : 'ok',
+    health: worst(HEALTHS.filter(health => count[health] > 0)),
     shards: {
       total: volume.shards.length,
       inSync: count.ok,

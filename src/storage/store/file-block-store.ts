@@ -77,8 +77,8 @@ export class FileBlockStore implements BlockStore {
   readonly #turns = new Map<string, Promise<unknown>>()
   #checkpoint: Promise<void> | null = null
   #forgetting: Timer | null = null
-  /** Notes that regions are clean, being written. */
-  #noting: Promise<void> | null = null
+  /** Pending while notes that regions are clean are written. */
+  #noting: Promise<void> = Promise.resolve()
   #closed = false
 
   private constructor(options: FileBlockStoreOptions, dirty: DirtyLog, limits: StoreLimits) {
@@ -315,13 +315,9 @@ export class FileBlockStore implements BlockStore {
       this.#forgetting = null
       for (const shard of this.#open.values()) shard.forgetUnused()
       this.#noting = this.#dirty.note().then(
-        () => {
-          this.#noting = null
-          this.#forgetLater()
-        },
+        () => this.#forgetLater(),
         // Whoever logs the next region is told.
         (error: unknown) => {
-          this.#noting = null
           this.#log.error('the dirty-region log failed', { reason: String(error) })
         },
       )

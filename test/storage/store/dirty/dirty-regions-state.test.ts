@@ -1,7 +1,10 @@
 // The life of a dirty region, and that its undo page is right for every block at every moment.
 import test from 'tape'
 import { epoch } from '../../../../src/base/brands.js'
-import { DirtyRegions } from '../../../../src/storage/store/dirty/dirty-regions-state.js'
+import {
+  DirtyRegions,
+  type DirtyRegion,
+} from '../../../../src/storage/store/dirty/dirty-regions-state.js'
 import {
   decodeEntry,
   encodeEntry,
@@ -22,6 +25,16 @@ function pageOf(checksum: number): Uint8Array {
 
 function undoOf(page: Uint8Array | null, slot: number): number | undefined {
   return page ? decodeEntry(page, slot)?.checksum : undefined
+}
+
+/** A write of these blocks that goes on, in a region that was logged with checksums of 1. */
+function writing(regions: DirtyRegions, where: Span): { list: DirtyRegion[]; region: DirtyRegion } {
+  const { regions: list } = regions.enter([where])
+  const region = list[0]!
+  region.takeUndo(pageOf(1))
+  region.logged = true
+  region.touched.addRange(where)
+  return { list, region }
 }
 
 test('a region is logged before its first write, and may leave after the flush', t => {
@@ -46,11 +59,7 @@ test('a region is logged before its first write, and may leave after the flush',
 
 test('a clean region that stays is right for the blocks that were not written', t => {
   const regions = new DirtyRegions()
-  const { regions: list } = regions.enter([span(3)])
-  const region = list[0]!
-  region.takeUndo(pageOf(1))
-  region.logged = true
-  region.touched.addRange(span(3))
+  const { list, region } = writing(regions, span(3))
   regions.leave(list)
   regions.beginFlush()
   regions.endFlush()
@@ -80,16 +89,12 @@ test('a region leaves when nobody has written it for a while', t => {
 
 test('a write into what is being flushed waits, and then needs a new undo entry', t => {
   const regions = new DirtyRegions()
-  const first = regions.enter([span(0, 9)])
-  const region = first.regions[0]!
-  region.takeUndo(pageOf(1))
-  region.logged = true
-  region.touched.addRange(span(0, 9))
+  const { list, region } = writing(regions, span(0, 9))
   regions.beginFlush()
   t.notOk(regions.enter([span(10, 20)]).flushing, 'beside it: goes on')
   region.touched.addRange(span(10, 20))
   t.ok(regions.enter([span(9, 10)]).flushing, 'into it: waits')
-  regions.leave(first.regions)
+  regions.leave(list)
   regions.endFlush()
   t.deepEqual(regions.forget('clean'), [], 'others still write')
   t.ok(region.mustLog(span(9)), 'durable now: the old undo entry is too old')
@@ -102,11 +107,7 @@ test('a write into what is being flushed waits, and then needs a new undo entry'
 
 test('a flush that failed made nothing durable', t => {
   const regions = new DirtyRegions()
-  const { regions: list } = regions.enter([span(1)])
-  const region = list[0]!
-  region.takeUndo(pageOf(1))
-  region.logged = true
-  region.touched.addRange(span(1))
+  const { list, region } = writing(regions, span(1))
   regions.leave(list)
   regions.beginFlush()
   regions.abortFlush()
