@@ -12,6 +12,7 @@ import { IDENTITY_SEED_BYTES, keyPairFromSeed, peerIdOf } from '../../src/net/id
 import type { Link } from '../../src/net/link.js'
 import { DirectLinks } from '../../src/net/swarm/direct-links.js'
 import { Gate } from '../../src/net/swarm/gate.js'
+import { ReusedFrames } from '../../src/net/wire/frame-memory.js'
 import type { LinkLoad, LinkRate } from './link.js'
 import { answerParent, parentGone, tellParent } from './parent.js'
 
@@ -25,7 +26,8 @@ const gate = new Gate({
   ...{ clock: systemClock, lost: () => undefined },
   admitted: link => (role === 'answer' ? answerFrames(link) : askOnRequest(link)),
 })
-const links = new DirectLinks({ keyPair, gate, clock: systemClock })
+const memory = new ReusedFrames()
+const links = new DirectLinks({ keyPair, gate, clock: systemClock, memory })
 
 function answerFrames(link: Link): void {
   const events = { drain: () => undefined, closed: () => undefined }

@@ -11,6 +11,7 @@ import { NodeDisk } from '../../src/disk/node-disk.js'
 import type { Configuration } from '../../src/layout/configuration.js'
 import { ConfigurationWatch } from '../../src/net/configuration-watch.js'
 import type { DataReply, ReadRequest } from '../../src/net/messages.js'
+import { UNSHARED_FRAMES } from '../../src/net/wire/frame-memory.js'
 import { StorageServer } from '../../src/storage/storage-server.js'
 import { FileBlockStore, type StoreLimits } from '../../src/storage/store/file-block-store.js'
 import { CLIENT, MANAGER, START } from './cluster.js'
@@ -28,7 +29,7 @@ export function mountOf(configuration: Configuration): ClusterVolumeDriver {
   const common = { clock: systemClock, random: systemRandom, log: silentLog }
   const watch = new ConfigurationWatch({ peers, ...common, initial: configuration })
   return new ClusterVolumeDriver({
-    ...{ ...common, peers, watch, ioTimeout: null, shared: false },
+    ...{ ...common, peers, watch, memory: UNSHARED_FRAMES, ioTimeout: null, shared: false },
     ...{ host: 'host', mountPoint: '/mnt' },
   })
 }

@@ -179,6 +179,19 @@ export const UNADMITTED_LINKS_MAX = 256
 export const ADMISSION_BACKOFF_MS = 10_000
 /** Peers remembered for that; the oldest is forgotten first. */
 export const ADMISSION_BACKOFFS_MAX = 1_024
+/**
+ * One message of a Noise stream: a frame and what encryption adds. Longer ones are not begun with.
+ */
+export const LINK_MESSAGE_BYTES_MAX = FRAME_BYTES_MAX + 64
+/** What one read from the socket of a link may return; as much as the runtime would take. */
+export const LINK_READ_BYTES = 64 * KiB
+/** Of frames whose memory is used again: smaller payloads cost little, larger ones are rare. */
+export const REUSED_PAYLOAD_MIN = 64 * KiB
+export const REUSED_PAYLOAD_MAX = REQUEST_BYTES_MAX
+/** For what is around the payload. */
+export const REUSED_HEADER_ROOM = 4 * KiB
+/** Spare frames of a process: as many of the largest as a sequential reader has under way. */
+export const SPARE_FRAMES_BYTES = 8 * (REUSED_PAYLOAD_MAX + REUSED_HEADER_ROOM)
 /** Frames queued in a link before `send` says stop: enough to keep a fast network busy. */
 export const LINK_BUFFER_BYTES = 2 * MiB
 /** A link with more than this queued is closed: somebody does not heed `send`. */

@@ -6,6 +6,7 @@ import type { Random } from '../base/random.js'
 import type { AccessMode } from '../layout/configuration.js'
 import type { ConfigurationWatch } from '../net/configuration-watch.js'
 import type { Peers } from '../net/peers.js'
+import type { FrameMemory } from '../net/wire/frame-memory.js'
 import type { Hedges } from './shard/hedges.js'
 import type { RequestCounter } from './shard/request-numbers.js'
 import type { ReplicaLoads } from './shard/routing.js'
@@ -20,6 +21,8 @@ export interface ClientContext {
   readonly peers: Peers
   readonly watch: ConfigurationWatch
   readonly log: Log
+  /** Takes back the frames of answers that were copied out. */
+  readonly memory: Pick<FrameMemory, 'give'>
   /** Where it runs, as others read it; and whether it shares what it writes to. */
   readonly host: string
   readonly mode: AccessMode

@@ -11,6 +11,7 @@ import type { Random } from '../base/random.js'
 import type { Configuration, VolumeRecord } from '../layout/configuration.js'
 import type { ConfigurationWatch } from '../net/configuration-watch.js'
 import type { Peers } from '../net/peers.js'
+import type { FrameMemory } from '../net/wire/frame-memory.js'
 import { ClientHeartbeats } from './access/client-heartbeats.js'
 import { ClientReporter } from './client-report.js'
 import type { ClientContext } from './context.js'
@@ -39,6 +40,8 @@ export interface DriverOptions {
   readonly peers: Peers
   readonly watch: ConfigurationWatch
   readonly log: Log
+  /** That of the network. */
+  readonly memory: Pick<FrameMemory, 'give'>
   /** Milliseconds; null holds for ever. */
   readonly ioTimeout: number | null
   /** For `status`. */
@@ -64,9 +67,9 @@ export class ClusterVolumeDriver implements VolumeDriver {
   #indexed: Configuration['volumes'] = NO_VOLUMES
 
   constructor(options: DriverOptions) {
-    const { clock, random, peers, watch, log, ioTimeout, host, mountPoint } = options
+    const { clock, random, peers, watch, log, memory, ioTimeout, host, mountPoint } = options
     const context: ClientContext = {
-      ...{ clock, random, peers, watch, log, ioTimeout, host },
+      ...{ clock, random, peers, watch, log, memory, ioTimeout, host },
       mode: options.shared ? 'shared' : 'exclusive',
       alarms: new Alarms(clock),
       pending: new PendingRequests(clock),

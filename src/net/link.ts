@@ -4,6 +4,7 @@
 // hyperswarm and TCP, the simulated one a table of queues that delay and break.
 import type { PeerId } from '../base/brands.js'
 import type { Address } from '../layout/configuration.js'
+import type { FrameMemory } from './wire/frame-memory.js'
 
 /** `swarm`: what everyone has. `direct`: a TCP connection with the same Noise identities. */
 export type LinkKind = 'swarm' | 'direct'
@@ -41,6 +42,8 @@ export interface Network {
   readonly self: PeerId
   /** Where other peers can open direct links to us; empty for clients. Known after start(). */
   readonly addresses: readonly Address[]
+  /** Where it has the memory of large frames from. */
+  readonly memory: FrameMemory
   start(events: NetworkEvents): Promise<void>
   /** Tries to open a swarm link to a peer whose identity is known; the result arrives as a link. */
   dialPeer(peer: PeerId): void

@@ -272,7 +272,8 @@ export class PeerTable implements Peers {
       epoch: this.#epoch,
       addresses: network.addresses,
     }
-    this.#channels.add(new Channel({ link, clock, owner: this.#owner, hello }))
+    const { memory } = network
+    this.#channels.add(new Channel({ link, clock, owner: this.#owner, hello, memory }))
   }
 
   /** True the first time: a peer that redials, or asks again, does not fill the log. */

@@ -13,6 +13,7 @@ import type { Link, Network, NetworkEvents } from './link.js'
 import { DirectLinks } from './swarm/direct-links.js'
 import { Discovery } from './swarm/discovery.js'
 import { Gate } from './swarm/gate.js'
+import { ReusedFrames } from './wire/frame-memory.js'
 
 export interface SwarmNetworkOptions {
   readonly keyPair: KeyPair
@@ -31,6 +32,7 @@ export interface SwarmNetworkOptions {
 
 export class SwarmNetwork implements Network {
   readonly self: PeerId
+  readonly memory = new ReusedFrames()
   readonly #options: SwarmNetworkOptions
   readonly #gate: Gate
   readonly #direct: DirectLinks
@@ -52,7 +54,7 @@ export class SwarmNetwork implements Network {
       lost: () => this.#discovery?.hurry(),
     })
     const gate = this.#gate
-    this.#direct = new DirectLinks({ keyPair, gate, clock })
+    this.#direct = new DirectLinks({ keyPair, gate, clock, memory: this.memory })
     const dhtWanted = bootstrap === null || bootstrap.length > 0
     this.#discovery = dhtWanted
       ? new Discovery({

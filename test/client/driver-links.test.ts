@@ -7,6 +7,7 @@ import { ClusterVolumeDriver } from '../../src/client/driver.js'
 import { ConfigurationWatch } from '../../src/net/configuration-watch.js'
 import { PeerTable } from '../../src/net/peer-table.js'
 import type { Role } from '../../src/net/peers.js'
+import { UNSHARED_FRAMES } from '../../src/net/wire/frame-memory.js'
 import {
   inSync,
   MANAGER,
@@ -62,7 +63,7 @@ class LinkedCluster {
     this.watch = new ConfigurationWatch({ peers, clock, log: silentLog })
     this.driver = new ClusterVolumeDriver({
       ...{ clock, random, peers, watch: this.watch, log: silentLog, ioTimeout: null },
-      ...{ host: 'host', mountPoint: '/mnt', shared: false },
+      ...{ host: 'host', mountPoint: '/mnt', memory: UNSHARED_FRAMES, shared: false },
     })
   }
 

@@ -16,6 +16,7 @@ import type {
   DetachReply,
 } from '../../src/net/messages.js'
 import type { DataOperation } from '../../src/net/operations.js'
+import { UNSHARED_FRAMES } from '../../src/net/wire/frame-memory.js'
 import { MANAGER, reallocated, SERVERS, testConfiguration } from '../helpers/configurations.js'
 import { ScriptedPeers, type SentRequest } from '../helpers/scripted-peers.js'
 import { SeededRandom } from '../simulator/seeded-random.js'
@@ -79,6 +80,7 @@ export class ScriptedCluster {
       peers,
       watch: this.watch,
       log: silentLog,
+      memory: UNSHARED_FRAMES,
       random: new SeededRandom(1),
       ioTimeout: options.ioTimeout ?? null,
       host: 'host',

@@ -393,13 +393,13 @@ export class SimulatedCluster {
     const { ioTimeout = null, shared = false } = options
     const host = this.#host(`client-${++this.#clients}`, 'client')
     const { name, id } = host
-    const { clock, peers } = this.#process(host, ['client'])
+    const { clock, peers, network } = this.#process(host, ['client'])
     const log = this.trace.log(name)
     const watch = new ConfigurationWatch({ peers, log, clock })
     this.#noteAll(host, watch)
     const driver = new ClusterVolumeDriver({
       ...{ clock, random: this.#random, peers, watch, log, ioTimeout },
-      ...{ host: name, mountPoint: '/mnt', shared },
+      ...{ host: name, mountPoint: '/mnt', shared, memory: network.memory },
     })
     await peers.start()
     await this.until('the client has a configuration', () => watch.current() !== null)

@@ -158,7 +158,8 @@ export class SimulatedLink implements Link {
   }
 
   allocate(bytes: number): Uint8Array {
-    return Buffer.allocUnsafe(bytes)
+    // Not cut from a slab: each frame has memory of its own, which may be spoiled.
+    return Buffer.allocUnsafeSlow(bytes)
   }
 
   send(frame: Uint8Array): boolean {

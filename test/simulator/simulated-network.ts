@@ -10,6 +10,7 @@ import type { Address } from '../../src/layout/configuration.js'
 import type { Link, LinkKind, Network, NetworkEvents } from '../../src/net/link.js'
 import { PausableClock } from './pausable-clock.js'
 import type { SeededRandom } from './seeded-random.js'
+import { SpoiledFrames } from './spoiled-frames.js'
 import { SimulatedLink, type LinkTraits, type Wire } from './simulated-link.js'
 
 export interface SimulatedSwarmOptions {
@@ -193,6 +194,7 @@ export class SimulatedNetwork implements Network {
   readonly self: PeerId
   readonly addresses: readonly Address[]
   readonly clock: PausableClock
+  readonly memory = new SpoiledFrames()
   readonly #swarm: SimulatedSwarm
   readonly #server: boolean
   readonly #links = new Set<SimulatedLink>()

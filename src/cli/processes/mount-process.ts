@@ -67,6 +67,7 @@ export async function startMount(options: MountProcessOptions): Promise<MountPro
       peers,
       watch,
       log,
+      memory: member.network.memory,
       ioTimeout,
       // Sentences and records take what all hosts can show.
       host: hostname().replaceAll(/[^\x21-\x7e]/g, '?') || 'unnamed',

@@ -40,6 +40,7 @@ export async function openVolumeClient(options: VolumeClientOptions): Promise<Vo
     undo.push(() => watch.stop())
     const driver = new ClusterVolumeDriver({
       ...{ clock: systemClock, random: systemRandom, peers, watch, log, ioTimeout },
+      memory: member.network.memory,
       host: hostname().replaceAll(/[^\x21-\x7e]/g, '?') || 'unnamed',
       mountPoint: name,
       shared: false,

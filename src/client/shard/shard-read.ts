@@ -29,16 +29,18 @@ export function readShard(
   shard: ShardOutlook,
   read: ShardRead,
 ): Promise<void> {
-  return new RequestLife(context, shard, new ReadCall(read)).run()
+  return new RequestLife(context, shard, new ReadCall(context, read)).run()
 }
 
 class ReadCall implements Call {
   readonly replay = false
   readonly request: ShardRequest
   readonly bytes: number
+  readonly #context: ClientContext
   readonly #read: ShardRead
 
-  constructor(read: ShardRead) {
+  constructor(context: ClientContext, read: ShardRead) {
+    this.#context = context
     this.#read = read
     this.request = read.request
     this.bytes = read.range.length
@@ -56,5 +58,6 @@ class ReadCall implements Call {
       throw new SwarmdiskError('protocol', 'A storage server answered a read in part.')
     }
     into.set(payload, from)
+    this.#context.memory.give(payload)
   }
 }

@@ -2,7 +2,14 @@
 // listen, everyone may dial. Three times as fast as UDX between two processes (design §11), and
 // where no DHT is wanted (`--peer`) the only way to meet.
 import SecretStream from '@hyperswarm/secret-stream'
-import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net'
+import {
+  createServer,
+  connect,
+  type AddressInfo,
+  type OnReadOpts,
+  type Server,
+  type Socket,
+} from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { assert } from '../../base/assert.js'
 import type { PeerId } from '../../base/brands.js'
@@ -12,12 +19,15 @@ import { DIRECT_DIAL_TIMEOUT_MS, LINKS_MAX } from '../../base/limits.js'
 import type { Address } from '../../layout/configuration.js'
 import type { KeyPair } from '../identity.js'
 import type { Link } from '../link.js'
+import type { FrameMemory } from '../wire/frame-memory.js'
+import { FrameAssembler } from './frame-assembler.js'
 import type { Gate } from './gate.js'
 
 export interface DirectLinksOptions {
   readonly keyPair: KeyPair
   readonly gate: Gate
   readonly clock: Clock
+  readonly memory: FrameMemory
 }
 
 export class DirectLinks {
@@ -33,7 +43,8 @@ export class DirectLinks {
   async listen(host: string, port: number): Promise<readonly Address[]> {
     assert(this.#server === null, 'listens once')
     const server = createServer({ noDelay: true }, socket => {
-      void this.#secure(socket, { initiator: false, expected: null })
+      const stream = new SecretStream(false, socket, { keyPair: this.#options.keyPair })
+      void this.#options.gate.enter({ stream, kind: 'direct', expected: null })
     })
     server.maxConnections = LINKS_MAX
     await new Promise<void>((resolve, reject) => {
@@ -47,9 +58,10 @@ export class DirectLinks {
 
   /** Null says that nobody is there, or not the one we want, or not of this cluster. */
   async dial(address: Address, expected: PeerId | null): Promise<Link | null> {
-    const socket = connect({ host: address.host, port: address.port, noDelay: true })
+    const { clock, gate, keyPair } = this.#options
+    const { socket, assembler } = this.#connect(address)
     this.#dialling.add(socket)
-    const timer = this.#options.clock.after(DIRECT_DIAL_TIMEOUT_MS, () => socket.destroy())
+    const timer = clock.after(DIRECT_DIAL_TIMEOUT_MS, () => socket.destroy())
     const connected = await new Promise<boolean>(resolve => {
       socket.once('connect', () => resolve(true))
       socket.once('close', () => resolve(false))
@@ -59,7 +71,9 @@ export class DirectLinks {
     timer.cancel()
     this.#dialling.delete(socket)
     if (!connected || socket.destroyed) return null
-    return this.#secure(socket, { initiator: true, expected })
+    const stream = new SecretStream(true, socket, { keyPair })
+    const admitted = (): void => assembler.trust()
+    return gate.enter({ stream, kind: 'direct', expected, admitted })
   }
 
   async close(): Promise<void> {
@@ -70,13 +84,25 @@ export class DirectLinks {
     await new Promise<void>(resolve => server.close(() => resolve()))
   }
 
-  #secure(
-    socket: Socket,
-    { initiator, expected }: { readonly initiator: boolean; readonly expected: PeerId | null },
-  ): Promise<Link | null> {
-    const { keyPair, gate } = this.#options
-    const stream = new SecretStream(initiator, socket, { keyPair })
-    return gate.enter({ stream, kind: 'direct', expected })
+  /**
+   * What arrives goes to the assembler, and whole messages come out of the socket as its data. Node
+   * offers that for sockets that it opens, and not for those that it accepts.
+   */
+  #connect({ host, port }: Address): { socket: Socket; assembler: FrameAssembler } {
+    const assembler = new FrameAssembler({
+      take: bytes => this.#options.memory.take(bytes),
+      deliver: message => socket.emit('data', message),
+      refuse: () => socket.destroy(),
+    })
+    const onread: OnReadOpts = {
+      buffer: () => assembler.room(),
+      callback(bytes) {
+        assembler.filled(bytes)
+        return true
+      },
+    }
+    const socket: Socket = connect({ host, port, noDelay: true, onread })
+    return { socket, assembler }
   }
 }
 

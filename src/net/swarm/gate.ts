@@ -35,6 +35,8 @@ export interface Arrival {
   readonly kind: LinkKind
   /** Whom the dialler wanted to reach; null where anyone of the cluster will do. */
   readonly expected: PeerId | null
+  /** Called when it is admitted, before its first frame. */
+  readonly admitted?: () => void
 }
 
 export class Gate {
@@ -135,8 +137,9 @@ export class Gate {
     return null
   }
 
-  #link({ stream, kind }: Arrival, remote: PeerId): Link {
+  #link({ stream, kind, admitted: trust }: Arrival, remote: PeerId): Link {
     const { admitted, log, lost } = this.#options
+    trust?.()
     const link = new StreamLink({ stream, remote, kind, log })
     this.#links.set(stream, link)
     stream.on('close', () => {

@@ -34,6 +34,7 @@ import {
   type Parcel,
   type PathAnnouncement,
 } from './entry.js'
+import type { FrameMemory } from './frame-memory.js'
 import { decodeHello, encodeHello, type Hello } from './hello.js'
 import { Outbox } from './outbox.js'
 
@@ -57,6 +58,7 @@ export interface ChannelOptions {
   readonly clock: Clock
   readonly owner: ChannelOwner
   readonly hello: Hello
+  readonly memory: FrameMemory
 }
 
 const ignoreReply = (): void => undefined
@@ -69,6 +71,7 @@ export class Channel {
   readonly #link: Link
   readonly #clock: Clock
   readonly #owner: ChannelOwner
+  readonly #memory: FrameMemory
   readonly #outbox: Outbox
   readonly #calls = new Map<number, PendingCall>()
   #nextCall = 1
@@ -84,6 +87,7 @@ export class Channel {
     this.#link = link
     this.#clock = clock
     this.#owner = options.owner
+    this.#memory = options.memory
     this.remote = link.remote
     this.kind = link.kind
     this.initiator = link.initiator
@@ -161,9 +165,13 @@ export class Channel {
     this.#heard = this.#clock.now()
     this.#patience = LINK_SILENCE_MS
     try {
+      let entries = 0
       readFrame(frame, (kind, entry) => {
+        entries++
         if (!this.#closed) this.#entry(kind, entry)
       })
+      // Whoever waits for it comes in a later microtask, and may give the frame back.
+      if (entries === 1) this.#memory.lend(frame)
     } catch (error) {
       // Bad bytes, or a handler that finds the contents impossible. Everything else is a bug.
       if (!isSwarmdiskError(error, 'protocol')) throw error
