@@ -1,8 +1,9 @@
 // The real network, on loopback with a private DHT: the contract, and what only it can do.
+import SecretStream from '@hyperswarm/secret-stream'
 import { createSocket } from 'node:dgram'
-import { createConnection } from 'node:net'
+import { createConnection, createServer, type AddressInfo } from 'node:net'
 import test, { type Test } from 'tape'
-import { ADMISSION_TIMEOUT_MS } from '../../src/base/limits.js'
+import { ADMISSION_TIMEOUT_MS, UNADMITTED_BYTES_MAX } from '../../src/base/limits.js'
 import { isSwarmdiskError } from '../../src/base/errors.js'
 import { systemRandom } from '../../src/base/random.js'
 import { startBootstrap } from '../../src/net/bootstrap.js'
@@ -157,6 +158,38 @@ test('swarm network: noise on the direct port ends in time and harms nobody', as
   t.ok(took < ADMISSION_TIMEOUT_MS + 2_000, `closed after ${took.toFixed(0)} ms`)
   t.deepEqual(a.links, [])
 })
+
+test('swarm network: who is dialled and sends much instead of a proof is left at once', async t => {
+  const loopback = await start(t)
+  const a = await station(t, loopback)
+  const { port, left } = await chatterbox(t, loopback, UNADMITTED_BYTES_MAX)
+  const begun = performance.now()
+  t.equal(await settle('dial', a.network.dialAddress({ host: HOST, port }, null)), null)
+  const took = performance.now() - begun
+  t.ok(took < ADMISSION_TIMEOUT_MS, `after ${took.toFixed(0)} ms`)
+  await until('closed', left)
+  t.deepEqual(a.links, [])
+})
+
+/** Somebody with a key pair who sends one message of so many bytes to everybody who comes. */
+async function chatterbox(
+  t: Test,
+  loopback: Loopback,
+  bytes: number,
+): Promise<{ readonly port: number; readonly left: () => boolean }> {
+  let came = 0
+  let gone = 0
+  const server = createServer(socket => {
+    came++
+    socket.on('close', () => gone++)
+    const stream = new SecretStream(false, socket, { keyPair: loopback.keyPair() })
+    stream.on('error', () => undefined)
+    stream.write(Buffer.alloc(bytes))
+  })
+  await new Promise<void>(resolve => server.listen(0, HOST, resolve))
+  undo(t, () => new Promise<void>(resolve => server.close(() => resolve())))
+  return { port: (server.address() as AddressInfo).port, left: () => came > 0 && gone === came }
+}
 
 /** A message that claims 16 MiB less one, and starts to deliver. */
 function flood(): Buffer {

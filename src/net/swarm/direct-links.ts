@@ -91,7 +91,9 @@ export class DirectLinks {
   #connect({ host, port }: Address): { socket: Socket; assembler: FrameAssembler } {
     const assembler = new FrameAssembler({
       take: bytes => this.#options.memory.take(bytes),
-      deliver: message => socket.emit('data', message),
+      deliver(message) {
+        if (!socket.destroyed) socket.emit('data', message)
+      },
       refuse: () => socket.destroy(),
     })
     const onread: OnReadOpts = {

@@ -35,7 +35,10 @@ export class FrameAssembler {
     this.#options = options
   }
 
-  /** The other side was admitted: it may send what a link carries. */
+  /**
+   * The other side was admitted: it may send what a link carries. That comes a moment after its
+   * proof was delivered; but it sends no more than a hello before it has heard ours.
+   */
   trust(): void {
     this.#longest = LINK_MESSAGE_BYTES_MAX
   }
