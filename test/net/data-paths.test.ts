@@ -21,12 +21,7 @@ function read(play: Playground, from: Seat, to: PeerId): Promise<'ok' | 'lost'> 
 
 test('a broken direct link: LOST, then the swarm link, then a new direct link', async t => {
   const play = new Playground(1)
-  const client = play.seat('c', { roles: ['client'] })
-  const server = play.seat('d', { roles: ['storage'], addresses: [addressOf('d')] })
-  const answers: (() => void)[] = []
-  server.table.serve('read', (_request, _from, answer) => {
-    answers.push(() => answer(dataReply(1)))
-  })
+  const { client, server, answers } = play.askedPair({ addresses: [addressOf('d')] })
   await play.start(client, server)
   const outstanding = client.table.request(server.id, 'read', readRequest())
   await play.clock.until('it arrived', () => answers.length === 1)

@@ -29,12 +29,7 @@ test('peers connect, say who they are, and answer each other', async t => {
 
 test('a request to nobody, and one past its deadline, end with LOST', async t => {
   const play = new Playground(2)
-  const client = play.seat('c', { roles: ['client'] })
-  const server = play.seat('d', { roles: ['storage'] })
-  const answers: (() => void)[] = []
-  server.table.serve('read', (_request, _from, answer) => {
-    answers.push(() => answer(dataReply(1)))
-  })
+  const { client, server, answers } = play.askedPair()
   await play.start(client, server)
   t.equal(await client.table.request(idOf('x'), 'read', readRequest()), LOST, 'no such peer')
   const before = play.clock.now()

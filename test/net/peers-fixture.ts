@@ -36,6 +36,11 @@ export interface SeatOptions {
   readonly seeds?: readonly Address[]
 }
 
+interface AskedPair {
+  readonly addresses?: readonly Address[]
+  readonly bytes?: number
+}
+
 export class Playground {
   readonly clock = new VirtualClock()
   readonly random: SeededRandom
@@ -85,6 +90,21 @@ export class Playground {
       answer(dataReply(request.length))
     })
     return { client, server, reads }
+  }
+
+  /** The same two, but each read is answered with one byte, or so many, when the test calls it. */
+  askedPair({ addresses = [], bytes = 1 }: AskedPair = {}): {
+    readonly client: Seat
+    readonly server: Seat
+    readonly answers: (() => void)[]
+  } {
+    const client = this.seat('c', { roles: ['client'] })
+    const server = this.seat('d', { roles: ['storage'], addresses })
+    const answers: (() => void)[] = []
+    server.table.serve('read', (_request, _from, answer) => {
+      answers.push(() => answer(dataReply(bytes)))
+    })
+    return { client, server, answers }
   }
 
   async start(...seats: readonly Seat[]): Promise<void> {

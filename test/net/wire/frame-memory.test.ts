@@ -9,6 +9,11 @@ import { ReusedFrames } from '../../../src/net/wire/frame-memory.js'
 
 const LARGE = REUSED_PAYLOAD_MAX + 100
 
+function giveBack(frames: ReusedFrames, frame: Buffer): void {
+  frames.lend(frame)
+  frames.give(frame)
+}
+
 test('frame memory: a frame that was lent and given back is taken again', t => {
   const frames = new ReusedFrames()
   const frame = frames.take(LARGE)
@@ -28,8 +33,7 @@ test('frame memory: what was not lent is not taken again', t => {
   frames.give(several)
   t.not(frames.take(LARGE).buffer, several.buffer, 'there were several messages in it')
   const stranger = Buffer.allocUnsafeSlow(REUSED_PAYLOAD_MAX + REUSED_HEADER_ROOM)
-  frames.lend(stranger)
-  frames.give(stranger)
+  giveBack(frames, stranger)
   t.not(frames.take(LARGE).buffer, stranger.buffer, 'memory of somebody else')
   t.end()
 })
@@ -37,8 +41,7 @@ test('frame memory: what was not lent is not taken again', t => {
 test('frame memory: given back twice is one spare frame', t => {
   const frames = new ReusedFrames()
   const frame = frames.take(LARGE)
-  frames.lend(frame)
-  frames.give(frame)
+  giveBack(frames, frame)
   frames.give(frame)
   t.equal(frames.take(LARGE).buffer, frame.buffer)
   t.not(frames.take(LARGE).buffer, frame.buffer)
@@ -54,8 +57,7 @@ test('frame memory: sizes that differ little share, and nobody gets less than as
     const frame = frames.take(bytes)
     if (frame.length !== bytes) t.fail(`${frame.length} of ${bytes} bytes`)
     used.add(frame.buffer)
-    frames.lend(frame)
-    frames.give(frame)
+    giveBack(frames, frame)
   }
   t.equal(used.size, 5, '64 KiB to 1 MiB, with their headers')
   t.end()
@@ -66,8 +68,7 @@ test('frame memory: small and very large frames are left to the garbage collecto
   const sizes = [REUSED_PAYLOAD_MIN - 1, REUSED_PAYLOAD_MAX + REUSED_HEADER_ROOM + 1]
   for (const bytes of sizes) {
     const frame = frames.take(bytes)
-    frames.lend(frame)
-    frames.give(frame)
+    giveBack(frames, frame)
     t.not(frames.take(bytes).buffer, frame.buffer, `${bytes} bytes`)
   }
   t.end()
@@ -77,8 +78,7 @@ test('frame memory: spare frames have a limit', t => {
   const frames = new ReusedFrames()
   const many = Array.from({ length: 20 }, () => frames.take(LARGE))
   for (const frame of many) {
-    frames.lend(frame)
-    frames.give(frame)
+    giveBack(frames, frame)
   }
   const before = new Set(many.map(frame => frame.buffer))
   const again = many.filter(() => before.has(frames.take(LARGE).buffer))

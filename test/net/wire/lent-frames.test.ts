@@ -22,12 +22,7 @@ test('lent frames: an answer alone in its frame may be given back', async t => {
 
 test('lent frames: two answers in one frame are not', async t => {
   const play = new Playground(2)
-  const client = play.seat('c', { roles: ['client'] })
-  const server = play.seat('d', { roles: ['storage'] })
-  const answers: (() => void)[] = []
-  server.table.serve('read', (request, _from, answer) => {
-    answers.push(() => answer(dataReply(request.length)))
-  })
+  const { client, server, answers } = play.askedPair({ bytes: 4096 })
   await play.start(client, server)
   const requests = [1, 2].map(() => client.table.request(server.id, 'read', readRequest()))
   await play.clock.until('both asked', () => answers.length === 2)
