@@ -702,6 +702,14 @@ export const LINK_OUTBOX_BYTES_MAX = 256 * MiB
  * Requests that wait for a slow peer; their payloads belong to windows that are bounded elsewhere.
  */
 export const LINK_REQUESTS_WAITING_MAX = 65_536
+/**
+ * A patient notification goes with the next frame to its peer, or alone after this. Under load a
+ * frame comes sooner, so that alone it costs its receiver no wake-up; and what it tells is not
+ * needed sooner: who has just written reads at the primary meanwhile.
+ */
+export const NOTICE_PATIENCE_MS = 5
+/** As long as a client reads at the primary where it wrote: the notice is there by then. */
+export const JUST_WRITTEN_MS = 2 * NOTICE_PATIENCE_MS
 /** Data waits this long for the first attempt at a direct link; a TCP dial in a rack takes 1 ms. */
 export const DATA_PATH_WAIT_MS = 300
 /** Attempts at a direct link that keep failing become this rare. */

@@ -86,6 +86,8 @@ export interface Operation<O extends OperationName> {
   readonly to: readonly Role[]
   readonly path: Path
   readonly epochRule: EpochRule
+  /** A notification that nobody is waiting for: it waits a moment for another message's frame. */
+  readonly patient?: true
 }
 
 const ANYONE: readonly Role[] = ['manager', 'storage', 'client']
@@ -119,7 +121,7 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
 
   replicate: { number: 16, request: c.replicate, reply: null, ...among },
   replicated: { number: 17, request: c.replicated, reply: null, ...among },
-  committed: { number: 18, request: c.committed, reply: null, ...among },
+  committed: { number: 18, request: c.committed, reply: null, ...among, patient: true },
   gather: { number: 19, request: c.gatherRequest, reply: c.gatherReply, ...among },
   sync: { number: 20, request: c.syncRequest, reply: c.okReply, ...among },
   summaries: { number: 21, request: c.summariesRequest, reply: c.summariesReply, ...among },

@@ -134,11 +134,13 @@ export class PeerTable implements Peers {
 
   notify<O extends OperationName>(to: PeerId, operation: O, message: Request<O>): boolean {
     this.#assertMaySend(operation)
-    const { number, request, reply, path } = operations[operation]
+    const { number, request, reply, path, patient = false } = operations[operation]
     assert(reply === null, `a request wants an answer: ${operation}`)
     const peer = this.#peers.get(to)
-    peer?.notify(messageParcel({ kind: 'notice', lane: path, numbers: [number] }, request, message))
-    return peer !== undefined
+    if (!peer) return false
+    const entry = { kind: 'notice', lane: path, patient, numbers: [number] } as const
+    peer.notify(messageParcel(entry, request, message))
+    return true
   }
 
   remember(

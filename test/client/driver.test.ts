@@ -3,7 +3,7 @@
 // and replay in driver-flush.test.ts.
 import test from 'tape'
 import { byteOffset, epoch } from '../../src/base/brands.js'
-import { CLIENT_WINDOW_REQUESTS } from '../../src/base/limits.js'
+import { CLIENT_WINDOW_REQUESTS, JUST_WRITTEN_MS } from '../../src/base/limits.js'
 import {
   inSync,
   MANAGER,
@@ -80,6 +80,7 @@ test('writes and FLUSHes that take long keep no reads away from their primary', 
   await cluster.clock.settle('flush', volume.flush())
   cluster.latency = 1
   cluster.log.length = 0
+  await cluster.clock.advance(JUST_WRITTEN_MS)
   for (let i = 0; i < 30; i++) {
     await cluster.clock.settle('read', volume.read(byteOffset(0), new Uint8Array(4096)))
   }
@@ -97,6 +98,31 @@ test('reads are spread over the in-sync replicas', async t => {
   for (const server of [SERVER_A, SERVER_B, SERVER_C]) {
     t.equal(cluster.log.filter(sent => sent.to === server).length, 10)
   }
+})
+
+test('what we have just written is read at the primary, and soon anywhere', async t => {
+  const cluster = new ScriptedCluster()
+  const volume = cluster.open()
+  const readers = async (extent: number, reads: number): Promise<Set<string>> => {
+    cluster.log.length = 0
+    const offset = byteOffset(extent * 4 * MiB)
+    const all = Array.from({ length: reads }, () => volume.read(offset, new Uint8Array(4096)))
+    await cluster.clock.settle('reads', Promise.all(all))
+    return new Set(cluster.log.map(({ to }) => to))
+  }
+  await cluster.clock.settle('write', volume.write(byteOffset(0), filled(4096, 1)))
+  t.deepEqual([...(await readers(0, 9))], [SERVER_A], 'who knows that it is committed')
+  t.equal((await readers(1, 9)).size, 3, 'of another shard at all')
+  await cluster.clock.advance(JUST_WRITTEN_MS)
+  t.equal((await readers(0, 9)).size, 3, 'later the others know it too')
+  await cluster.clock.settle('write', volume.write(byteOffset(0), filled(4096, 2)))
+  cluster.intercept = arrival => {
+    const atPrimary = arrival.sent.to === SERVER_A
+    if (atPrimary) arrival.refuse('not-serving')
+    return atPrimary
+  }
+  t.ok((await readers(0, 9)).has(SERVER_B), 'nor is a primary waited for that does not serve')
+  t.end()
 })
 
 test('a stale epoch is refreshed without anybody noticing', async t => {

@@ -2,7 +2,7 @@
 // table through real messages, flushing, reads that wait.
 import test from 'tape'
 import { byteCount, epoch, volumeId } from '../../src/base/brands.js'
-import { RECOVERY_BYTES_MIN } from '../../src/base/limits.js'
+import { JUST_WRITTEN_MS, RECOVERY_BYTES_MIN } from '../../src/base/limits.js'
 import { HEAD } from '../../src/net/messages.js'
 import { LOST } from '../../src/net/peers.js'
 import {
@@ -94,6 +94,23 @@ test('nothing is acknowledged before all in-sync replicas have it; a new path re
   t.equal(cluster.shard(SERVER_C).peek(3).first, 9)
   const late = await cluster.done('the parked read', parked)
   t.ok(late.status === 'not-serving' || late.first === 9, 'never the old content')
+})
+
+test('also where nothing else is sent, the others hear soon that a write is committed', async t => {
+  const cluster = await StorageCluster.start()
+  await cluster.wrote(3, 1)
+  const before = cluster.clock.now()
+  const reads = [SERVER_B, SERVER_C].map(server => cluster.read(server, 3))
+  const replies = await cluster.done('reads of what was just written', Promise.all(reads))
+  t.deepEqual(
+    replies.map(({ status, first }) => [status, first]),
+    [
+      ['ok', 1],
+      ['ok', 1],
+    ],
+  )
+  const waited = cluster.clock.now() - before
+  t.ok(waited < JUST_WRITTEN_MS, `${waited} ms: clients read at the primary for longer than that`)
 })
 
 test('a read waits for the fate of a write, and gets its content', async t => {

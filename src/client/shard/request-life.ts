@@ -132,7 +132,10 @@ export class RequestLife {
     }
     if (allocation.epoch !== this.#badEpoch) this.#bad = null
     this.#badEpoch = allocation.epoch
-    const target = loads.choose(this.#candidates(allocation))
+    const candidates = this.#candidates(allocation)
+    const primary = this.#shard.justWritten ? primaryOf(allocation) : null
+    if (primary !== null && candidates.includes(primary)) return primary
+    const target = loads.choose(candidates)
     if (target === null && !this.#race.running) {
       this.#tried = null
       this.#readDeadline = Math.min(2 * this.#readDeadline, READ_DEADLINE_MAX_MS)

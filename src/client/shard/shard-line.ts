@@ -8,7 +8,7 @@
 import { assert } from '../../base/assert.js'
 import type { Epoch, Generation, RequestNumber, ShardIndex, VolumeId } from '../../base/brands.js'
 import { SwarmdiskError } from '../../base/errors.js'
-import { ONCE_NUMBERS_MAX } from '../../base/limits.js'
+import { JUST_WRITTEN_MS, ONCE_NUMBERS_MAX } from '../../base/limits.js'
 import type { ShardAllocation } from '../../layout/configuration.js'
 import { HEAD } from '../../net/messages.js'
 import type { ClientContext } from '../context.js'
@@ -51,6 +51,8 @@ export class ShardLine implements ShardOutlook {
   #inherited = true
   /** The primary has answered us since we are attached. */
   #reached = false
+  /** When the last of our writes was acknowledged. */
+  #writtenAt = -Infinity
   /** Null until first looked at: then nothing was written under any. */
   #generation: Generation | null = null
 
@@ -77,6 +79,10 @@ export class ShardLine implements ShardOutlook {
 
   get replaying(): boolean {
     return this.#replay.running
+  }
+
+  get justWritten(): boolean {
+    return this.#context.clock.now() - this.#writtenAt < JUST_WRITTEN_MS
   }
 
   /** Whether we wrote anything that no FLUSH has covered. */
@@ -178,6 +184,7 @@ export class ShardLine implements ShardOutlook {
     const accepted = (): void => {
       this.#reached = true
       this.#sent.delete(write)
+      this.#writtenAt = this.#context.clock.now()
       if (!replay) this.#kept.add(write)
     }
     try {

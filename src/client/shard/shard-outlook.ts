@@ -14,6 +14,11 @@ export interface ShardOutlook {
   /** Calls `done` when nothing has to be replayed before other requests; returns the undo. */
   replayed(done: () => void): () => void
   readonly replaying: boolean
+  /**
+   * We wrote to it a moment ago: the primary knows that this is committed, while the others may
+   * still have to hear of it, and would let a read wait.
+   */
+  readonly justWritten: boolean
   /** Where its requests are under way: they are told when that is not the one to ask any more. */
   readonly asked: AskedServers
 }

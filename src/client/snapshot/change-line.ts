@@ -30,6 +30,7 @@ export interface Comparison {
 
 export class ChangeLine implements ShardOutlook {
   readonly replaying = false
+  readonly justWritten = false
   readonly asked = new AskedServers()
   readonly #context: ClientContext
   readonly #comparison: Comparison

@@ -21,6 +21,7 @@ export interface SnapshotName {
 
 export class SnapshotLine implements ShardOutlook {
   readonly replaying = false
+  readonly justWritten = false
   readonly asked = new AskedServers()
   readonly #context: ClientContext
   readonly #name: SnapshotName & { readonly shard: ShardIndex }

@@ -94,6 +94,7 @@ export class Channel {
     this.since = clock.now()
     this.#heard = this.since
     this.#outbox = new Outbox({
+      clock,
       allocate: bytes => link.allocate(bytes),
       send: frame => link.send(frame),
       overflow: () => this.close('too much waits for a peer that does not take it'),

@@ -21,6 +21,8 @@ export interface Parcel {
   readonly lane: Path
   /** Requests wait at the expense of who asks; answers and notices at the expense of the link. */
   readonly kind: EntryKind
+  /** It may wait for a frame that is sent for another one. */
+  readonly patient: boolean
   /** Nobody wants it any more; it is not sent. */
   cancelled: boolean
 }
@@ -32,6 +34,7 @@ export function parcelBytes(parcel: Parcel): number {
 interface Numbered {
   readonly kind: EntryKind
   readonly lane: Path
+  readonly patient?: boolean
   /** Operation number and request id, or the request id alone, or the operation number alone. */
   readonly numbers: readonly number[]
 }
@@ -47,13 +50,14 @@ export function messageParcel<T>(entry: Numbered, codec: MessageCodec<T>, messag
   codec.encode(state, message)
   assert(state.start === state.end, 'a head is as long as announced')
   const payload = codec.payload(message)
-  return { head, payload, lane: entry.lane, kind: entry.kind, cancelled: false }
+  const { kind, lane, patient = false } = entry
+  return { head, payload, lane, kind, patient, cancelled: false }
 }
 
 /** An entry of the link's own: hello, ping, path. */
 export function ownParcel(kind: 'hello' | 'ping' | 'path', body: Uint8Array = NOTHING): Parcel {
   const head = Buffer.concat([Uint8Array.of(ENTRY_KINDS.indexOf(kind)), body])
-  return { head, payload: NOTHING, lane: 'control', kind, cancelled: false }
+  return { head, payload: NOTHING, lane: 'control', kind, patient: false, cancelled: false }
 }
 
 /** "From now on, this link is my data path." What the fields are for is told in data-path.ts. */

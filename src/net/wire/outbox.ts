@@ -1,14 +1,18 @@
 // What waits to be sent on one link. Small entries of one turn share a frame, control goes before
-// data, nothing is sent while the link asks to wait. Requests may wait: who asked bounds them.
+// data, nothing is sent while the link asks to wait. What is patient waits for the next frame, but
+// not for long. Requests may wait: who asked bounds them.
 // Answers and notices have no one who waits for room: a link on which too many pile up is closed.
+import type { Clock } from '../../base/clock.js'
 import {
   FRAME_BATCH_BYTES,
   LINK_OUTBOX_BYTES_MAX,
   LINK_REQUESTS_WAITING_MAX,
+  NOTICE_PATIENCE_MS,
 } from '../../base/limits.js'
 import { buildFrame, framedBytes, parcelBytes, type Parcel } from './entry.js'
 
 export interface OutboxOptions {
+  readonly clock: Clock
   /** As Link.allocate. */
   readonly allocate: (bytes: number) => Uint8Array
   /** As Link.send. */
@@ -25,6 +29,9 @@ export class Outbox {
   #bytes = 0
   #requests = 0
   #scheduled = false
+  /** When the first patient entry that waits is sent at the latest; Infinity: none waits. */
+  #due = Infinity
+  #timed = false
   #blocked = false
   #closed = false
 
@@ -42,7 +49,8 @@ export class Outbox {
       this.#options.overflow()
       return
     }
-    this.#schedule()
+    if (parcel.patient) this.#sendLater()
+    else this.#schedule()
   }
 
   /** The link can take more. */
@@ -75,6 +83,25 @@ export class Outbox {
     queueMicrotask(() => process.nextTick(this.#turnOver))
   }
 
+  #sendLater(): void {
+    const now = this.#options.clock.now()
+    if (this.#due === Infinity) this.#due = now + NOTICE_PATIENCE_MS
+    if (!this.#timed) this.#wakeAfter(this.#due - now)
+  }
+
+  /** The timer is not moved when a frame goes before it: it then sees whether anything waits. */
+  #wakeAfter(delay: number): void {
+    this.#timed = true
+    const { clock } = this.#options
+    clock.after(delay, () => {
+      this.#timed = false
+      const left = this.#due - clock.now()
+      if (this.#closed || left === Infinity) return
+      if (left > 0) this.#wakeAfter(left)
+      else this.#schedule()
+    })
+  }
+
   readonly #turnOver = (): void => {
     this.#scheduled = false
     this.#flush()
@@ -85,6 +112,7 @@ export class Outbox {
     const { allocate, send } = this.#options
     if (this.#blocked || this.#closed) return
     const batch = this.#takeBatch()
+    this.#due = Infinity
     if (batch.length === 0) return
     this.#blocked = !send(buildFrame(batch, allocate))
     if (this.#control.length > 0 || this.#data.length > 0) this.#schedule()

@@ -1,25 +1,33 @@
 // What shares a frame, what goes first, and what happens when the link asks to wait.
 import test from 'tape'
-import { FRAME_BATCH_BYTES, LINK_OUTBOX_BYTES_MAX } from '../../../src/base/limits.js'
+import {
+  FRAME_BATCH_BYTES,
+  LINK_OUTBOX_BYTES_MAX,
+  NOTICE_PATIENCE_MS,
+} from '../../../src/base/limits.js'
 import type { Path } from '../../../src/net/operations.js'
 import { readFrame, type EntryKind, type Parcel } from '../../../src/net/wire/entry.js'
 import { Outbox } from '../../../src/net/wire/outbox.js'
+import { VirtualClock } from '../../simulator/virtual-clock.js'
 
 const KINDS = { request: 3, reply: 4, notice: 5 } as const
 
 function parcel(lane: Path, kind: keyof typeof KINDS, size: number): Parcel {
   const head = Uint8Array.of(KINDS[kind])
-  return { head, payload: new Uint8Array(size), lane, kind, cancelled: false }
+  return { head, payload: new Uint8Array(size), lane, kind, patient: false, cancelled: false }
 }
 
 function fixture(): {
   readonly outbox: Outbox
+  readonly clock: VirtualClock
   readonly frames: string[]
   readonly state: { open: boolean; overflows: number }
 } {
   const frames: string[] = []
   const state = { open: true, overflows: 0 }
+  const clock = new VirtualClock()
   const outbox = new Outbox({
+    clock,
     allocate: bytes => Buffer.allocUnsafe(bytes),
     send(frame) {
       const entries: [EntryKind, number][] = []
@@ -29,7 +37,11 @@ function fixture(): {
     },
     overflow: () => state.overflows++,
   })
-  return { outbox, frames, state }
+  return { outbox, clock, frames, state }
+}
+
+function patientNotice(size: number): Parcel {
+  return { ...parcel('data', 'notice', size), patient: true }
 }
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
@@ -87,6 +99,41 @@ test('a slow link: nothing is sent until it drains; what was cancelled never is'
   outbox.drain()
   await turn()
   t.deepEqual(frames, ['request 1', 'notice 5, reply 4'], 'requests and notices are forgotten')
+  t.end()
+})
+
+test('what is patient goes with the next frame, in the order in which it came', async t => {
+  const { outbox, clock, frames } = fixture()
+  outbox.push(patientNotice(1))
+  outbox.push(patientNotice(2))
+  await clock.advance(NOTICE_PATIENCE_MS - 1)
+  t.deepEqual(frames, [], 'it makes no frame of its own')
+  outbox.push(parcel('data', 'request', 3))
+  await turn()
+  t.deepEqual(frames, ['notice 1, notice 2, request 3'])
+  await clock.advance(10 * NOTICE_PATIENCE_MS)
+  t.equal(frames.length, 1, 'nothing is sent twice')
+  t.end()
+})
+
+test('what is patient goes alone when no frame came, each after its own time', async t => {
+  const { outbox, clock, frames } = fixture()
+  outbox.push(patientNotice(1))
+  outbox.push(parcel('data', 'request', 2))
+  await turn()
+  await clock.advance(NOTICE_PATIENCE_MS - 1)
+  outbox.push(patientNotice(3))
+  await clock.advance(NOTICE_PATIENCE_MS - 1)
+  await turn()
+  t.deepEqual(frames, ['notice 1, request 2'], 'the timer of the first one was not its own')
+  await clock.advance(1)
+  await turn()
+  t.deepEqual(frames, ['notice 1, request 2', 'notice 3'])
+  outbox.push(patientNotice(4))
+  outbox.close()
+  await clock.advance(NOTICE_PATIENCE_MS)
+  await turn()
+  t.equal(frames.length, 2, 'a closed outbox sends nothing')
   t.end()
 })
 
