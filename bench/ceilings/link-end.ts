@@ -1,6 +1,8 @@
-// One end of a direct link of the product, alone in its process: `answer` listens, and sends small
-// frames back and an acknowledgement for large ones; `ask` dials, keeps so many frames under way,
-// and counts what comes back. The cluster key in the arguments is made for this run only.
+// One end of direct links of the product, alone in its process. Three roles listen: `answer` sends
+// small frames back and an acknowledgement for large ones; `acknowledge` acknowledges all; `relay`
+// sends them to others that do, and acknowledges what all of these have. `ask` dials, keeps so many
+// frames under way, and counts what comes back. The cluster key in the arguments is made for this
+// run only.
 import { assert } from '../../src/base/assert.js'
 import { systemClock } from '../../src/base/clock.js'
 import { BLOCK_BYTES } from '../../src/base/limits.js'
@@ -19,42 +21,88 @@ import { answerParent, parentGone, tellParent } from './parent.js'
 /** Of a large frame: as long as the answer to a write. */
 const ACKNOWLEDGEMENT_BYTES = 16
 
-const [role = '', key = '', port = '0'] = process.argv.slice(2)
+const idle = { drain: () => undefined, closed: () => undefined }
+
+const [role = '', key = '', ...ports] = process.argv.slice(2)
 const keyPair = keyPairFromSeed(systemRandom.bytes(IDENTITY_SEED_BYTES))
+/** Of a relay: who asks it, whom it sends to, and how many frames all of these have. */
+let asking: Link | null = null
+const others: Other[] = []
+let everywhere = 0
 const gate = new Gate({
   ...{ self: peerIdOf(keyPair.publicKey), clusterKey: ClusterKey.parse(key), log: silentLog },
   ...{ clock: systemClock, lost: () => undefined },
-  admitted: link => (role === 'answer' ? answerFrames(link) : askOnRequest(link)),
+  admitted(link) {
+    if (!link.initiator) serve(link)
+    else if (role === 'relay') relayTo(link)
+    else askOnRequest(link)
+  },
 })
 const memory = new ReusedFrames()
 const links = new DirectLinks({ keyPair, gate, clock: systemClock, memory })
 
-function answerFrames(link: Link): void {
-  const events = { drain: () => undefined, closed: () => undefined }
+function serve(link: Link): void {
+  if (role === 'relay') return relayFrames(link)
   link.listen({
-    ...events,
+    ...idle,
     frame(frame) {
-      const small = frame.byteLength <= BLOCK_BYTES
-      const answer = link.allocate(small ? frame.byteLength : ACKNOWLEDGEMENT_BYTES)
-      if (small) answer.set(frame)
-      link.send(answer)
+      const back = role === 'answer' && frame.byteLength <= BLOCK_BYTES
+      if (back) send(link, frame)
+      else acknowledge(link)
     },
   })
 }
 
+/** Those that a relay sends to: how many frames each has acknowledged, which it does in order. */
+interface Other {
+  readonly link: Link
+  acknowledged: number
+}
+
+function relayFrames(link: Link): void {
+  asking = link
+  link.listen({
+    ...idle,
+    frame(frame) {
+      for (const other of others) send(other.link, frame)
+      if (others.length === 0) acknowledge(link)
+    },
+  })
+}
+
+function relayTo(link: Link): void {
+  const other: Other = { link, acknowledged: 0 }
+  others.push(other)
+  const frame = (): void => {
+    other.acknowledged++
+    for (; everywhere < Math.min(...others.map(one => one.acknowledged)); everywhere++) {
+      if (asking) acknowledge(asking)
+    }
+  }
+  link.listen({ ...idle, frame })
+}
+
+function send(link: Link, content: Uint8Array): void {
+  const frame = link.allocate(content.byteLength)
+  frame.set(content)
+  link.send(frame)
+}
+
+function acknowledge(link: Link): void {
+  link.send(link.allocate(ACKNOWLEDGEMENT_BYTES))
+}
+
 function askOnRequest(link: Link): void {
   let answered: () => void = () => undefined
-  link.listen({ frame: () => answered(), drain: () => undefined, closed: () => undefined })
+  link.listen({ ...idle, frame: () => answered() })
   answerParent(question => {
     const { bytes, depth, seconds } = question as LinkLoad
     const content = Buffer.alloc(bytes, 1)
     const sent: number[] = []
     const took: number[] = []
-    const send = (): void => {
-      const frame = link.allocate(bytes)
-      frame.set(content)
+    const ask = (): void => {
       sent.push(performance.now())
-      link.send(frame)
+      send(link, content)
     }
     const began = performance.now()
     const end = began + seconds * 1000
@@ -62,10 +110,10 @@ function askOnRequest(link: Link): void {
       answered = () => {
         const now = performance.now()
         took.push(now - (sent.shift() ?? now))
-        if (now < end) return send()
+        if (now < end) return ask()
         if (sent.length === 0) resolve(rateOf(took, (now - began) / 1000))
       }
-      for (let i = 0; i < depth; i++) send()
+      for (let i = 0; i < depth; i++) ask()
     })
   })
   tellParent('ready')
@@ -77,12 +125,13 @@ function rateOf(took: number[], seconds: number): LinkRate {
   return { perSecond: took.length / seconds, p50Microseconds: at(0.5), p99Microseconds: at(0.99) }
 }
 
-if (role === 'answer') {
-  const [address] = await links.listen('127.0.0.1', 0)
-  tellParent((address as Address).port)
-} else {
+for (const port of ports) {
   const link = await links.dial({ host: '127.0.0.1', port: Number(port) }, null)
   assert(link !== null, 'somebody of this cluster listens there')
+}
+if (role !== 'ask') {
+  const [address] = await links.listen('127.0.0.1', 0)
+  tellParent((address as Address).port)
 }
 await parentGone
 gate.close()

@@ -1,5 +1,6 @@
 // What a link for data allows at best: Noise over TCP on loopback, as between two peers, with
-// nothing behind it. A frame of 4 KiB comes back; one of 1 MiB is acknowledged.
+// nothing behind it. A frame of 4 KiB comes back; one of 1 MiB is acknowledged. And what links allow
+// where a frame has to be in several processes: one gets it and sends it to the others.
 import { systemRandom } from '../../src/base/random.js'
 import { ClusterKey } from '../../src/net/cluster-key.js'
 import type { Timing } from '../shared/fio.js'
@@ -20,19 +21,45 @@ export interface LinkRate {
   readonly p99Microseconds: number
 }
 
+type Loads = readonly Omit<LinkLoad, 'seconds'>[]
+type Options = Timing & { readonly signal: AbortSignal }
+
 /** One rate for each load, in their order: the median of the runs after one that does not count. */
-export async function measureLink(
-  loads: readonly Omit<LinkLoad, 'seconds'>[],
-  { seconds, runs, signal }: Timing & { readonly signal: AbortSignal },
+export function measureLink(loads: Loads, options: Options): Promise<readonly LinkRate[]> {
+  return measure(loads, options, start => start(['answer']))
+}
+
+/** The same for frames that are acknowledged when so many processes have them. */
+export function measureCopies(
+  loads: Loads,
+  copies: number,
+  options: Options,
+): Promise<readonly LinkRate[]> {
+  return measure(loads, options, async start => {
+    const ports: number[] = []
+    while (ports.length < copies - 1) ports.push(await start(['acknowledge']))
+    return start(['relay', ...ports.map(String)])
+  })
+}
+
+/** Starts a process that is not the one that asks; answers with its port. */
+type Start = (words: readonly string[]) => Promise<number>
+
+async function measure(
+  loads: Loads,
+  { seconds, runs, signal }: Options,
+  startOthers: (start: Start) => Promise<number>,
 ): Promise<readonly LinkRate[]> {
   const key = ClusterKey.generate(systemRandom).reveal()
-  const start = (words: readonly string[]): CeilingChild =>
-    new CeilingChild({ name: 'link-end', words, signal })
-  const answering = start(['answer', key])
-  let asking: CeilingChild | null = null
+  const children: CeilingChild[] = []
+  const child = ([role = '', ...ports]: readonly string[]): CeilingChild => {
+    const started = new CeilingChild({ name: 'link-end', words: [role, key, ...ports], signal })
+    children.unshift(started)
+    return started
+  }
   try {
-    const port = (await answering.told()) as number
-    asking = start(['ask', key, String(port)])
+    const port = await startOthers(async words => (await child(words).told()) as number)
+    const asking = child(['ask', String(port)])
     await asking.told()
     const rates: LinkRate[] = []
     for (const load of loads) {
@@ -45,7 +72,6 @@ export async function measureLink(
     }
     return rates
   } finally {
-    await asking?.stop()
-    await answering.stop()
+    for (const started of children) await started.stop()
   }
 }

@@ -1,11 +1,11 @@
 // Measures the ceilings of a plan, before any cluster runs.
 import { measureDisk } from '../ceilings/disk.js'
 import { withEmptyMount } from '../ceilings/fuse.js'
-import { measureLink } from '../ceilings/link.js'
+import { measureCopies, measureLink, type LinkRate } from '../ceilings/link.js'
 import { Fio, type Timing } from '../shared/fio.js'
 import type { Session } from '../shared/session.js'
 import { showWhole } from '../shared/statistics.js'
-import { diskCeiling, fuseCeiling, LINK } from './limits.js'
+import { copiesCeiling, diskCeiling, fuseCeiling, LINK } from './limits.js'
 import type { Group } from './plan.js'
 
 export interface MeasuredCeiling {
@@ -21,6 +21,12 @@ const LINK_LOADS = [
   { name: LINK.one, bytes: 4096, depth: 1 },
   { name: LINK.many, bytes: 4096, depth: 16 },
   { name: LINK.large, bytes: 2 ** 20, depth: 8 },
+] as const
+/** As writes of the jobs are. */
+const COPIED_LOADS = [
+  { blockSize: '4k', bytes: 4096, depth: 1 },
+  { blockSize: '4k', bytes: 4096, depth: 16 },
+  { blockSize: '1m', bytes: 2 ** 20, depth: 8 },
 ] as const
 /** A disk alone, and with the files of three servers: measured whatever else is. */
 const PROCESSES = [1, 3]
@@ -38,7 +44,9 @@ export class CeilingRun {
   async measureAll(groups: readonly Group[]): Promise<readonly MeasuredCeiling[]> {
     for (const group of emptyMounts(groups)) await this.#fuse(group)
     await this.#link()
-    const counts = new Set([...PROCESSES, ...groups.map(({ replicas }) => replicas)])
+    const copies = new Set(groups.map(({ replicas }) => replicas))
+    for (const replicas of [...copies].sort()) await this.#copies(replicas)
+    const counts = new Set([...PROCESSES, ...copies])
     for (const processes of [...counts].sort()) await this.#disk(processes)
     return this.#measured
   }
@@ -56,19 +64,31 @@ export class CeilingRun {
   }
 
   async #link(): Promise<void> {
-    const options = { ...this.#timing, signal: this.#session.signal }
-    const rates = await measureLink(LINK_LOADS, options)
-    for (const [i, { perSecond, p50Microseconds }] of rates.entries()) {
-      const { name, bytes } = LINK_LOADS[i]!
-      this.#add({ name, perSecond, megabytes: (perSecond * bytes) / 1e6, p50Microseconds })
+    const rates = await measureLink(LINK_LOADS, this.#options)
+    for (const [i, load] of LINK_LOADS.entries()) this.#addLink(load, rates[i]!)
+  }
+
+  async #copies(replicas: number): Promise<void> {
+    const rates = await measureCopies(COPIED_LOADS, replicas, this.#options)
+    for (const [i, load] of COPIED_LOADS.entries()) {
+      this.#addLink({ name: copiesCeiling(load, replicas), bytes: load.bytes }, rates[i]!)
     }
   }
 
   async #disk(processes: number): Promise<void> {
-    const options = { ...this.#timing, signal: this.#session.signal }
-    const perSecond = await measureDisk(processes, options)
+    const perSecond = await measureDisk(processes, this.#options)
     const megabytes = (perSecond * 4096) / 1e6
     this.#add({ name: diskCeiling(processes), perSecond, megabytes, p50Microseconds: null })
+  }
+
+  get #options(): Timing & { readonly signal: AbortSignal } {
+    return { ...this.#timing, signal: this.#session.signal }
+  }
+
+  #addLink(load: { readonly name: string; readonly bytes: number }, rate: LinkRate): void {
+    const { perSecond, p50Microseconds } = rate
+    const megabytes = (perSecond * load.bytes) / 1e6
+    this.#add({ name: load.name, perSecond, megabytes, p50Microseconds })
   }
 
   #add(ceiling: MeasuredCeiling): void {

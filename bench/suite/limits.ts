@@ -1,8 +1,7 @@
 // Which ceilings hold for a job, and which of them is the lowest. Pure. A request passes the FUSE
-// transport once. It passes links: a read one; a write alone on its way two, one after the other
-// (to the primary, from there to the others at the same time); writes in numbers one for each
-// replica, since all links share the cores of one machine. An fsync waits for the disk of every
-// replica. What the write-back cache answers has passed FUSE only.
+// transport once. A read passes a link; a write those to and among the servers of its replicas, as
+// a primary sends what it gets to the others. An fsync waits for the disk of every replica. What
+// the write-back cache answers has passed FUSE only.
 import type { Job } from '../shared/jobs.js'
 import type { Group, PlannedRow } from './plan.js'
 
@@ -21,6 +20,12 @@ export const LINK = {
   large: 'link: 1 MiB frames, depth 8',
 } as const
 
+/** Sent to one process, from there to the others, and acknowledged when all have it. */
+export function copiesCeiling(job: Pick<Job, 'blockSize' | 'depth'>, replicas: number): string {
+  const size = job.blockSize === '1m' ? '1 MiB' : '4 KiB'
+  return `links: ${size} to ${replicas}, depth ${job.depth}`
+}
+
 export function fuseCeiling({ mount, on }: Pick<Group, 'mount' | 'on'>, job: Job): string {
   return `FUSE ${mount.transport}, ${on}: ${job.name}`
 }
@@ -30,10 +35,9 @@ export function diskCeiling(processes: number): string {
 }
 
 export function lowestCeiling(row: PlannedRow, measured: Ceilings): Ceiling | null {
-  const limits = limitsOf(row).flatMap(({ name, times }) => {
+  const limits = limitsOf(row).flatMap(name => {
     const rate = measured.get(name)?.perSecond
-    if (rate === undefined) return []
-    return { name: times === 1 ? name : `${name}, ÷ ${times}`, perSecond: rate / times }
+    return rate === undefined ? [] : [{ name, perSecond: rate }]
   })
   return limits.reduce<Ceiling | null>(
     (lowest, limit) => (lowest && lowest.perSecond <= limit.perSecond ? lowest : limit),
@@ -41,19 +45,11 @@ export function lowestCeiling(row: PlannedRow, measured: Ceilings): Ceiling | nu
   )
 }
 
-interface Passage {
-  readonly name: string
-  /** How often one operation passes it. */
-  readonly times: number
-}
-
-function limitsOf({ job, mount, on, replicas }: PlannedRow): readonly Passage[] {
-  const fuse = { name: fuseCeiling({ mount, on }, job), times: 1 }
+function limitsOf({ job, mount, on, replicas }: PlannedRow): readonly string[] {
+  const fuse = fuseCeiling({ mount, on }, job)
   if (mount.writeBack) return [fuse]
-  if (job.fsyncEvery > 0) return [fuse, { name: diskCeiling(replicas), times: 1 }]
-  const reads = job.pattern.endsWith('read')
-  const alone = job.depth === 1
-  const large = job.blockSize === '1m'
-  const link = large ? LINK.large : alone ? LINK.one : LINK.many
-  return [fuse, { name: link, times: reads ? 1 : alone ? Math.min(2, replicas) : replicas }]
+  if (job.fsyncEvery > 0) return [fuse, diskCeiling(replicas)]
+  if (job.pattern.endsWith('write')) return [fuse, copiesCeiling(job, replicas)]
+  if (job.blockSize === '1m') return [fuse, LINK.large]
+  return [fuse, job.depth === 1 ? LINK.one : LINK.many]
 }

@@ -1,6 +1,12 @@
 import test from 'tape'
 import { JOB } from '../../../bench/shared/jobs.js'
-import { diskCeiling, fuseCeiling, LINK, lowestCeiling } from '../../../bench/suite/limits.js'
+import {
+  copiesCeiling,
+  diskCeiling,
+  fuseCeiling,
+  LINK,
+  lowestCeiling,
+} from '../../../bench/suite/limits.js'
 import { FUSE_NATIVE, KERNEL, planSuite, WRITE_BACK } from '../../../bench/suite/plan.js'
 import type { PlannedRow } from '../../../bench/suite/plan.js'
 
@@ -21,14 +27,21 @@ test('the lowest ceiling is the one that counts', t => {
   t.end()
 })
 
-test('how often a write passes a link', t => {
-  const rates = measured({ [LINK.one]: 6_000, [LINK.many]: 30_000, [LINK.large]: 600 })
-  const of = (row: PlannedRow): number | undefined => lowestCeiling(row, rates)?.perSecond
-  t.equal(of({ ...IMAGE, job: JOB.write1 }), 3_000, 'alone: to the primary, and to the others')
-  t.equal(of({ ...IMAGE, replicas: 1, job: JOB.write1 }), 6_000, 'there are no others')
-  t.equal(of({ ...IMAGE, job: JOB.write16 }), 10_000, 'in numbers: one for each replica')
-  t.equal(of({ ...IMAGE, replicas: 2, job: JOB.writeAll }), 300)
-  t.equal(lowestCeiling({ ...IMAGE, job: JOB.write16 }, rates)?.name, `${LINK.many}, ÷ 3`)
+test('a write passes the links to and among the servers of its replicas', t => {
+  const jobs = [JOB.write1, JOB.write16, JOB.writeAll]
+  const names = [1, 3].flatMap(replicas => jobs.map(job => copiesCeiling(job, replicas)))
+  t.equal(new Set(names).size, 6, 'each load and number of replicas has its own')
+  const rates = measured({
+    ...Object.fromEntries(names.map((name, i) => [name, 100 + i])),
+    ...{ [LINK.one]: 1, [LINK.many]: 1, [LINK.large]: 1 },
+  })
+  const of = (row: PlannedRow): unknown => lowestCeiling(row, rates)
+  t.deepEqual(
+    jobs.map(job => of({ ...IMAGE, job })),
+    [103, 104, 105].map((perSecond, i) => ({ name: names[3 + i], perSecond })),
+  )
+  t.deepEqual(of({ ...IMAGE, replicas: 1, job: JOB.write1 }), { name: names[0], perSecond: 100 })
+  t.equal(lowestCeiling({ ...IMAGE, job: JOB.readAll }, rates)?.name, LINK.large, 'reads do not')
   t.end()
 })
 
