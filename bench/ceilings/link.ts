@@ -1,6 +1,6 @@
 // What a link for data allows at best: Noise over TCP on loopback, as between two peers, with
-// nothing behind it. A frame of 4 KiB comes back; one of 1 MiB is acknowledged. And what links allow
-// where a frame has to be in several processes: one gets it and sends it to the others.
+// nothing behind it. A frame of 4 KiB comes back; one of 1 MiB is acknowledged. And what links
+// allow where a frame has to be in several processes: one gets it and sends it to the others.
 import { systemRandom } from '../../src/base/random.js'
 import { ClusterKey } from '../../src/net/cluster-key.js'
 import type { Timing } from '../shared/fio.js'

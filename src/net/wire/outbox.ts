@@ -1,7 +1,7 @@
 // What waits to be sent on one link. Small entries of one turn share a frame, control goes before
 // data, nothing is sent while the link asks to wait. What is patient waits for the next frame, but
-// not for long. Requests may wait: who asked bounds them.
-// Answers and notices have no one who waits for room: a link on which too many pile up is closed.
+// not for long. Requests may wait: who asked bounds them. Answers and notices have no one who waits
+// for room: a link on which too many pile up is closed.
 import type { Clock } from '../../base/clock.js'
 import {
   FRAME_BATCH_BYTES,
