@@ -65,7 +65,6 @@ function relayFrames(link: Link): void {
     ...idle,
     frame(frame) {
       for (const other of others) send(other.link, frame)
-      if (others.length === 0) acknowledge(link)
     },
   })
 }
@@ -75,9 +74,9 @@ function relayTo(link: Link): void {
   others.push(other)
   const frame = (): void => {
     other.acknowledged++
-    for (; everywhere < Math.min(...others.map(one => one.acknowledged)); everywhere++) {
-      if (asking) acknowledge(asking)
-    }
+    if (everywhere === Math.min(...others.map(one => one.acknowledged))) return
+    everywhere++
+    if (asking) acknowledge(asking)
   }
   link.listen({ ...idle, frame })
 }

@@ -38,7 +38,7 @@ export function measureCopies(
   return measure(loads, options, async start => {
     const ports: number[] = []
     while (ports.length < copies - 1) ports.push(await start(['acknowledge']))
-    return start(['relay', ...ports.map(String)])
+    return start(copies === 1 ? ['acknowledge'] : ['relay', ...ports.map(String)])
   })
 }
 

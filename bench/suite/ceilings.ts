@@ -17,16 +17,11 @@ export interface MeasuredCeiling {
   readonly p50Microseconds: number | null
 }
 
-const LINK_LOADS = [
-  { name: LINK.one, bytes: 4096, depth: 1 },
-  { name: LINK.many, bytes: 4096, depth: 16 },
-  { name: LINK.large, bytes: 2 ** 20, depth: 8 },
-] as const
-/** As writes of the jobs are. */
-const COPIED_LOADS = [
-  { blockSize: '4k', bytes: 4096, depth: 1 },
-  { blockSize: '4k', bytes: 4096, depth: 16 },
-  { blockSize: '1m', bytes: 2 ** 20, depth: 8 },
+/** As those of the jobs are. */
+const LOADS = [
+  { link: LINK.one, blockSize: '4k', bytes: 4096, depth: 1 },
+  { link: LINK.many, blockSize: '4k', bytes: 4096, depth: 16 },
+  { link: LINK.large, blockSize: '1m', bytes: 2 ** 20, depth: 8 },
 ] as const
 /** A disk alone, and with the files of three servers: measured whatever else is. */
 const PROCESSES = [1, 3]
@@ -64,15 +59,12 @@ export class CeilingRun {
   }
 
   async #link(): Promise<void> {
-    const rates = await measureLink(LINK_LOADS, this.#options)
-    for (const [i, load] of LINK_LOADS.entries()) this.#addLink(load, rates[i]!)
+    this.#addRates(await measureLink(LOADS, this.#options), load => load.link)
   }
 
   async #copies(replicas: number): Promise<void> {
-    const rates = await measureCopies(COPIED_LOADS, replicas, this.#options)
-    for (const [i, load] of COPIED_LOADS.entries()) {
-      this.#addLink({ name: copiesCeiling(load, replicas), bytes: load.bytes }, rates[i]!)
-    }
+    const rates = await measureCopies(LOADS, replicas, this.#options)
+    this.#addRates(rates, load => copiesCeiling(load, replicas))
   }
 
   async #disk(processes: number): Promise<void> {
@@ -85,10 +77,12 @@ export class CeilingRun {
     return { ...this.#timing, signal: this.#session.signal }
   }
 
-  #addLink(load: { readonly name: string; readonly bytes: number }, rate: LinkRate): void {
-    const { perSecond, p50Microseconds } = rate
-    const megabytes = (perSecond * load.bytes) / 1e6
-    this.#add({ name: load.name, perSecond, megabytes, p50Microseconds })
+  #addRates(rates: readonly LinkRate[], nameOf: (load: (typeof LOADS)[number]) => string): void {
+    for (const [i, { perSecond, p50Microseconds }] of rates.entries()) {
+      const load = LOADS[i]!
+      const megabytes = (perSecond * load.bytes) / 1e6
+      this.#add({ name: nameOf(load), perSecond, megabytes, p50Microseconds })
+    }
   }
 
   #add(ceiling: MeasuredCeiling): void {

@@ -2,6 +2,7 @@
 // data, nothing is sent while the link asks to wait. What is patient waits for the next frame, but
 // not for long. Requests may wait: who asked bounds them. Answers and notices have no one who waits
 // for room: a link on which too many pile up is closed.
+import { Alarms, type Alarm } from '../../base/alarms.js'
 import type { Clock } from '../../base/clock.js'
 import {
   FRAME_BATCH_BYTES,
@@ -29,14 +30,15 @@ export class Outbox {
   #bytes = 0
   #requests = 0
   #scheduled = false
-  /** When the first patient entry that waits is sent at the latest; Infinity: none waits. */
-  #due = Infinity
-  #timed = false
+  readonly #alarms: Alarms
+  /** When patient entries that wait are sent at the latest; null: none waits. */
+  #patience: Alarm | null = null
   #blocked = false
   #closed = false
 
   constructor(options: OutboxOptions) {
     this.#options = options
+    this.#alarms = new Alarms(options.clock)
   }
 
   push(parcel: Parcel): void {
@@ -66,6 +68,7 @@ export class Outbox {
 
   close(): void {
     this.#closed = true
+    this.#endPatience()
     this.#control = []
     this.#data = []
   }
@@ -84,22 +87,15 @@ export class Outbox {
   }
 
   #sendLater(): void {
-    const now = this.#options.clock.now()
-    if (this.#due === Infinity) this.#due = now + NOTICE_PATIENCE_MS
-    if (!this.#timed) this.#wakeAfter(this.#due - now)
+    if (this.#patience) return
+    const due = this.#options.clock.now() + NOTICE_PATIENCE_MS
+    this.#patience = { due, ring: () => this.#schedule() }
+    this.#alarms.add(this.#patience)
   }
 
-  /** The timer is not moved when a frame goes before it: it then sees whether anything waits. */
-  #wakeAfter(delay: number): void {
-    this.#timed = true
-    const { clock } = this.#options
-    clock.after(delay, () => {
-      this.#timed = false
-      const left = this.#due - clock.now()
-      if (this.#closed || left === Infinity) return
-      if (left > 0) this.#wakeAfter(left)
-      else this.#schedule()
-    })
+  #endPatience(): void {
+    if (this.#patience) this.#alarms.delete(this.#patience)
+    this.#patience = null
   }
 
   readonly #turnOver = (): void => {
@@ -112,7 +108,7 @@ export class Outbox {
     const { allocate, send } = this.#options
     if (this.#blocked || this.#closed) return
     const batch = this.#takeBatch()
-    this.#due = Infinity
+    this.#endPatience()
     if (batch.length === 0) return
     this.#blocked = !send(buildFrame(batch, allocate))
     if (this.#control.length > 0 || this.#data.length > 0) this.#schedule()
