@@ -1,7 +1,7 @@
 // Numbers and strings that must not be mixed up, as branded types. A plain number becomes one of
 // these in one of the functions here, which assert its range; codecs check ranges of what comes
 // from outside before they call them.
-import { assert } from './assert.js'
+import { assert, AssertionFailure } from './assert.js'
 
 declare const brand: unique symbol
 export type Brand<T, Name extends string> = T & { readonly [brand]: Name }
@@ -34,11 +34,10 @@ export type Milliseconds = Brand<number, 'Milliseconds'>
 
 export const EPOCH_LIMIT = 2 ** 30
 
+/** The sentence is made where it is needed: this is called for each field of each message. */
 function integer(value: number, limit: number, what: string): number {
-  assert(
-    Number.isSafeInteger(value) && value >= 0 && value < limit,
-    `${what} out of range: ${value}`,
-  )
+  const inRange = Number.isSafeInteger(value) && value >= 0 && value < limit
+  if (!inRange) throw new AssertionFailure(`${what} out of range: ${value}`)
   return value
 }
 

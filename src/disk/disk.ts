@@ -35,6 +35,11 @@ export interface DiskFile {
   /** Fills `into` from `position`; returns the bytes read, fewer only at the end of the file. */
   read(into: Uint8Array, position: number): Promise<number>
   write(data: Uint8Array, position: number): Promise<void>
+  /**
+   * As write(), in this turn, where that beats a promise; false: nothing was done, and write() has
+   * to do it. It throws what write() rejects with.
+   */
+  writeNow(data: Uint8Array, position: number): boolean
   /** Makes everything written before the call durable. */
   sync(): Promise<void>
   size(): Promise<number>

@@ -160,16 +160,32 @@ class NodeFile implements DiskFile {
     }
   }
 
-  write(data: Uint8Array, position: number): Promise<void> {
-    return this.#use('write', async fd => {
-      const direct = data.length <= SYNCHRONOUS_WRITE_BYTES
+  async write(data: Uint8Array, position: number): Promise<void> {
+    if (this.writeNow(data, position)) return
+    await this.#use('write', async fd => {
       for (let done = 0; done < data.length;) {
         const left = data.length - done
-        done += direct
-          ? fs.writeSync(fd, data, done, left, position + done)
-          : (await write(fd, data, done, left, position + done)).bytesWritten
+        done += (await write(fd, data, done, left, position + done)).bytesWritten
       }
     })
+  }
+
+  writeNow(data: Uint8Array, position: number): boolean {
+    if (data.length > SYNCHRONOUS_WRITE_BYTES) return false
+    assert(!this.#closed, 'a file that is written is open')
+    try {
+      const fd = this.#descriptors.acquire(this)
+      try {
+        for (let done = 0; done < data.length;) {
+          done += fs.writeSync(fd, data, done, data.length - done, position + done)
+        }
+      } finally {
+        this.#descriptors.release(this)
+      }
+    } catch (error) {
+      throw explained(error, `write ${this.path}`)
+    }
+    return true
   }
 
   sync(): Promise<void> {
@@ -211,7 +227,7 @@ class NodeFile implements DiskFile {
   }
 
   #use<T>(what: string, action: (fd: number) => Promise<T>): Promise<T> {
-    assert(!this.#closed, `${this.path} is closed`)
+    assert(!this.#closed, 'a file that is used is open')
     return attempt(`${what} ${this.path}`, async () => {
       const fd = this.#descriptors.acquire(this)
       try {
@@ -227,11 +243,14 @@ interface Slot {
   fd: number | null
   users: number
   closing: boolean
+  /** Since somebody last looked for one to close. */
+  used: boolean
 }
 
 /**
- * Which files have a descriptor; those used least recently first. Only descriptors with an
- * operation in flight may go beyond the limit, and those are limited by who calls us.
+ * Which files have a descriptor. Where one has to be closed it is the oldest that nobody has used
+ * since the last look (a clock, or second chance). Only descriptors with an operation in flight may
+ * go beyond the limit, and those are limited by who calls us.
  */
 class Descriptors {
   readonly #limit: number
@@ -243,18 +262,18 @@ class Descriptors {
   }
 
   add(file: NodeFile): void {
-    this.#slots.set(file, { fd: null, users: 0, closing: false })
+    this.#slots.set(file, { fd: null, users: 0, closing: false, used: false })
   }
 
   acquire(file: NodeFile): number {
     const slot = this.#slots.get(file)
-    assert(slot, `${file.path} is closed`)
+    assert(slot, 'a file that is used is open')
     if (slot.fd === null) {
       this.#makeRoom()
       slot.fd = fs.openSync(file.path, fs.constants.O_RDWR)
+      this.#open.set(file, slot)
     }
-    this.#open.delete(file)
-    this.#open.set(file, slot)
+    slot.used = true
     slot.users++
     return slot.fd
   }
@@ -291,12 +310,18 @@ class Descriptors {
 
   #makeRoom(): void {
     if (this.#open.size < this.#limit) return
+    // Whoever is passed over goes to the end, so twice as many steps see each without a use.
+    let steps = 2 * this.#open.size
     for (const [file, slot] of this.#open) {
-      if (slot.users > 0 || slot.fd === null) continue
+      if (steps-- === 0) return
       this.#open.delete(file)
-      fs.closeSync(slot.fd)
-      slot.fd = null
-      return
+      if (slot.users === 0 && !slot.used && slot.fd !== null) {
+        fs.closeSync(slot.fd)
+        slot.fd = null
+        return
+      }
+      slot.used = false
+      this.#open.set(file, slot)
     }
   }
 }
@@ -309,13 +334,18 @@ async function attempt<T>(what: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action()
   } catch (error) {
-    const code = codeOf(error)
-    if (typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) throw error
-    if (code === 'ENOSPC' || code === 'EDQUOT') {
-      const message = `cannot ${what}: the disk is full; free some space and try again`
-      throw new SwarmdiskError('disk-full', message, { cause: error })
-    }
-    const message = `cannot ${what}: ${code}; check the disk and the rights on the folder`
-    throw new SwarmdiskError('disk-error', message, { cause: error })
+    throw explained(error, what)
   }
+}
+
+/** What the system says, in a sentence; anything else is no failure of the disk. */
+function explained(error: unknown, what: string): unknown {
+  const code = codeOf(error)
+  if (typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) return error
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    const message = `cannot ${what}: the disk is full; free some space and try again`
+    return new SwarmdiskError('disk-full', message, { cause: error })
+  }
+  const message = `cannot ${what}: ${code}; check the disk and the rights on the folder`
+  return new SwarmdiskError('disk-error', message, { cause: error })
 }

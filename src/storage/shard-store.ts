@@ -56,9 +56,10 @@ export interface ShardStore {
   readLayer(layer: number, block: BlockIndex, into: Uint8Array): Promise<ReadResult>
   /**
    * Whole blocks of data, into the head. A block that is all zeroes becomes a `zeroes` mark and
-   * takes no space.
+   * takes no space. Null: it is stored, in this turn, as most small ones are; a failure may be
+   * thrown as well as rejected.
    */
-  write(block: BlockIndex, data: Uint8Array, epoch: Epoch): Promise<void>
+  write(block: BlockIndex, data: Uint8Array, epoch: Epoch): Promise<void> | null
   /**
    * Copies blocks as another replica has them in this layer, entry and all (`absent`, too);
    * `payload` holds the `data` ones.

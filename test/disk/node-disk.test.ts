@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'tape'
 import { isSwarmdiskError } from '../../src/base/errors.js'
+import { SYNCHRONOUS_WRITE_BYTES } from '../../src/base/limits.js'
+import type { DiskFile } from '../../src/disk/disk.js'
 import { NodeDisk } from '../../src/disk/node-disk.js'
 import { diskContract } from '../contracts/disk-contract.js'
 
@@ -44,6 +46,33 @@ test('descriptors are bounded, and files work when theirs was taken away', async
   })
 })
 
+test('a descriptor that is used stays, one that is not goes', async t => {
+  await withFolder(async root => {
+    const disk = new NodeDisk({ root, openFiles: 3 })
+    const open = async (name: string): Promise<DiskFile> => (await disk.open(name, 'create'))!
+    const files = await Promise.all(['a', 'b', 'c', 'd', 'e'].map(open))
+    const write = (i: number): boolean => files[i]!.writeNow(Uint8Array.of(i), 0)
+    for (const i of [0, 1, 2, 3]) t.ok(write(i))
+    t.deepEqual(await openBelow(root), ['b', 'c', 'd'], 'all were used: the oldest went')
+    t.ok(write(1))
+    t.ok(write(4))
+    t.deepEqual(await openBelow(root), ['b', 'd', 'e'], 'c was not used since')
+    await Promise.all(files.map(file => file.close()))
+  })
+})
+
+test('long data is not written at once', async t => {
+  await withFolder(async root => {
+    const file = await new NodeDisk({ root }).open('x', 'create')
+    t.notOk(file!.writeNow(new Uint8Array(SYNCHRONOUS_WRITE_BYTES + 1), 0))
+    t.equal(await file!.size(), 0, 'nothing of it')
+    t.ok(file!.writeNow(new Uint8Array(SYNCHRONOUS_WRITE_BYTES), 0))
+    t.equal(await file!.size(), SYNCHRONOUS_WRITE_BYTES)
+    await file!.close()
+    t.throws(() => file!.writeNow(new Uint8Array(1), 0), /is open/)
+  })
+})
+
 test('files are private, paths stay inside', async t => {
   await withFolder(async root => {
     const disk = new NodeDisk({ root })
@@ -65,16 +94,28 @@ test('a full disk is disk-full', async t => {
   const file = await disk.open('full', 'existing')
   const error: unknown = await file!.write(new Uint8Array(10), 0).catch((e: unknown) => e)
   t.ok(isSwarmdiskError(error, 'disk-full'))
+  try {
+    file!.writeNow(new Uint8Array(10), 0)
+    t.fail('it was written')
+  } catch (thrown) {
+    t.ok(isSwarmdiskError(thrown, 'disk-full'), 'also at once')
+  }
   await file!.close()
 })
 
 async function descriptorsBelow(root: string): Promise<number> {
+  return (await openBelow(root)).length
+}
+
+/** Names, sorted. */
+async function openBelow(root: string): Promise<readonly string[]> {
   const links = await readdir('/proc/self/fd')
   const { readlink } = await import('node:fs/promises')
   const targets = await Promise.all(
     links.map(fd => readlink(`/proc/self/fd/${fd}`).catch(() => 'closed meanwhile')),
   )
-  return targets.filter(path => path.startsWith(`${root}/`)).length
+  const below = targets.filter(path => path.startsWith(`${root}/`))
+  return below.map(path => path.slice(root.length + 1)).sort()
 }
 
 test('a file is what was written', async t => {

@@ -230,6 +230,17 @@ export class SimulatedDisk implements Disk {
       assert(!closed, `${path} is closed`)
       return this.#enter(operation, path)
     }
+    const write = (data: Uint8Array, position: number): (() => void) => {
+      // Nothing of ours writes what others see under another name.
+      assert(this.#names.namesOf(inode) <= 1, `${path} has several names and is written`)
+      if (inode.growth(position, data.length) * 4096 > this.#free()) {
+        throw new SwarmdiskError('disk-full', `cannot write ${path}: the disk is full`)
+      }
+      const leave = inode.enter({ from: position, to: position + data.length, write: true })
+      inode.write(data, { position, at: this.#count++ })
+      this.observe?.('write', path)
+      return leave
+    }
     return {
       read: async (into, position) => {
         if (!enter('read')) return never()
@@ -240,16 +251,15 @@ export class SimulatedDisk implements Disk {
       },
       write: async (data, position) => {
         if (!enter('write')) return never()
-        // Nothing of ours writes what others see under another name.
-        assert(this.#names.namesOf(inode) <= 1, `${path} has several names and is written`)
-        if (inode.growth(position, data.length) * 4096 > this.#free()) {
-          throw new SwarmdiskError('disk-full', `cannot write ${path}: the disk is full`)
-        }
-        const leave = inode.enter({ from: position, to: position + data.length, write: true })
-        inode.write(data, { position, at: this.#count++ })
-        this.observe?.('write', path)
+        const leave = write(data, position)
         await this.#pause('write')
         leave()
+      },
+      writeNow: (data, position) => {
+        if (!this.#alive || this.#options.random.below(2) === 0) return false
+        enter('write')
+        write(data, position)()
+        return true
       },
       sync: async () => {
         if (!enter('sync')) return never()

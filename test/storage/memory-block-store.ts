@@ -104,6 +104,8 @@ export class MemoryShardStore implements ShardStore {
   #unflushed = new Map<number, Content[]>()
   /** The next writes that fail, as on a full disk. */
   failWrites = 0
+  /** Writes end, or fail, in the turn of the call. */
+  prompt = false
   flushes = 0
   adopted = 0
   /** Holds back the end of calls while it is set. */
@@ -139,7 +141,7 @@ export class MemoryShardStore implements ShardStore {
     throw new Error('this store has one layer')
   }
 
-  async write(block: BlockIndex, data: Uint8Array, at: Epoch): Promise<void> {
+  write(block: BlockIndex, data: Uint8Array, at: Epoch): Promise<void> | null {
     const fails = this.failWrites > 0
     if (fails) this.failWrites--
     else {
@@ -152,8 +154,12 @@ export class MemoryShardStore implements ShardStore {
         this.#put(block + i, { entry, data: bytes, bad: false })
       }
     }
-    await this.#delay()
-    if (fails) throw new SwarmdiskError('disk-full', 'the disk is full: make space')
+    const end = (): void => {
+      if (fails) throw new SwarmdiskError('disk-full', 'the disk is full: make space')
+    }
+    if (!this.prompt) return this.#delay().then(end)
+    end()
+    return null
   }
 
   async adopt(_layer: number, block: BlockIndex, copy: CopiedEntries): Promise<void> {

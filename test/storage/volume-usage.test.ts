@@ -15,9 +15,9 @@ async function setUp() {
   const disk = new SimulatedDisk({ clock, random: new SeededRandom(1), latency: NO_LATENCY })
   const store = await FileBlockStore.open({ clock, disk, log: silentLog })
   const shard = await store.openShard({ volume: 1, shard: 0 }, [FIRST_LAYER])
-  const write = (first: number, blocks: number, value = 7): Promise<void> => {
+  const write = async (first: number, blocks: number, value = 7): Promise<void> => {
     const data = new Uint8Array(blocks * BLOCK_BYTES).fill(value)
-    return shard.write(blockIndex(first), data, epoch(1))
+    await shard.write(blockIndex(first), data, epoch(1))
   }
   const set = async (layers: readonly LayerRecord[]): Promise<void> => {
     await shard.flush()

@@ -85,7 +85,14 @@ export class WriteApplier {
     const round = this.#round
     entry.stored = false
     this.#underWay++
-    this.#o.store.write(entry.block, entry.payload, entry.allocation).then(
+    let storing: Promise<void> | null
+    try {
+      storing = this.#o.store.write(entry.block, entry.payload, entry.allocation)
+    } catch (error) {
+      return this.#ended(entry, { error })
+    }
+    if (!storing) return this.#ended(entry, null)
+    storing.then(
       () => {
         if (round === this.#round) this.#ended(entry, null)
       },
@@ -119,9 +126,18 @@ export class WriteApplier {
   #retry(): void {
     this.#timer = this.#o.clock.after(this.#pause, () => {
       this.#halted = false
-      for (const entry of this.#entries) this.#write(entry)
+      this.#writeAll()
     })
     this.#pause = Math.min(this.#pause * 2, STORE_RETRY_MAX_MS)
+  }
+
+  /** What is stored at once leaves the list meanwhile, and may be the reason to discard it. */
+  #writeAll(): void {
+    const round = this.#round
+    for (const entry of [...this.#entries]) {
+      if (this.#halted || round !== this.#round) return
+      this.#write(entry)
+    }
   }
 
   #wake(): void {

@@ -13,6 +13,7 @@ import {
   stateOf,
   ZEROES_CHECKSUM,
   type BlockRange,
+  type Span,
 } from './layer-format.js'
 import type { BlockRun } from './layer-file.js'
 
@@ -106,6 +107,17 @@ function joined(runs: readonly BlockRun[]): BlockRun[] {
     } else list.push(run)
   }
   return list
+}
+
+/** The blocks of a run that are in the page of this span. */
+export function partOf({ block, bytes }: BlockRun, { at, first, last }: Span): BlockRun {
+  const end = at + last - first + 1
+  return { block: block + at, bytes: bytes.subarray(at * BLOCK_BYTES, end * BLOCK_BYTES) }
+}
+
+/** A part of the page, not a copy. */
+export function entriesOf(page: Uint8Array, { first, last }: Span): Uint8Array {
+  return page.subarray(first * INDEX_ENTRY_BYTES, (last + 1) * INDEX_ENTRY_BYTES)
 }
 
 /** Zeroes what is `zeroes` or does not fit, and names the latter. */

@@ -159,8 +159,10 @@ export class FileShardStore implements ShardStore {
     return this.#read(this.#table.own(layer), { block, bytes: into })
   }
 
-  async write(block: BlockIndex, data: Uint8Array, written: Epoch): Promise<void> {
-    await this.#change(this.#table.group(this.#table.head), writtenBlocks(block, data, written))
+  write(block: BlockIndex, data: Uint8Array, written: Epoch): Promise<void> | null {
+    const files = this.#table.group(this.#table.head)
+    const change = writtenBlocks(block, data, written)
+    return this.#changeNow(files, change) ? null : this.#change(files, change)
   }
 
   async adopt(layer: number, block: BlockIndex, copy: CopiedEntries): Promise<void> {
@@ -275,6 +277,17 @@ export class FileShardStore implements ShardStore {
     } finally {
       turn.leave()
     }
+  }
+
+  /** False: it has to wait for something, and #change() has to do all of it. */
+  #changeNow(files: readonly LayerStore[], change: Change): boolean {
+    this.#check()
+    if (this.#broken) throw this.#broken
+    const [file] = files
+    if (!file || files.length > 1 || file.gone) return false
+    if (!this.#order.isFree(change, 'write')) return false
+    this.#merges.noteChange(file, change)
+    return file.changeNow(change)
   }
 
   async #change(files: readonly LayerStore[], change: Change): Promise<void> {

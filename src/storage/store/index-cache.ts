@@ -1,6 +1,7 @@
-// Index pages in memory, for all shards of a server together, least recently used first out. A
-// page in use (pinned) or not yet written to its file stays; both are few and limited by the calls
-// in flight.
+// Index pages in memory, for all shards of a server together. Out goes the oldest that nobody has
+// used since the last look (a clock, or second chance): then a use costs a mark, and no place in a
+// list. A page in use (pinned) or not yet written to its file stays; both are few and limited by
+// the calls in flight.
 import { assert } from '../../base/assert.js'
 import { Coalesced } from './coalesced.js'
 
@@ -12,6 +13,8 @@ export class IndexPage {
   pins = 0
   /** Changed since it was last written to the file. */
   dirty = false
+  /** Used since a page to leave was last looked for. */
+  recent = false
   use: PageUse = 'again'
 
   constructor(
@@ -27,8 +30,7 @@ export class IndexPage {
 /** A page that was loaded for one look leaves the cache when nobody else came for it. */
 export type PageUse = 'once' | 'again'
 
-type Loaded = { page: IndexPage }
-type Slot = Loaded | { loading: Promise<IndexPage> }
+type Slot = { page: IndexPage } | { loading: Promise<IndexPage> }
 
 /** Pages of up to 2^31 of one file; files are numbered as they are opened. */
 const FILE_STRIDE = 2 ** 31
@@ -50,19 +52,24 @@ export class IndexCache {
     return this.#slots.size
   }
 
-  /** Only if it is in memory; not pinned. */
+  /** Only if it is in memory; not pinned, and not taken for used. */
   peek(file: number, number: number): IndexPage | undefined {
     const slot = this.#slots.get(keyOf(file, number))
     return slot && 'page' in slot ? slot.page : undefined
   }
 
+  /** For a look within this turn, as pin(..., 'again'); undefined if the page is not in memory. */
+  use(file: number, number: number): IndexPage | undefined {
+    const page = this.peek(file, number)
+    if (page) markUsed(page)
+    return page
+  }
+
   /** The same as pin(), in this turn; undefined if the page is not in memory. */
   pinKnown(file: number, number: number): IndexPage | undefined {
-    const key = keyOf(file, number)
-    const slot = this.#slots.get(key)
-    if (!slot || !('page' in slot)) return undefined
-    this.#take(key, slot)
-    return slot.page
+    const page = this.use(file, number)
+    if (page) page.pins++
+    return page
   }
 
   async pin(
@@ -72,10 +79,10 @@ export class IndexCache {
     const key = keyOf(file, number)
     const slot = this.#slots.get(key)
     if (slot) {
-      const loaded = 'page' in slot ? slot : { page: await slot.loading }
-      if (use === 'again') this.#take(key, loaded)
-      else loaded.page.pins++
-      return loaded.page
+      const page = 'page' in slot ? slot.page : await slot.loading
+      if (use === 'again') markUsed(page)
+      page.pins++
+      return page
     }
     const loading = load()
     this.#slots.set(key, { loading })
@@ -105,21 +112,23 @@ export class IndexCache {
     }
   }
 
-  /** For a call that others like it will follow: it becomes the most recently used. */
-  #take(key: number, slot: Loaded): void {
-    slot.page.pins++
-    slot.page.use = 'again'
-    if (this.#slots.delete(key)) this.#slots.set(key, slot)
-  }
-
   #evict(): void {
-    if (this.#slots.size <= this.#limit) return
+    // Who is passed over goes to the end: twice as many steps see each page without a use.
+    let steps = 2 * this.#slots.size
     for (const [key, slot] of this.#slots) {
-      if (!('page' in slot) || slot.page.pins > 0 || slot.page.dirty) continue
+      if (this.#slots.size <= this.#limit || steps-- === 0) return
       this.#slots.delete(key)
-      if (this.#slots.size <= this.#limit) return
+      if ('page' in slot && slot.page.pins === 0 && !slot.page.dirty && !slot.page.recent) continue
+      if ('page' in slot) slot.page.recent = false
+      this.#slots.set(key, slot)
     }
   }
+}
+
+/** By a call that others like it will follow. */
+function markUsed(page: IndexPage): void {
+  page.use = 'again'
+  page.recent = true
 }
 
 function keyOf(file: number, page: number): number {

@@ -183,6 +183,11 @@ export class LayerFile {
     return this.#cache.pinKnown(this.#id, page)
   }
 
+  /** The page if it is in memory, for a look within this turn. */
+  use(page: number): IndexPage | undefined {
+    return this.#cache.use(this.#id, page)
+  }
+
   unpin(page: IndexPage): void {
     this.#cache.unpin(this.#id, page)
   }
@@ -225,6 +230,15 @@ export class LayerFile {
       this.#unsynced = true
       await this.#file.write(bytes, blockOffset(block))
     }
+  }
+
+  /** As write(), in this turn; false: a part may have been written, write() does it all. */
+  writeNow(run: BlockRun): boolean {
+    if (this.#failed) throw this.#failed
+    const count = run.bytes.length / BLOCK_BYTES
+    if (contiguousBlocks(run.block, count) < count) return false
+    this.#unsynced = true
+    return this.#file.writeNow(run.bytes, blockOffset(run.block))
   }
 
   /** What the file does not have reads as zeroes. */
@@ -283,6 +297,17 @@ export class LayerFile {
     return new IndexPage(number, { bytes, write: page => this.#writePage(page) })
   }
 
+  /** In this turn, so without a copy; false: its writer has to do it. */
+  writePageNow(page: IndexPage): boolean {
+    if (page.writer.running) return false
+    this.#unsynced = true
+    if (!this.#file.writeNow(page.bytes, pageOffset(page.number))) return false
+    page.dirty = false
+    this.#dirty.delete(page)
+    this.#hasPage(page.number)
+    return true
+  }
+
   async #writePage(page: IndexPage): Promise<void> {
     page.dirty = false
     this.#dirty.delete(page)
@@ -298,7 +323,11 @@ export class LayerFile {
     } finally {
       page.pins--
     }
-    this.#limit = Math.max(this.#limit, page.number + 1)
+    this.#hasPage(page.number)
+  }
+
+  #hasPage(number: number): void {
+    this.#limit = Math.max(this.#limit, number + 1)
   }
 }
 

@@ -18,6 +18,8 @@ import type { BlockState, IndexEntry } from '../shard-store.js'
 export const LAYER_VERSION = 1
 export const LAYER_HEADER_BYTES = BLOCK_BYTES
 export const INDEX_PAGE_BYTES = BLOCKS_PER_INDEX_PAGE * INDEX_ENTRY_BYTES
+/** Not to be written into. */
+export const EMPTY_PAGE = new Uint8Array(INDEX_PAGE_BYTES)
 const PAGES_PER_EXTENT = BLOCKS_PER_EXTENT / BLOCKS_PER_INDEX_PAGE
 const EXTENT_INDEX_BYTES = PAGES_PER_EXTENT * INDEX_PAGE_BYTES
 const EXTENT_STRIDE = EXTENT_INDEX_BYTES + EXTENT_BYTES
@@ -70,16 +72,28 @@ export interface BlockRange {
   readonly last: number
 }
 
+export function pageOf(block: number): number {
+  return Math.floor(block / BLOCKS_PER_INDEX_PAGE)
+}
+
 export function spansOf(range: BlockRange): Span[] {
   const spans: Span[] = []
   for (let block = range.first; block <= range.last;) {
-    const page = Math.floor(block / BLOCKS_PER_INDEX_PAGE)
+    const page = pageOf(block)
     const start = page * BLOCKS_PER_INDEX_PAGE
     const last = Math.min(range.last - start, BLOCKS_PER_INDEX_PAGE - 1)
     spans.push({ page, first: block - start, last, at: block - range.first })
     block = start + last + 1
   }
   return spans
+}
+
+/** Null: the blocks are in several pages. */
+export function onlySpanOf({ first, last }: BlockRange): Span | null {
+  const page = pageOf(first)
+  if (pageOf(last) !== page) return null
+  const start = page * BLOCKS_PER_INDEX_PAGE
+  return { page, first: first - start, last: last - start, at: 0 }
 }
 
 /** How many of these blocks lie next to each other in the file: up to the end of the extent. */

@@ -4,7 +4,15 @@
 // Bytes: docs/on-disk-format.md.
 import type { BlockIndex } from '../../base/brands.js'
 import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES } from '../../base/limits.js'
-import { absentRuns, dataRuns, rangeOf, verify, type Change } from './block-runs.js'
+import {
+  absentRuns,
+  dataRuns,
+  entriesOf,
+  partOf,
+  rangeOf,
+  verify,
+  type Change,
+} from './block-runs.js'
 import { runsOf } from './block-set.js'
 import { Coalesced } from './coalesced.js'
 import type { DirtyLog } from './dirty/dirty-log.js'
@@ -12,9 +20,11 @@ import { DirtyRegions, type DirtyRegion } from './dirty/dirty-regions-state.js'
 import type { IndexPage } from './index-cache.js'
 import type { BlockRun, LayerFile } from './layer-file.js'
 import {
+  EMPTY_PAGE,
   INDEX_PAGE_BYTES,
   isAbsent,
   isEmptyPage,
+  onlySpanOf,
   spansOf,
   stateOf,
   type LayerName,
@@ -142,15 +152,10 @@ export class LayerStore {
 
   /** Nothing of this run is stored here, and that is known without asking the disk. */
   lacks({ block, bytes }: BlockRun): boolean {
-    for (const span of spansOf(rangeOf(block, bytes))) {
-      const page = this.#file.pinKnown(span.page)
-      if (page) {
-        const absent = isAbsent(page.bytes, span)
-        this.#file.unpin(page)
-        if (!absent) return false
-      } else if (!this.isKnownEmpty(span.page)) return false
-    }
-    return true
+    return spansOf(rangeOf(block, bytes)).every(span => {
+      const page = this.#file.use(span.page)
+      return page ? isAbsent(page.bytes, span) : this.isKnownEmpty(span.page)
+    })
   }
 
   /** What is on the disk there, whatever the index says. */
@@ -164,9 +169,8 @@ export class LayerStore {
 
   /** A copy of the entries of one index page. */
   async indexPage(number: number): Promise<Uint8Array> {
-    if (number >= this.#file.pageCount) return new Uint8Array(INDEX_PAGE_BYTES)
     // A scan over a thin layer reads what it has, and holes once.
-    if (this.#file.known(number) === null) return new Uint8Array(INDEX_PAGE_BYTES)
+    if (number >= this.#file.pageCount || this.isKnownEmpty(number)) return EMPTY_PAGE.slice()
     const page = await this.#file.pin(number, 'once')
     const bytes = page.bytes.slice()
     this.#file.unpin(page)
@@ -207,8 +211,7 @@ export class LayerStore {
     const { regions, flushing } = this.#regions.enter(spans)
     const changes = this.#changes
     changes.active++
-    const crowded = this.#dirty.size >= this.#limits.dirtyRegionsMax
-    const flush = flushing || crowded ? this.#flushes.running : null
+    const flush = flushing ? this.#flushes.running : this.#crowdedBy()
     const pages: IndexPage[] = []
     try {
       // Its failure is told to those who asked for it; what it means for us is checked next.
@@ -220,8 +223,7 @@ export class LayerStore {
       while (!this.#touch(spans, regions)) await this.#logThese(spans, { regions, pages })
       for (const run of change.runs) await this.#file.write(run)
       for (const [i, span] of spans.entries()) {
-        const freed = this.#setEntries(pages[i]!, span, change.entries)
-        if (freed) changes.freed.add(span.page)
+        if (this.#setEntries(pages[i]!, span, change.entries)) changes.freed.add(span.page)
       }
       for (const page of pages) await page.writer.request()
       if (pages.some(page => isEmptyPage(page.bytes))) await this.#file.countPages()
@@ -231,6 +233,21 @@ export class LayerStore {
       changes.active--
       if (changes.active === 0) changes.ended?.()
     }
+  }
+
+  /**
+   * change() in this turn, for a write that waits for nothing: most small ones. False: change() has
+   * to do it, and does all of it, whatever was done here.
+   */
+  changeNow(change: Change): boolean {
+    this.#checkFile()
+    const span = onlySpanOf(change)
+    if (!span || this.#file.shared || this.#crowdedBy()) return false
+    const page = this.#file.use(span.page)
+    if (!page || page.writer.running || !this.#regions.touchNow(span)) return false
+    for (const run of change.runs) if (!this.#file.writeNow(run)) return false
+    if (this.#setEntries(page, span, change.entries)) this.#changes.freed.add(span.page)
+    return this.#file.writePageNow(page)
   }
 
   /** Whether a block lost its data. */
@@ -284,9 +301,7 @@ export class LayerStore {
     due: readonly { readonly region: DirtyRegion; readonly bytes: Uint8Array }[],
   ): Promise<void> {
     const records = due.map(({ region, bytes }) => {
-      const undo = region.takeUndo(bytes)
-      if (isEmptyPage(undo)) region.undo = null
-      return { region: { ...this.#name, page: region.page }, undo: region.undo }
+      return { region: { ...this.#name, page: region.page }, undo: region.takeUndo(bytes) }
     })
     const logging = this.#dirty.add(records)
     for (const { region } of due) region.logging = logging
@@ -373,20 +388,12 @@ export class LayerStore {
     return true
   }
 
+  /** The flush to wait for while the log has all it may have. */
+  #crowdedBy(): Promise<void> | null {
+    return this.#dirty.size >= this.#limits.dirtyRegionsMax ? this.#flushes.running : null
+  }
+
   #checkFile(): void {
     if (this.#file.failed) throw this.#file.failed
   }
 }
-
-/** The blocks of a run that are in the page of this span. */
-function partOf({ block, bytes }: BlockRun, { at, first, last }: Span): BlockRun {
-  const end = at + last - first + 1
-  return { block: block + at, bytes: bytes.subarray(at * BLOCK_BYTES, end * BLOCK_BYTES) }
-}
-
-/** A part of the page, not a copy. */
-function entriesOf(page: Uint8Array, { first, last }: Span): Uint8Array {
-  return page.subarray(first * INDEX_ENTRY_BYTES, (last + 1) * INDEX_ENTRY_BYTES)
-}
-
-const EMPTY_PAGE = new Uint8Array(INDEX_PAGE_BYTES)

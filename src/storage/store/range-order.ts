@@ -17,13 +17,18 @@ export class RangeOrder {
     const write = kind === 'write'
     let before: Promise<void>[] | null = null
     for (const other of this.#active) {
-      const apart = other.last < range.first || range.last < other.first
-      if (!apart && (write || other.write)) (before ??= []).push(other.ended())
+      if (meets(other, range, kind)) (before ??= []).push(other.ended())
     }
     const ready = before && Promise.all(before)
     const call = new Call(this.#active, { first: range.first, last: range.last, write, ready })
     this.#active.add(call)
     return call
+  }
+
+  /** A call that begins and ends in this turn needs no place in the order. */
+  isFree(range: BlockRange, kind: 'read' | 'write'): boolean {
+    for (const other of this.#active) if (meets(other, range, kind)) return false
+    return true
   }
 
   /** Waits for the writes that have entered so far. */
@@ -34,6 +39,11 @@ export class RangeOrder {
   async allEnded(): Promise<void> {
     await Promise.all([...this.#active].map(call => call.ended()))
   }
+}
+
+function meets(other: Call, range: BlockRange, kind: 'read' | 'write'): boolean {
+  const apart = other.last < range.first || range.last < other.first
+  return !apart && (kind === 'write' || other.write)
 }
 
 /** One that has entered and not left. Nearly always nobody waits for it: then it has no promise. */

@@ -91,3 +91,50 @@ test('what is discarded is not heard of again', async t => {
   push(9, 0, 9)
   await clock.until('goes on', () => stored.at(-1) === 9)
 })
+
+test('a store that writes at once: the same, in one turn', async t => {
+  const { clock, store, stored, failures, push } = await setUp()
+  store.prompt = true
+  push(1, 0, 1)
+  t.deepEqual(stored, [1])
+  store.failWrites = 2
+  push(2, 0, 2)
+  push(3, 0, 3)
+  push(4, 1, 4)
+  t.deepEqual([stored, failures.length], [[1], 1], 'after a failure no more are made')
+  await clock.until('the second failure', () => failures.length === 2)
+  t.deepEqual([stored, store.peek(1).entry.state], [[1], 'absent'], 'nor after the next one')
+  await clock.until('all stored', () => stored.at(-1) === 4)
+  t.deepEqual(stored, [1, 2, 3, 4], 'each is written, and said, in its turn')
+  t.deepEqual([store.peek(0).first, store.peek(1).first], [3, 4])
+})
+
+test('what is discarded while it is written again is not written any more', async t => {
+  const clock = new VirtualClock()
+  const stores = new MemoryBlockStore(clock, new SeededRandom(3))
+  await clock.settle('open', stores.openShard({ volume: 1, shard: 0 }))
+  const store = stores.shard(1, 0)
+  store.prompt = true
+  store.failWrites = 1
+  const stored: number[] = []
+  const applier = new WriteApplier({
+    store,
+    clock,
+    stored: upTo => {
+      stored.push(upTo.sequence)
+      applier.discard()
+    },
+    failing: () => undefined,
+  })
+  for (const n of [1, 2, 3]) {
+    const place = { allocation: epoch(5), sequence: sequence(n), block: blockIndex(n) }
+    applier.push({ ...place, payload: new Uint8Array(4096).fill(n) })
+  }
+  await clock.until('the first is stored', () => stored.length > 0)
+  await clock.advance(10_000)
+  t.deepEqual(stored, [1])
+  t.deepEqual(
+    [1, 2, 3].map(block => store.peek(block).entry.state),
+    ['data', 'absent', 'absent'],
+  )
+})

@@ -77,6 +77,11 @@ export function fill(values: readonly number[]): Uint8Array {
 }
 
 /** The byte that fills each block; throws for a corrupt or a mixed one. */
+/** Whether a write ends, or fails, at once or later. */
+export async function stored(write: () => Promise<void> | null): Promise<void> {
+  await write()
+}
+
 export async function contents(shard: ShardStore, block: number, count: number): Promise<number[]> {
   // A read fills every byte: servers read into memory that holds what was there before.
   const into = new Uint8Array(count * BLOCK_BYTES).fill(0xee)

@@ -18,7 +18,7 @@ import { decodeEntry } from '../../../src/storage/store/layer-format.js'
 import { SeededRandom } from '../../simulator/seeded-random.js'
 import { NO_LATENCY, SimulatedDisk } from '../../simulator/simulated-disk.js'
 import { VirtualClock } from '../../simulator/virtual-clock.js'
-import { contents, fill } from './block-model.js'
+import { contents, fill, stored } from './block-model.js'
 
 /** Nothing here waits for it, but where a test has its own. */
 const clock = new VirtualClock()
@@ -177,7 +177,7 @@ test('overlapping calls take effect in their order, others side by side', async 
   const all: Promise<unknown>[] = []
   const seen: number[][] = []
   for (let i = 1; i <= 20; i++) {
-    all.push(shard.write(at(i % 3), fill([i, i]), epoch(1)))
+    all.push(stored(() => shard.write(at(i % 3), fill([i, i]), epoch(1))))
     all.push(contents(shard, i % 3, 2).then(found => seen.push(found)))
   }
   await clock.settle('all', Promise.all(all))
@@ -209,14 +209,17 @@ test('first writes share syncs of the log, and a sequential writer needs few', a
     if (operation === 'sync' && path === 'data/dirty.log') syncs++
   }
   const writes = [3, 900, 5000, 9000, 20_000].flatMap(block => [
-    shard.write(at(block), fill([1]), epoch(1)),
-    other.write(at(block), fill([1]), epoch(1)),
+    stored(() => shard.write(at(block), fill([1]), epoch(1))),
+    stored(() => other.write(at(block), fill([1]), epoch(1))),
   ])
   await clock.settle('writes', Promise.all(writes))
   t.ok(syncs <= 2, `${syncs} syncs for ten regions`)
   syncs = 0
   for (let page = 100; page < 132; page++) {
-    await clock.settle('write', shard.write(at(page * 512), fill([1]), epoch(1)))
+    await clock.settle(
+      'write',
+      stored(() => shard.write(at(page * 512), fill([1]), epoch(1))),
+    )
   }
   t.ok(syncs <= 6, `${syncs} syncs for 32 regions in a row`)
 })
@@ -286,7 +289,11 @@ test('a full disk is told, and what was there stays', async t => {
   await shard.write(at(0), fill([1]), epoch(1))
   await shard.flush()
   const many = fill(new Array<number>(30).fill(2))
-  await rejects(t, shard.write(at(0), many, epoch(1)), 'disk-full')
+  await rejects(
+    t,
+    stored(() => shard.write(at(0), many, epoch(1))),
+    'disk-full',
+  )
   t.deepEqual(await contents(shard, 0, 1), [1])
   disk.setCapacity(2 ** 30)
   await shard.write(at(0), many, epoch(2))
@@ -305,7 +312,11 @@ test('an index page that could not be written is written by the next flush', asy
     if (operation !== 'write' || path !== LAYER || ++writes !== 2) return null
     return new SwarmdiskError('disk-full', 'full')
   }
-  await rejects(t, shard.write(at(0), fill([2]), epoch(1)), 'disk-full')
+  await rejects(
+    t,
+    stored(() => shard.write(at(0), fill([2]), epoch(1))),
+    'disk-full',
+  )
   await shard.flush()
   const durable = await open(disk.survivor(disk.choices().map(() => 0)))
   t.deepEqual(await contents(durable.shard, 0, 1), [2], 'index and data agree')
@@ -320,7 +331,11 @@ test('after a failed sync a shard takes no more writes until a restart', async t
   await rejects(t, shard.flush(), 'disk-error')
   disk.fail = null
   await rejects(t, shard.flush(), 'disk-error')
-  await rejects(t, shard.write(at(0), fill([2]), epoch(1)), 'disk-error')
+  await rejects(
+    t,
+    stored(() => shard.write(at(0), fill([2]), epoch(1))),
+    'disk-error',
+  )
   t.deepEqual(await contents(shard, 0, 1), [1], 'reads go on')
   await rejects(t, store.close(), 'disk-error')
   const again = await open(disk.restart())
@@ -337,7 +352,11 @@ test('a log that cannot be written stops new regions only, and recovers', async 
     operation === 'sync' && path.startsWith('data/dirty.log')
       ? new SwarmdiskError('disk-error', 'EIO')
       : null
-  await rejects(t, shard.write(at(5000), fill([1]), epoch(1)), 'disk-error')
+  await rejects(
+    t,
+    stored(() => shard.write(at(5000), fill([1]), epoch(1))),
+    'disk-error',
+  )
   await shard.write(at(0), fill([2]), epoch(1))
   disk.fail = null
   await shard.write(at(5000), fill([3]), epoch(1))
@@ -382,9 +401,9 @@ test('dropping a shard with calls and flushes in flight', async t => {
   const disk = new SimulatedDisk({ clock, random: new SeededRandom(5) })
   const { store, shard } = await clock.settle('opening', open(disk))
   const calls = [
-    shard.write(at(0), fill([1, 2]), epoch(1)),
+    stored(() => shard.write(at(0), fill([1, 2]), epoch(1))),
     shard.flush(),
-    shard.write(at(1), fill([3]), epoch(1)),
+    stored(() => shard.write(at(1), fill([3]), epoch(1))),
     shard.flush(),
     contents(shard, 0, 2),
     shard.indexPage(1, 0),

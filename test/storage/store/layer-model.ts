@@ -8,7 +8,7 @@ import { chainFrom } from '../../../src/snapshot/chain.js'
 import type { IndexEntry, ShardStore } from '../../../src/storage/shard-store.js'
 import { copiedBlocks, writtenBlocks } from '../../../src/storage/store/block-runs.js'
 import { decodeEntry } from '../../../src/storage/store/layer-format.js'
-import { fill } from './block-model.js'
+import { fill, stored } from './block-model.js'
 
 export type Value = number | null
 
@@ -62,7 +62,8 @@ export class LayerModel {
   // ---- calls ------------------------------------------------------------------------------------
 
   write(shard: ShardStore, block: number, values: readonly number[]): Promise<void> {
-    const call = (): Promise<void> => shard.write(blockIndex(block), fill(values), epoch(1))
+    const call = (): Promise<void> =>
+      stored(() => shard.write(blockIndex(block), fill(values), epoch(1)))
     return this.#put(call, { layer: this.head, block, values })
   }
 

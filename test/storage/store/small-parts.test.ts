@@ -118,7 +118,7 @@ test('RangeOrder: reads wait for writes that overlap, not for each other', async
   t.throws(() => write.leave(), /a turn ends once/)
 })
 
-test('IndexCache: the least recently used clean page goes first', async t => {
+test('IndexCache: a clean page goes that nobody uses', async t => {
   const cache = new IndexCache(2)
   const file = cache.newFile()
   let loads = 0
@@ -152,4 +152,28 @@ test('IndexCache: the least recently used clean page goes first', async t => {
   t.equal(loads, 5)
   cache.forget(file)
   t.equal(cache.size, 0)
+})
+
+test('IndexCache: what was used since the last look has a second chance', async t => {
+  const cache = new IndexCache(3)
+  const file = cache.newFile()
+  const write = (): Promise<void> => Promise.resolve()
+  const touch = async (number: number): Promise<void> => {
+    const load = () =>
+      Promise.resolve(new IndexPage(number, { bytes: new Uint8Array(4096), write }))
+    cache.unpin(file, await cache.pin(file, { page: number, use: 'again', load }))
+  }
+  const inMemory = (): number[] => [1, 2, 3, 4, 5, 6].filter(n => cache.peek(file, n))
+  for (const page of [1, 2, 3]) await touch(page)
+  t.ok(cache.use(file, 1))
+  t.equal(cache.use(file, 4), undefined)
+  await touch(4)
+  t.deepEqual(inMemory(), [1, 3, 4], 'the oldest without a use')
+  t.ok(cache.use(file, 3))
+  await touch(5)
+  t.deepEqual(inMemory(), [1, 3, 5], 'the chance of 1 is used up later than that of 4')
+  t.ok(cache.use(file, 5) && cache.use(file, 1) && cache.use(file, 3))
+  await touch(6)
+  t.equal(inMemory().length, 3, 'when all were used, one goes all the same')
+  t.ok(cache.peek(file, 6))
 })

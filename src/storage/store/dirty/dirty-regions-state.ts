@@ -12,7 +12,7 @@
 import { assert } from '../../../base/assert.js'
 import { INDEX_ENTRY_BYTES } from '../../../base/limits.js'
 import { BlockSet } from '../block-set.js'
-import type { Span } from '../layer-format.js'
+import { isEmptyPage, type Span } from '../layer-format.js'
 
 export class DirtyRegion {
   readonly page: number
@@ -43,8 +43,11 @@ export class DirtyRegion {
     return !this.logged || this.stale.intersects(span)
   }
 
-  /** What to log now, given the page as it is. From here on it is the undo page. */
-  takeUndo(page: Uint8Array): Uint8Array {
+  /**
+   * What to log now, given the page as it is; null for a page without entries. From here on it is
+   * the undo page.
+   */
+  takeUndo(page: Uint8Array): Uint8Array | null {
     const undo = page.slice()
     for (let slot = 0; slot * INDEX_ENTRY_BYTES < undo.length; slot++) {
       if (!this.touched.has(slot)) continue
@@ -52,10 +55,10 @@ export class DirtyRegion {
       if (this.undo) undo.set(this.undo.subarray(at, at + INDEX_ENTRY_BYTES), at)
       else undo.fill(0, at, at + INDEX_ENTRY_BYTES)
     }
-    this.undo = undo
+    this.undo = isEmptyPage(undo) ? null : undo
     this.logged = false
     this.stale.clear()
-    return undo
+    return this.undo
   }
 }
 
@@ -90,6 +93,18 @@ export class DirtyRegions {
       return region
     })
     return { regions, flushing }
+  }
+
+  /** A write is called, and begins in the same turn; false: it has to wait, nothing was noted. */
+  touchNow(span: Span): boolean {
+    const region = this.#regions.get(span.page)
+    if (!region || region.logging || region.mustLog(span)) return false
+    if (region.flushing.intersects(span)) return false
+    region.called.addRange(span)
+    region.touched.addRange(span)
+    region.recent = true
+    this.#called.add(region)
+    return true
   }
 
   leave(regions: readonly DirtyRegion[]): void {

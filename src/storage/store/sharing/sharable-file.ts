@@ -77,6 +77,12 @@ export class SharableFile {
     return this.#file.write(data, position)
   }
 
+  /** As write() and DiskFile.writeNow(). */
+  writeNow(data: Uint8Array, position: number): boolean {
+    assert(!this.#shared, 'a file with several names is not written')
+    return this.#file.writeNow(data, position)
+  }
+
   /** As write(). */
   punch(position: number, length: number): Promise<boolean> {
     assert(!this.#shared, 'a file with several names is not written')

@@ -122,11 +122,32 @@ test('a flush that failed made nothing durable', t => {
 
 test('a page without entries is remembered as such', t => {
   const region = new DirtyRegions().add(4)
-  region.takeUndo(new Uint8Array(INDEX_PAGE_BYTES))
-  region.undo = null
+  t.equal(region.takeUndo(new Uint8Array(INDEX_PAGE_BYTES)), null)
   region.touched.addRange(span(7))
   const undo = region.takeUndo(pageOf(3))
-  t.equal(decodeEntry(undo, 7)?.state, 'absent')
+  t.equal(undo && decodeEntry(undo, 7)?.state, 'absent')
   t.equal(undoOf(undo, 8), 3)
+  t.end()
+})
+
+test('a write that begins at once: only where nothing has to be waited for', t => {
+  const regions = new DirtyRegions()
+  t.notOk(regions.touchNow(span(1)), 'the region is not known')
+  const { list, region } = writing(regions, span(1))
+  region.logging = Promise.resolve()
+  t.notOk(regions.touchNow(span(2)), 'it is being logged')
+  region.logging = null
+  t.ok(regions.touchNow(span(2, 3)))
+  regions.leave(list)
+  t.ok(regions.beginFlush(), 'the next flush covers it')
+  t.notOk(regions.touchNow(span(3)), 'it would go into the flush in progress')
+  t.ok(regions.touchNow(span(4)), 'this one would not')
+  t.ok(region.touched.has(4))
+  regions.endFlush()
+  t.notOk(regions.touchNow(span(2)), 'durable now: the region has to be logged again')
+  t.deepEqual(regions.forget('clean'), [], 'a write was called')
+  t.ok(regions.beginFlush())
+  regions.endFlush()
+  t.deepEqual(regions.forget('clean'), [4])
   t.end()
 })
