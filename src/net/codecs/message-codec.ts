@@ -78,10 +78,11 @@ export function payloadMessage<T extends { readonly payload: Uint8Array }>(
       const length = state.end - state.start
       if (zeroes > 0 && length > 0) malformed('a payload beside its zeroes')
       if (!fits(rule, zeroes > 0 ? zeroes : length)) malformed('a payload of a wrong length')
-      const payload =
+      const message = fields as { payload?: Uint8Array }
+      message.payload =
         zeroes > 0 ? new Uint8Array(zeroes) : state.buffer!.subarray(state.start, state.end)
       state.start = state.end
-      return Object.assign(fields, { payload }) as unknown as T
+      return fields as unknown as T
     },
   }
 }
