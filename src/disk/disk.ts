@@ -34,6 +34,8 @@ export interface FileLinks {
 export interface DiskFile {
   /** Fills `into` from `position`; returns the bytes read, fewer only at the end of the file. */
   read(into: Uint8Array, position: number): Promise<number>
+  /** As read(), in this turn, where that beats a promise; null: read() has to do it. */
+  readNow(into: Uint8Array, position: number): number | null
   write(data: Uint8Array, position: number): Promise<void>
   /**
    * As write(), in this turn, where that beats a promise; false: nothing was done, and write() has

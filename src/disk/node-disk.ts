@@ -130,10 +130,9 @@ class NodeFile implements DiskFile {
     of.descriptors.add(this)
   }
 
-  read(into: Uint8Array, position: number): Promise<number> {
-    if (into.length <= PROMPT_READ_BYTES && this.#prompt.mayRead()) {
-      return this.#use('read', fd => Promise.resolve(this.#readNow(fd, into, position)))
-    }
+  async read(into: Uint8Array, position: number): Promise<number> {
+    const now = this.readNow(into, position)
+    if (now !== null) return now
     return this.#use('read', async fd => {
       let done = 0
       while (done < into.length) {
@@ -145,16 +144,19 @@ class NodeFile implements DiskFile {
     })
   }
 
-  #readNow(fd: number, into: Uint8Array, position: number): number {
+  readNow(into: Uint8Array, position: number): number | null {
+    if (into.length > PROMPT_READ_BYTES || !this.#prompt.mayRead()) return null
     const began = systemClock.now()
     try {
-      let done = 0
-      while (done < into.length) {
-        const bytes = fs.readSync(fd, into, done, into.length - done, position + done)
-        if (bytes === 0) break
-        done += bytes
-      }
-      return done
+      return this.#useNow('read', fd => {
+        let done = 0
+        while (done < into.length) {
+          const bytes = fs.readSync(fd, into, done, into.length - done, position + done)
+          if (bytes === 0) break
+          done += bytes
+        }
+        return done
+      })
     } finally {
       this.#prompt.took(systemClock.now() - began)
     }
@@ -172,19 +174,11 @@ class NodeFile implements DiskFile {
 
   writeNow(data: Uint8Array, position: number): boolean {
     if (data.length > SYNCHRONOUS_WRITE_BYTES) return false
-    assert(!this.#closed, 'a file that is written is open')
-    try {
-      const fd = this.#descriptors.acquire(this)
-      try {
-        for (let done = 0; done < data.length;) {
-          done += fs.writeSync(fd, data, done, data.length - done, position + done)
-        }
-      } finally {
-        this.#descriptors.release(this)
+    this.#useNow('write', fd => {
+      for (let done = 0; done < data.length;) {
+        done += fs.writeSync(fd, data, done, data.length - done, position + done)
       }
-    } catch (error) {
-      throw explained(error, `write ${this.path}`)
-    }
+    })
     return true
   }
 
@@ -224,6 +218,20 @@ class NodeFile implements DiskFile {
       this.#descriptors.forget(this)
       return Promise.resolve()
     })
+  }
+
+  #useNow<T>(what: string, action: (fd: number) => T): T {
+    assert(!this.#closed, 'a file that is used is open')
+    try {
+      const fd = this.#descriptors.acquire(this)
+      try {
+        return action(fd)
+      } finally {
+        this.#descriptors.release(this)
+      }
+    } catch (error) {
+      throw explained(error, `${what} ${this.path}`)
+    }
   }
 
   #use<T>(what: string, action: (fd: number) => Promise<T>): Promise<T> {

@@ -22,7 +22,7 @@ export class PromptReads {
   /** That many, the next time. */
   #pause = PROMPT_READ_PROBE_MIN
 
-  /** To be asked once for each read. */
+  /** To be asked before each attempt. */
   mayRead(): boolean {
     if (this.#pooled === 0) return true
     this.#pooled--

@@ -51,7 +51,7 @@ export interface ShardStore {
    * that is absent there is looked for in its parent, and so on. Absent everywhere, and zeroes,
    * reads as zeroes.
    */
-  read(block: BlockIndex, into: Uint8Array, layer?: number): Promise<ReadResult>
+  read(block: BlockIndex, into: Uint8Array, layer?: number): ReadResult | Promise<ReadResult>
   /** Only what this layer holds itself: what is absent there reads as zeroes. */
   readLayer(layer: number, block: BlockIndex, into: Uint8Array): Promise<ReadResult>
   /**

@@ -249,6 +249,12 @@ export class SimulatedDisk implements Disk {
         leave()
         return inode.read(into, position)
       },
+      readNow: (into, position) => {
+        if (!this.#alive || this.#options.random.below(2) === 0) return null
+        enter('read')
+        inode.enter({ from: position, to: position + into.length, write: false })()
+        return inode.read(into, position)
+      },
       write: async (data, position) => {
         if (!enter('write')) return never()
         const leave = write(data, position)

@@ -29,7 +29,8 @@ export async function serveRead(
   // Not cleared first: the store fills every byte of it, or fails, and then nothing is answered.
   const whole = Buffer.allocUnsafe(bytesOfBlocks(span.blocks))
   try {
-    const { corrupt } = await store.read(span.block, whole, layer)
+    const reading = store.read(span.block, whole, layer)
+    const { corrupt } = reading instanceof Promise ? await reading : reading
     if (corrupt.length > 0) {
       if (call.repairs++ >= REPAIRS_PER_READ_MAX) return call.finish('corrupt')
       const repair = await repairBlocks(context, corrupt)

@@ -10,14 +10,14 @@ import type { Log } from '../../base/log.js'
 import { hasLayer, type LayerRecord } from '../../layout/layers.js'
 import type {
   CopiedEntries,
-  CorruptBlock,
   MergeProgress,
   PageSummaryEntry,
   ReadResult,
   ShardStore,
 } from '../shard-store.js'
 import { copiedBlocks, rangeOf, writtenBlocks, type Change } from './block-runs.js'
-import { Coalesced } from './coalesced.js'
+import { Coalesced } from '../../base/coalesced.js'
+import { readChain, readChainNow } from './chain-reader.js'
 import type { BlockRun } from './layer-file.js'
 import {
   INDEX_PAGE_BYTES,
@@ -151,11 +151,15 @@ export class FileShardStore implements ShardStore {
 
   // ---- blocks -----------------------------------------------------------------------------------
 
-  read(block: BlockIndex, into: Uint8Array, layer = this.#table.head): Promise<ReadResult> {
+  read(
+    block: BlockIndex,
+    into: Uint8Array,
+    layer = this.#table.head,
+  ): ReadResult | Promise<ReadResult> {
     return this.#read(this.#table.chain(layer), { block, bytes: into })
   }
 
-  readLayer(layer: number, block: BlockIndex, into: Uint8Array): Promise<ReadResult> {
+  async readLayer(layer: number, block: BlockIndex, into: Uint8Array): Promise<ReadResult> {
     return this.#read(this.#table.own(layer), { block, bytes: into })
   }
 
@@ -252,28 +256,21 @@ export class FileShardStore implements ShardStore {
 
   // ---- inside -----------------------------------------------------------------------------------
 
-  async #read(chain: readonly ChainLink<LayerStore>[], whole: BlockRun): Promise<ReadResult> {
+  #read(
+    chain: readonly ChainLink<LayerStore>[],
+    whole: BlockRun,
+  ): ReadResult | Promise<ReadResult> {
     this.#check()
+    const range = rangeOf(whole.block, whole.bytes)
+    const found = this.#order.isFree(range, 'read') ? readChainNow(chain, whole) : null
+    return found ?? this.#readInTurn(chain, whole)
+  }
+
+  async #readInTurn(chain: readonly ChainLink<LayerStore>[], whole: BlockRun): Promise<ReadResult> {
     const turn = this.#order.enter(rangeOf(whole.block, whole.bytes), 'read')
     try {
       if (turn.ready) await turn.ready
-      const corrupt: CorruptBlock[] = []
-      let absent: readonly BlockRun[] = [whole]
-      for (const { layer, file } of chain) {
-        const [only] = absent
-        if (!only) break
-        // Most layers of a long chain have nothing of it: they cost a look into memory.
-        if (file.gone || (absent.length === 1 && file.lacks(only))) continue
-        const note = (block: BlockIndex): unknown => corrupt.push({ block, layer })
-        const deeper: BlockRun[] = []
-        for (const run of absent) {
-          for (const left of await file.read(run, note)) deeper.push(left)
-        }
-        absent = deeper
-      }
-      for (const { bytes } of absent) bytes.fill(0)
-      if (corrupt.length > 1) corrupt.sort((a, b) => a.block - b.block)
-      return { corrupt }
+      return await readChain(chain, whole)
     } finally {
       turn.leave()
     }

@@ -3,7 +3,7 @@
 // list. A page in use (pinned) or not yet written to its file stays; both are few and limited by
 // the calls in flight.
 import { assert } from '../../base/assert.js'
-import { Coalesced } from './coalesced.js'
+import { Coalesced } from '../../base/coalesced.js'
 
 export class IndexPage {
   readonly number: number

@@ -249,6 +249,16 @@ export class LayerFile {
     }
   }
 
+  /** As read(), in this turn; false: read() has to do it. */
+  readNow({ block, bytes }: BlockRun): boolean {
+    const count = bytes.length / BLOCK_BYTES
+    if (contiguousBlocks(block, count) < count) return false
+    const length = this.#file.readNow(bytes, blockOffset(block))
+    if (length === null) return false
+    if (length < bytes.length) bytes.fill(0, length)
+    return true
+  }
+
   /** The space of blocks within one index page, which hold nothing; false: this disk cannot. */
   async punch({
     block,

@@ -5,7 +5,7 @@
 import { assert } from '../../base/assert.js'
 import type { ClusterId } from '../../base/brands.js'
 import type { Disk } from '../../disk/disk.js'
-import { Coalesced } from './coalesced.js'
+import { Coalesced } from '../../base/coalesced.js'
 import type { IndexCache } from './index-cache.js'
 import { LayerFile } from './layer-file.js'
 import type { LayerName } from './layer-format.js'

@@ -3,7 +3,7 @@
 // it that overlapping calls do not run at the same time (FileShardStore, which gives them turns).
 // Bytes: docs/on-disk-format.md.
 import type { BlockIndex } from '../../base/brands.js'
-import { BLOCK_BYTES, BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES } from '../../base/limits.js'
+import { BLOCK_BYTES, INDEX_ENTRY_BYTES } from '../../base/limits.js'
 import {
   absentRuns,
   dataRuns,
@@ -13,8 +13,7 @@ import {
   verify,
   type Change,
 } from './block-runs.js'
-import { runsOf } from './block-set.js'
-import { Coalesced } from './coalesced.js'
+import { Coalesced } from '../../base/coalesced.js'
 import type { DirtyLog } from './dirty/dirty-log.js'
 import { DirtyRegions, type DirtyRegion } from './dirty/dirty-regions-state.js'
 import type { IndexPage } from './index-cache.js'
@@ -30,6 +29,7 @@ import {
   type LayerName,
   type Span,
 } from './layer-format.js'
+import { reclaimPage } from './space/reclaim-page.js'
 
 export interface LayerStoreLimits {
   readonly dirtyRegionsMax: number
@@ -148,6 +148,17 @@ export class LayerStore {
       }
     }
     return absent
+  }
+
+  /** The same, in this turn; null: read() has to do all of it, and nothing was named corrupt. */
+  readNow(run: BlockRun, corrupt: (block: BlockIndex) => void): readonly BlockRun[] | null {
+    const span = onlySpanOf(rangeOf(run.block, run.bytes))
+    const page = span && this.#file.use(span.page)
+    if (!page) return null
+    const entries = entriesOf(page.bytes, span)
+    for (const data of dataRuns(entries, run)) if (!this.#file.readNow(data)) return null
+    for (const block of verify(entries, run)) corrupt(block)
+    return absentRuns(entries, run)
   }
 
   /** Nothing of this run is stored here, and that is known without asking the disk. */
@@ -368,24 +379,11 @@ export class LayerStore {
   async reclaim(number: number): Promise<boolean> {
     this.#spare.delete(number)
     if (this.#file.shared) return true // nobody writes it; what is spare there is not much
-    const page = await this.#file.pin(number, 'once')
-    try {
-      const touched = this.#regions.find(number)?.touched
-      const isSpare = (slot: number): boolean => {
-        const state = stateOf(page.bytes, slot)
-        return state !== null && state !== 'data' && !touched?.has(slot)
-      }
-      for (const { first, last } of runsOf(isSpare)) {
-        const count = last - first + 1
-        if (count < this.#limits.punchLeastBlocks) continue
-        const block = number * BLOCKS_PER_INDEX_PAGE + first
-        if (!(await this.#file.punch({ block, count }))) return false
-      }
-    } finally {
-      this.#file.unpin(page)
-    }
-    await this.#file.measure()
-    return true
+    return reclaimPage(this.#file, {
+      page: number,
+      touched: () => this.#regions.find(number)?.touched,
+      leastBlocks: this.#limits.punchLeastBlocks,
+    })
   }
 
   /** The flush to wait for while the log has all it may have. */

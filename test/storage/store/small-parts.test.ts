@@ -2,7 +2,7 @@
 import test from 'tape'
 import { epoch } from '../../../src/base/brands.js'
 import { INDEX_ENTRY_BYTES } from '../../../src/base/limits.js'
-import { Coalesced } from '../../../src/storage/store/coalesced.js'
+import { Coalesced } from '../../../src/base/coalesced.js'
 import { IndexCache, IndexPage } from '../../../src/storage/store/index-cache.js'
 import {
   blockOffset,

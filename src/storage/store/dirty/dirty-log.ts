@@ -10,7 +10,7 @@ import { DURABLE_FILE_BYTES_MAX } from '../../../base/limits.js'
 import type { Log } from '../../../base/log.js'
 import type { Disk, DiskFile } from '../../../disk/disk.js'
 import { readWhole, writeReplacing } from '../../../disk/durable-file.js'
-import { Coalesced } from '../coalesced.js'
+import { Coalesced } from '../../../base/coalesced.js'
 import {
   decodeLog,
   encodeLogHeader,

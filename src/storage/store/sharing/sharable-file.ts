@@ -71,6 +71,11 @@ export class SharableFile {
     }
   }
 
+  /** As DiskFile.readNow(). */
+  readNow(into: Uint8Array, position: number): number | null {
+    return this.#moving ? null : this.#file.readNow(into, position)
+  }
+
   /** After own(), in the same turn of the shard. */
   write(data: Uint8Array, position: number): Promise<void> {
     assert(!this.#shared, 'a file with several names is not written')
