@@ -1,9 +1,9 @@
 // Commands that ask the cluster something. They use the socket of a process of this host if --data
 // names its directory, else join the swarm as a client for the moment.
-import type { AdminCommand, AdminResult } from '../net/admin.js'
-import { ERROR_CODES, SwarmdiskError, type ErrorCode } from '../base/errors.js'
+import type { AdminCommand } from '../net/admin.js'
 import { systemClock, wait } from '../base/clock.js'
 import { COMMAND_DEADLINE_MS } from '../base/limits.js'
+import { unwrap } from '../client/admin-client.js'
 import { SwarmdiskCommand } from './base-command.js'
 import { clusterFlags, dataFlag, type ClusterFlags } from './flags.js'
 import { createLog } from './log.js'
@@ -62,11 +62,4 @@ export abstract class ClusterCommand<Result extends object> extends SwarmdiskCom
     const log = createLog(flags['log-level'], this.id ?? 'swarmdisk')
     return openAdminChannel({ flags, log, deadline: COMMAND_DEADLINE_MS })
   }
-}
-
-/** What the manager answered; its shape is that of the command. */
-export function unwrap(answer: AdminResult): unknown {
-  if (answer.ok) return answer.result
-  const known = ERROR_CODES.find(code => code === answer.code) ?? ('refused' satisfies ErrorCode)
-  throw new SwarmdiskError(known, answer.message)
 }

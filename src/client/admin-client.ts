@@ -7,7 +7,7 @@
 // take: a change of leaders is a pause, not a failure.
 import type { PeerId } from '../base/brands.js'
 import { wait, type Clock } from '../base/clock.js'
-import { SwarmdiskError, type ErrorCode } from '../base/errors.js'
+import { ERROR_CODES, SwarmdiskError, type ErrorCode } from '../base/errors.js'
 import { ADMIN_ATTEMPT_MS, ADMIN_LAST_TRY_MS, ADMIN_RETRY_MS } from '../base/limits.js'
 import type { AdminCommand, AdminResult } from '../net/admin.js'
 import { lives } from '../net/alive.js'
@@ -32,6 +32,13 @@ export async function askManager(options: AskOptions): Promise<AdminResult> {
     silent: new Set(),
   }
   return untilLed({ ...options, ask: () => askOnce(options, round) })
+}
+
+/** What the manager answered, or the refusal as a typed error. */
+export function unwrap(answer: AdminResult): unknown {
+  if (answer.ok) return answer.result
+  const known = ERROR_CODES.find(code => code === answer.code) ?? ('refused' satisfies ErrorCode)
+  throw new SwarmdiskError(known, answer.message)
 }
 
 /** Repeats `ask` while its answer is that there is no leader, and gives the last answer. */
@@ -96,6 +103,7 @@ export function isQuestion({ command }: AdminCommand): boolean {
       return true
     case 'volume-create':
     case 'volume-delete':
+    case 'volume-resize':
     case 'volume-set':
     case 'snapshot-create':
     case 'snapshot-delete':

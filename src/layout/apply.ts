@@ -17,6 +17,7 @@ import {
   volumeRolledBack,
   volumesSealed,
 } from './apply/snapshots.js'
+import { volumeResized } from './apply/sizes.js'
 import { volumeCreated, volumeDeleted, volumeSet } from './apply/volumes.js'
 import type { Change } from './change.js'
 import type { Configuration } from './configuration.js'
@@ -74,6 +75,8 @@ function changed(before: Configuration, change: Change, epoch: Epoch): Configura
       return volumeCreated(before, change, epoch)
     case 'volume-deleted':
       return volumeDeleted(before, change, epoch)
+    case 'volume-resized':
+      return volumeResized(before, change, epoch)
     case 'volume-attached':
       return volumeAttached(before, change, epoch)
     case 'volume-detached':

@@ -57,6 +57,8 @@ export type Change =
     }
   /** Refused while a client is attached. */
   | { readonly kind: 'volume-deleted'; readonly volume: VolumeId }
+  /** It becomes larger, while it is used; allocations stay. */
+  | { readonly kind: 'volume-resized'; readonly volume: VolumeId; readonly size: ByteCount }
   /**
    * A client may write from now on. Refused while another one is attached that does not share it,
    * unless this takes it over: then that one may no more, and all shards get a new allocation.

@@ -78,6 +78,8 @@ export interface SnapshotRecord {
   readonly at: string
   /** The epoch that made it: several volumes may share it. */
   readonly epoch: Epoch
+  /** That the volume had then; it may have grown since. */
+  readonly size: ByteCount
   /**
    * The identity of the snapshot that this one was imported from, perhaps of another cluster; null
    * if it was made here.
@@ -134,6 +136,7 @@ export interface Attachment {
 export interface VolumeRecord {
   readonly id: VolumeId
   readonly name: string
+  /** Never becomes smaller: nobody ever asks beyond the end of what he knew. */
   readonly size: ByteCount
   readonly replicas: number
   readonly minInSync: number

@@ -1,7 +1,7 @@
 // Whom a change concerns: who has to stop serving what before it may take effect, and who is asked
 // for a vote. Two configurations are compared, whatever change lies between them.
 import { shardIndex, type PeerId, type ShardIndex, type VolumeId } from '../base/brands.js'
-import type { Configuration, ShardAllocation } from './configuration.js'
+import type { Configuration, ShardAllocation, VolumeRecord } from './configuration.js'
 import { equal } from './equal.js'
 import { inSyncOf, keepsMemory } from './replicas.js'
 
@@ -43,18 +43,29 @@ export function shardsTaken(
 }
 
 /**
- * The servers that hold or will hold a copy, in whatever state, of an allocation that differs; and
- * those that leave the cluster.
+ * The servers that hold or will hold a copy, in whatever state, of an allocation that differs, or
+ * of a volume that is given more room; and those that leave the cluster.
  */
 export function touchedServers(before: Configuration, after: Configuration): readonly PeerId[] {
   const touched = new Set([...before.servers.keys()].filter(id => !after.servers.has(id)))
-  for (const { old, now } of differences(before, after)) {
-    for (const allocation of [old, now]) {
-      allocation?.replicas.forEach(({ server }) => touched.add(server))
-      allocation?.stale.forEach(server => touched.add(server))
-    }
+  const touch = (allocation: ShardAllocation | null): void => {
+    allocation?.replicas.forEach(({ server }) => touched.add(server))
+    allocation?.stale.forEach(server => touched.add(server))
   }
+  for (const { old, now } of differences(before, after)) {
+    touch(old)
+    touch(now)
+  }
+  for (const { shards } of grownVolumes(before, after)) shards.forEach(touch)
   return [...touched]
+}
+
+function* grownVolumes(before: Configuration, after: Configuration): Iterable<VolumeRecord> {
+  if (before.volumes === after.volumes) return
+  for (const volume of after.volumes.values()) {
+    const known = before.volumes.get(volume.id)
+    if (known !== undefined && known.size !== volume.size) yield volume
+  }
 }
 
 type Shards = readonly ShardAllocation[]

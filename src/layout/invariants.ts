@@ -109,7 +109,10 @@ function checkSnapshots(volume: VolumeRecord, known: VolumeRecord | undefined): 
   assert(snapshots.length <= SNAPSHOTS_MAX, 'the snapshots of a volume are bounded')
   assert(unique(snapshots.map(({ name }) => name)), 'a snapshot has a name of its own')
   assert(unique(snapshots.map(({ layer }) => layer)), 'a snapshot has a layer of its own')
-  for (const { layer } of snapshots) assert(layerOf(layers, layer).id !== head, 'it is frozen')
+  for (const { layer, size } of snapshots) {
+    assert(layerOf(layers, layer).id !== head, 'it is frozen')
+    assert(sizeProblem(size) === null && size <= volume.size, 'a snapshot is no larger')
+  }
   if (known === undefined || known.layers === layers) return
   const fenced = shards.every((shard, i) => shard.epoch > (known.shards[i]?.epoch ?? 0))
   assert(fenced, 'other layers come with new allocations')
@@ -193,6 +196,8 @@ function checkStep(after: Configuration, before: Configuration): void {
   for (const [id, volume] of after.volumes) {
     const known = before.volumes.get(id)
     if (known === undefined || known === volume) continue
+    assert(volume.size >= known.size, 'a volume never becomes smaller')
+    assert(volume.shards.length === known.shards.length, 'a block stays in its shard')
     volume.shards.forEach((shard, i) => {
       const old = known.shards[i]
       if (old === undefined || old === shard) return

@@ -14,6 +14,7 @@ export type RefusalCode =
   | 'bad-name'
   | 'name-taken'
   | 'bad-size'
+  | 'smaller' // volumes only grow
   | 'bad-replicas'
   | 'bad-min-in-sync'
   | 'bad-server' // state, weight, capacity or address out of range

@@ -78,7 +78,8 @@ export function describeChange(
     case 'volume-flattened':
       return describeSnapshots(change, after)
     case 'volume-set':
-      return `volume ${volumeName(after, change.volume)} set to ${describeSet(change)}`
+    case 'volume-resized':
+      return `volume ${volumeName(after, change.volume)} ${describeSet(change)}`
     default:
       return exhaustive(change)
   }
@@ -89,12 +90,14 @@ function describeState(change: ChangeOf<'server-state'>, after: Configuration): 
   return `storage server ${serverName(after, change.server)} is ${said}`
 }
 
-function describeSet({ minInSync, schedules }: ChangeOf<'volume-set'>): string {
+function describeSet(change: ChangeOf<'volume-set' | 'volume-resized'>): string {
+  if (change.kind === 'volume-resized') return `resized to ${formatBytes(change.size)}`
+  const { minInSync, schedules } = change
   const said = [
     ...(minInSync === null ? [] : [`min-in-sync ${minInSync}`]),
     ...(schedules === null ? [] : [`snapshots ${formatSchedules(schedules)}`]),
   ]
-  return said.join(', ')
+  return `set to ${said.join(', ')}`
 }
 
 function describeSnapshots(

@@ -18,6 +18,13 @@ export type AdminCommand =
   | { readonly command: 'volume-list' }
   | { readonly command: 'volume-show'; readonly name: string }
   | { readonly command: 'volume-delete'; readonly name: string }
+  /** To so many bytes; smaller is refused. */
+  | {
+      readonly command: 'volume-resize'
+      readonly name: string
+      readonly size: number
+      readonly force: boolean
+    }
   /** Null: stays as it is. */
   | {
       readonly command: 'volume-set'
@@ -235,7 +242,7 @@ export interface SnapshotResult {
   readonly at: string
   /** The one that made it: snapshots of one point in time share it. */
   readonly epoch: number
-  /** Bytes of the volume. */
+  /** Bytes that the volume had. */
   readonly size: number
 }
 
@@ -247,6 +254,11 @@ export interface SnapshotsCreated extends SnapshotListResult {
 export interface SnapshotChanged {
   readonly volume: string
   readonly name: string
+  readonly epoch: number
+}
+
+/** `volume resize`: the volume as it is then. */
+export interface VolumeResized extends VolumeResult {
   readonly epoch: number
 }
 

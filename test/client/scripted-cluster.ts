@@ -1,12 +1,13 @@
 // A manager and storage servers as a client sees them, without a network: they execute requests by
 // the epoch rule on one content (volatile until FLUSH), and a test may answer any otherwise.
-import type { Epoch } from '../../src/base/brands.js'
+import { byteCount, epoch as toEpoch, type Epoch } from '../../src/base/brands.js'
 import { isSwarmdiskError, type ErrorCode } from '../../src/base/errors.js'
 import { silentLog } from '../../src/base/log.js'
 import { ClusterVolumeDriver } from '../../src/client/driver.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'
 import type { Attachment, Configuration, VolumeRecord } from '../../src/layout/configuration.js'
 import { freeze, headOf, prune, rollBack } from '../../src/layout/layers.js'
+import type { AdminCommand, AdminResult } from '../../src/net/admin.js'
 import { ConfigurationWatch } from '../../src/net/configuration-watch.js'
 import type {
   AttachReply,
@@ -57,6 +58,8 @@ export class ScriptedCluster {
   detachReply: () => DetachReply = () => {
     return { kind: 'detached', epoch: this.configuration.epoch }
   }
+  /** What the manager answers to a command of an operator; null: nothing. */
+  adminReply: (command: AdminCommand) => AdminResult | null = () => null
   readonly #shared: boolean
   readonly #attachedAt: Epoch
   /** True: the test has taken care of it. */
@@ -118,7 +121,8 @@ export class ScriptedCluster {
     const volume = this.#reallocated()
     const { id: layer } = headOf(volume.layers)
     this.servers.freeze(layer)
-    const record = { name, layer, at: SINCE, epoch: this.configuration.epoch, source: null }
+    const { epoch } = this.configuration
+    const record = { name, layer, at: SINCE, epoch, size: volume.size, source: null }
     const snapshots = [...volume.snapshots, record]
     this.#replace({ ...volume, layers: freeze(volume.layers), snapshots })
   }
@@ -137,6 +141,14 @@ export class ScriptedCluster {
     const named = new Set(volume.snapshots.map(({ layer }) => layer))
     this.servers.rollBack(to)
     this.#replace({ ...volume, layers: rollBack(volume.layers, { to, named }) })
+  }
+
+  /** The next epoch, in which the volume has this size. */
+  grow(size: number): void {
+    const [volume] = this.configuration.volumes.values()
+    const epoch = toEpoch(this.configuration.epoch + 1)
+    this.configuration = { ...this.configuration, epoch }
+    this.#replace({ ...volume!, size: byteCount(size) })
   }
 
   #reallocated(): VolumeRecord {
@@ -162,6 +174,11 @@ export class ScriptedCluster {
     }
     if (operation === 'attach') return answer(this.attachReply(request as AttachRequest))
     if (operation === 'detach') return answer(this.detachReply())
+    if (operation === 'admin') {
+      const { json } = request as { readonly json: string }
+      const result = this.adminReply(JSON.parse(json) as AdminCommand)
+      return result === null ? undefined : answer({ json: JSON.stringify(result) })
+    }
     if (!isData(operation)) return
     const data = dataRequest(operation, sent.to, request)
     this.log.push(data)

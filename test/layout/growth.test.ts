@@ -2,7 +2,7 @@
 // object, planners that remember say the same as those that look at everything, and what there may
 // be at most is refused in a sentence.
 import test from 'tape'
-import { epoch, volumeId, type PeerId } from '../../src/base/brands.js'
+import { byteCount, epoch, volumeId, type PeerId } from '../../src/base/brands.js'
 import {
   ATTACHMENTS_IN_CLUSTER_MAX,
   ATTACHMENTS_MAX,
@@ -22,7 +22,7 @@ import { LoadLedger, loadsOf } from '../../src/layout/placement/load-ledger.js'
 import { planVolume } from '../../src/layout/placement/planner.js'
 import { roomProblem } from '../../src/layout/apply/room.js'
 import { testPeer } from '../helpers/scripted-peers.js'
-import { downOf, GiB, must, serverId } from './clusters.js'
+import { downOf, GiB, MiB, must, serverId } from './clusters.js'
 import { largeCluster } from './large-clusters.js'
 import { RandomCluster } from './random-cluster.js'
 
@@ -156,7 +156,8 @@ test('more snapshots than fit a configuration are refused', t => {
   const full = filled(largeCluster({ servers: 30, volumes: count + 1 }), n => {
     if (n > count) return {}
     const snapshots = Array.from({ length: of(n) }, (_, i) => {
-      return { name: `s${i}`, layer: i + 1, at: SINCE, epoch: epoch(9), source: null }
+      const size = byteCount(MiB)
+      return { name: `s${i}`, layer: i + 1, at: SINCE, epoch: epoch(9), size, source: null }
     })
     return { snapshots }
   })

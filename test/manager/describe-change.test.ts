@@ -55,6 +55,10 @@ const lines: readonly (readonly [Change, string])[] = [
   ],
   [{ kind: 'server-removed', server: SERVER_B }, 'storage server b removed'],
   [
+    { kind: 'volume-resized', volume: volumeId(1), size: byteCount(20 * 2 ** 30) },
+    'volume data resized to 20 GiB',
+  ],
+  [
     {
       ...{ kind: 'volume-attached', volume: volumeId(1), client: testPeer(7), host: 'node-1' },
       ...{ mode: 'shared', since: '2026-01-01T00:00:00.000Z', takeover: false },

@@ -27,7 +27,8 @@ export function volumeCloned(
   if (isRefusal(found)) return found
   const problem = newNameProblem(before, change.name)
   if (problem !== null) return problem
-  const { size, replicas, minInSync } = parent
+  const { replicas, minInSync } = parent
+  const { size } = found
   const id = before.nextVolume
   const volume: VolumeRecord = {
     ...{ id, name: change.name, size, replicas, minInSync, created: epoch },

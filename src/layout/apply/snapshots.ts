@@ -62,7 +62,8 @@ export function snapshotsCreated(
       return refuse('outdated', reason)
     }
     const { id: layer } = headOf(volume.layers)
-    const snapshot: SnapshotRecord = { name, layer, at, epoch, source }
+    const { size } = volume
+    const snapshot: SnapshotRecord = { name, layer, at, epoch, size, source }
     const next = { ...volume, seal: null, snapshots: [...volume.snapshots, snapshot] }
     return fenced({ ...next, layers: freeze(volume.layers) }, epoch)
   })
@@ -124,6 +125,7 @@ export function volumeRolledBack(
       return refuse('sealed', `A snapshot of volume "${volume.name}" is being made: try again.`)
     }
     const back = rollBack(layers, { to: found.layer, named: needed(volume) })
+    // The size stays: what the snapshot did not have is nowhere in its layers, and reads as zeroes.
     return fenced({ ...volume, layers: back }, epoch)
   })
 }

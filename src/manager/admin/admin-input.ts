@@ -36,6 +36,7 @@ const COMMANDS: Readonly<Record<AdminCommand['command'], Parse>> = {
   'volume-list': () => ({ command: 'volume-list' }),
   'volume-show': fields => ({ command: 'volume-show', name: volumeName(fields) }),
   'volume-delete': fields => ({ command: 'volume-delete', name: volumeName(fields) }),
+  'volume-resize': volumeResize,
   'volume-set': volumeSet,
   'shard-promote': shardPromote,
   'snapshot-create': fields => ({ command: 'snapshot-create', snapshots: snapshotsOf(fields) }),
@@ -122,6 +123,14 @@ function volumeCreate(fields: Fields): AdminCommand {
   }
   refuseIf(minInSyncProblem(minInSync ?? majority(replicas), replicas))
   return { command: 'volume-create', name, size, replicas, minInSync, force: forceOf(fields) }
+}
+
+function volumeResize(fields: Fields): AdminCommand {
+  const name = volumeName(fields)
+  const { size } = fields
+  if (typeof size !== 'number') throw new Wrong('The size of the volume is missing: give one.')
+  refuseIf(sizeProblem(size))
+  return { command: 'volume-resize', name, size, force: forceOf(fields) }
 }
 
 function volumeSet(fields: Fields): AdminCommand {

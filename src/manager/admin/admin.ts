@@ -106,6 +106,7 @@ export class AdminDesk {
         return onVolume(view, command.name, volume => this.#showVolume(view, volume))
       case 'volume-create':
       case 'volume-delete':
+      case 'volume-resize':
       case 'volume-set':
         return this.#volumes.carryOut(view, command, operator(from))
       case 'shard-promote':

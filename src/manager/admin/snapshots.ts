@@ -136,8 +136,8 @@ export class SnapshotAdmin {
 
 type SnapshotChangeInput = CommandOf<'snapshot-delete' | 'snapshot-rollback'>
 
-function resultOf({ name: volume, size }: VolumeRecord, snapshot: SnapshotRecord): SnapshotResult {
-  const { name, at, epoch } = snapshot
+function resultOf({ name: volume }: VolumeRecord, snapshot: SnapshotRecord): SnapshotResult {
+  const { name, at, epoch, size } = snapshot
   return { volume, name, at, epoch, size }
 }
 

@@ -21,7 +21,7 @@ export interface VolumeAdminOptions {
 }
 
 type CommandOf<Name extends AdminCommand['command']> = Extract<AdminCommand, { command: Name }>
-type VolumeCommand = CommandOf<'volume-create' | 'volume-delete' | 'volume-set'>
+type VolumeCommand = CommandOf<'volume-create' | 'volume-delete' | 'volume-resize' | 'volume-set'>
 
 export class VolumeAdmin {
   readonly #o: VolumeAdminOptions
@@ -41,6 +41,8 @@ export class VolumeAdmin {
         return this.#create(view, command, proposer)
       case 'volume-delete':
         return onVolume(view, command.name, volume => this.#delete(volume, proposer))
+      case 'volume-resize':
+        return onVolume(view, command.name, volume => this.#resize(volume, command, proposer))
       case 'volume-set':
         return onVolume(view, command.name, volume => this.#set(volume, command, proposer))
     }
@@ -75,6 +77,16 @@ export class VolumeAdmin {
     const outcome = await this.#o.propose(change, { proposer, force: false })
     if (outcome.kind === 'refused') return refused(outcome)
     return success({ name, id, epoch: outcome.record.epoch })
+  }
+
+  /** Whoever has it open goes on; what has that size already is no failure. */
+  async #resize(
+    { id: volume, name }: VolumeRecord,
+    { size, force }: CommandOf<'volume-resize'>,
+    proposer: string,
+  ): Promise<AdminResult> {
+    const change: Change = { kind: 'volume-resized', volume, size: byteCount(size) }
+    return this.#carryOut(change, { proposer, force }, name)
   }
 
   /** What is so already is no failure: a script may ask again. */

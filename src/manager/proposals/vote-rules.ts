@@ -35,6 +35,7 @@ export function isVotedOn(before: Configuration, change: Change): boolean {
     case 'replicas-suspended':
     case 'volume-created':
     case 'volume-deleted':
+    case 'volume-resized':
     case 'snapshot-deleted':
     case 'volume-rolled-back':
     case 'volume-cloned':

@@ -55,14 +55,17 @@ import {
   version1Volume,
   version2Volume,
   version3Volume,
+  version4Volume,
   volumeCodec,
 } from './volume-record.js'
 
 /**
  * Of configurations and deltas; version 1 did not know of attachments, version 2 not of more than
- * one layer, version 3 neither of clones and schedules nor of imported snapshots.
+ * one layer, version 3 neither of clones and schedules nor of imported snapshots, version 4 not of
+ * snapshots that are smaller than their volume. That one is written wherever it suffices.
  */
-const VERSION = 4
+const VERSION = 5
+const ONE_SIZE_VERSION = 4
 /** Version 1 does not know of imported snapshots; it is written wherever it suffices. */
 const CHANGE_VERSION = 2
 /** Shards that one change or delta may name: all of all volumes, bounded by the frame anyway. */
@@ -107,6 +110,8 @@ const version2Configuration = (peer: Codec<PeerId>): Codec<Configuration> =>
   configurationOf(peer, version2Volume(peer))
 const version3Configuration = (peer: Codec<PeerId>): Codec<Configuration> =>
   configurationOf(peer, version3Volume(peer))
+const version4Configuration = (peer: Codec<PeerId>): Codec<Configuration> =>
+  configurationOf(peer, version4Volume(peer))
 
 function configurationOf(peer: Codec<PeerId>, volume: Codec<VolumeRecord>): Codec<Configuration> {
   return record<Configuration>({
@@ -120,7 +125,10 @@ function configurationOf(peer: Codec<PeerId>, volume: Codec<VolumeRecord>): Code
   })
 }
 
-function deltaBody(peer: Codec<PeerId>): Codec<Delta> {
+const deltaBody = (peer: Codec<PeerId>): Codec<Delta> => deltaOf(peer, volumeCodec(peer))
+const version4Delta = (peer: Codec<PeerId>): Codec<Delta> => deltaOf(peer, version4Volume(peer))
+
+function deltaOf(peer: Codec<PeerId>, volume: Codec<VolumeRecord>): Codec<Delta> {
   const shard = record<ShardDelta>({
     volume: f.volumeField,
     shard: f.shardField,
@@ -133,7 +141,7 @@ function deltaBody(peer: Codec<PeerId>): Codec<Delta> {
     managers: nullable(list(managerCodec(peer), MANAGERS_MAX, 2)),
     servers: list(serverCodec(peer), SERVERS_MAX, 16),
     removedServers: list(peer, SERVERS_MAX),
-    volumes: list(volumeCodec(peer), VOLUMES_MAX, 8),
+    volumes: list(volume, VOLUMES_MAX, 8),
     removedVolumes: list(f.volumeField, VOLUMES_MAX),
     shards: list(shard, SHARDS_NAMED_MAX, 6),
     nextVolume: f.volumeField,
@@ -154,8 +162,8 @@ const version1SealedVolume: Codec<SealedVolume> = mapped(
 )
 const snapshotName = { volume: f.volumeField, name: f.nameField }
 
-/** No peers are named in these. */
-const snapshotChanges = (sealed: Codec<SealedVolume>) => ({
+/** Of volumes as a whole: no peers are named in these. */
+const volumeChanges = (sealed: Codec<SealedVolume>) => ({
   'volumes-sealed': record({
     snapshots: list(record<SnapshotName>(snapshotName), VOLUMES_MAX, 2),
   }),
@@ -177,6 +185,7 @@ const snapshotChanges = (sealed: Codec<SealedVolume>) => ({
     minInSync: nullable(replicaCount),
     schedules: nullable(schedules),
   }),
+  'volume-resized': record({ volume: f.volumeField, size: f.bytesField }),
 })
 
 const changeBody = (peer: Codec<PeerId>): Codec<Change> => changeOf(peer, sealedVolume)
@@ -244,24 +253,37 @@ function changeOf(peer: Codec<PeerId>, sealed: Codec<SealedVolume>): Codec<Chang
       server: peer,
       expected: f.epochField,
     }),
-    ...snapshotChanges(sealed),
+    ...volumeChanges(sealed),
   })
 }
 
+/** Of each volume all snapshots have the size that it has. */
+function haveOneSize(volumes: Iterable<VolumeRecord>): boolean {
+  for (const { size, snapshots } of volumes) {
+    for (const snapshot of snapshots) if (snapshot.size !== size) return false
+  }
+  return true
+}
+
 export const encodeConfiguration = (value: Configuration): Uint8Array =>
-  encodeDocument(VERSION, configurationBody, value)
+  haveOneSize(value.volumes.values())
+    ? encodeDocument(ONE_SIZE_VERSION, version4Configuration, value)
+    : encodeDocument(VERSION, configurationBody, value)
 export const decodeConfiguration = (bytes: Uint8Array): Configuration =>
   decodeDocument(
     {
       ...{ 1: version1Configuration, 2: version2Configuration, 3: version3Configuration },
-      [VERSION]: configurationBody,
+      ...{ [ONE_SIZE_VERSION]: version4Configuration, [VERSION]: configurationBody },
     },
     bytes,
   )
 
-export const encodeDelta = (value: Delta): Uint8Array => encodeDocument(VERSION, deltaBody, value)
+export const encodeDelta = (value: Delta): Uint8Array =>
+  haveOneSize(value.volumes)
+    ? encodeDocument(ONE_SIZE_VERSION, version4Delta, value)
+    : encodeDocument(VERSION, deltaBody, value)
 export const decodeDelta = (bytes: Uint8Array): Delta =>
-  decodeDocument({ [VERSION]: deltaBody }, bytes)
+  decodeDocument({ [ONE_SIZE_VERSION]: version4Delta, [VERSION]: deltaBody }, bytes)
 
 export function encodeChange(value: Change): Uint8Array {
   const imports =

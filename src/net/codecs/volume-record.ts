@@ -56,9 +56,11 @@ const snapshotFields = {
 }
 /** Of an imported snapshot. */
 export const source = nullable(text(SNAPSHOT_SOURCE_LENGTH_MAX))
-const snapshot = record<SnapshotRecord>({ ...snapshotFields, source })
-const version3Snapshot: Codec<SnapshotRecord> = mapped(
-  record<Omit<SnapshotRecord, 'source'>>(snapshotFields),
+const snapshot = record<SnapshotRecord>({ ...snapshotFields, source, size: f.bytesField })
+type Version4Snapshot = Omit<SnapshotRecord, 'size'>
+const version4Snapshot = record<Version4Snapshot>({ ...snapshotFields, source })
+const version3Snapshot: Codec<Version4Snapshot> = mapped(
+  record<Omit<Version4Snapshot, 'source'>>(snapshotFields),
   one => one,
   one => ({ ...one, source: null }),
 )
@@ -73,6 +75,7 @@ const schedule = record<SnapshotSchedule>({
   keep: plain(SCHEDULED_SNAPSHOTS_MAX + 1),
 })
 export const schedules = list(schedule, SNAPSHOT_PERIODS.length, 2)
+const youngerFields = { seal: nullable(seal), origin: nullable(origin), schedules }
 export const replicaCount = checked(plain(REPLICAS_MAX + 1), n =>
   n === 0 ? 'no replicas at all' : null,
 )
@@ -124,7 +127,10 @@ export const attachmentFields = {
   since: text(DATE_LENGTH_MAX),
 }
 
-type Version3Volume = Omit<VolumeRecord, 'origin' | 'schedules'>
+type Version4Volume = Omit<VolumeRecord, 'snapshots'> & {
+  readonly snapshots: readonly Version4Snapshot[]
+}
+type Version3Volume = Omit<Version4Volume, 'origin' | 'schedules'>
 type Version2Volume = Omit<Version3Volume, 'layers' | 'snapshots' | 'seal'> & {
   readonly layers: readonly { readonly id: number }[]
 }
@@ -161,17 +167,35 @@ export function version3Volume(peer: Codec<PeerId>): Codec<VolumeRecord> {
       seal: nullable(seal),
     }),
     volume => volume,
-    volume => ({ ...volume, ...NO_CLONE }),
+    volume => ({ ...ofOneSize(volume), ...NO_CLONE }),
   )
+}
+
+export function version4Volume(peer: Codec<PeerId>): Codec<VolumeRecord> {
+  return mapped(
+    record<Version4Volume>({
+      ...layeredVolumeFields(peer),
+      snapshots: list(version4Snapshot, SNAPSHOTS_MAX, 4),
+      ...youngerFields,
+    }),
+    volume => volume,
+    ofOneSize,
+  )
+}
+
+/** No volume had grown when this was written. */
+function ofOneSize<V extends Pick<Version4Volume, 'size' | 'snapshots'>>(
+  volume: V,
+): Omit<V, 'snapshots'> & Pick<VolumeRecord, 'snapshots'> {
+  const { size } = volume
+  return { ...volume, snapshots: volume.snapshots.map(one => ({ ...one, size })) }
 }
 
 export function volumeCodec(peer: Codec<PeerId>): Codec<VolumeRecord> {
   return record<VolumeRecord>({
     ...layeredVolumeFields(peer),
-    snapshots: list(snapshot, SNAPSHOTS_MAX, 4),
-    seal: nullable(seal),
-    origin: nullable(origin),
-    schedules,
+    snapshots: list(snapshot, SNAPSHOTS_MAX, 5),
+    ...youngerFields,
   })
 }
 

@@ -56,7 +56,10 @@ export function opinionOf(before: Configuration, change: Change, view: OwnView):
     flatteningProblem(proposed, view)
   if (reply !== null) return { reply, after: null }
   const source =
-    roomProblem(proposed, view) ?? replacingProblem(proposed, view) ?? sourceProblem(proposed, view)
+    roomProblem(proposed, view) ??
+    growingProblem(proposed, view) ??
+    replacingProblem(proposed, view) ??
+    sourceProblem(proposed, view)
   return source === null ? { reply: APPROVAL, after } : { reply: source, after: null }
 }
 
@@ -208,6 +211,17 @@ function roomProblem({ before, after, change }: Proposed, view: OwnView): Propos
     return unwise(`${who} has no room for ${textOf(place)}: ${view.noRoom}`)
   }
   return null
+}
+
+/** More may be written to a copy here. */
+function growingProblem({ before, change }: Proposed, view: OwnView): ProposalVoteReply | null {
+  if (change.kind !== 'volume-resized' || view.noRoom === '') return null
+  const volume = before.volumes.get(change.volume)
+  const has = ({ replicas }: ShardAllocation): boolean =>
+    replicas.some(({ server }) => server === view.self)
+  if (!volume?.shards.some(has)) return null
+  const who = nameOf(before, view.self)
+  return unwise(`${who} has no room for more of volume ${volume.name}: ${view.noRoom}`)
 }
 
 /** Where all disks are full it does not help to go on without one of them. */

@@ -38,7 +38,9 @@ test('a snapshot is sealed, then made', t => {
   const after = must(sealed, creation(sealed, 's'))
   const volume = volumeOf(after)
   t.equal(volume.seal, null)
-  t.deepEqual(volume.snapshots, [{ name: 's', layer: 1, at: AT, epoch: after.epoch, source: null }])
+  const { size } = volume
+  const snapshot = { name: 's', layer: 1, at: AT, epoch: after.epoch, size, source: null }
+  t.deepEqual(volume.snapshots, [snapshot])
   t.deepEqual(
     volume.layers.map(({ id, parent }) => [id, parent]),
     [

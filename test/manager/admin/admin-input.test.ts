@@ -13,6 +13,8 @@ const create = {
   force: false,
 }
 
+const resize = { command: 'volume-resize', name: 'v', size: 8192, force: false }
+
 const promote = { command: 'shard-promote', volume: 'v', shard: 3, server: 'c' }
 
 test('good commands pass as they are', t => {
@@ -27,6 +29,8 @@ test('good commands pass as they are', t => {
     { command: 'epoch-show', epoch: 7 },
     create,
     { ...create, minInSync: 1, force: true },
+    resize,
+    { ...resize, force: true },
     { command: 'server-drain', name: 'a', force: true },
     { command: 'server-undrain', name: 'a' },
     { command: 'server-remove', name: 'a', force: true },
@@ -95,6 +99,12 @@ test('everything else is refused with a sentence', t => {
     [{ ...create, size: 0 }, /above zero/],
     [{ ...create, size: -4096 }, /above zero/],
     [{ ...create, size: 2 ** 47 }, /64 TiB/],
+    [{ ...resize, size: '10G' }, /size.*missing/],
+    [{ ...resize, size: 4097 }, /use 8192 instead of 4097/],
+    [{ ...resize, size: 0 }, /above zero/],
+    [{ ...resize, size: 2 ** 47 }, /64 TiB/],
+    [{ ...resize, name: '../x' }, /letters/],
+    [{ ...resize, force: 1 }, /"force" is 1/],
     [{ ...create, replicas: 0 }, /1 to 7/],
     [{ ...create, replicas: 2.5 }, /1 to 7/],
     [{ ...create, minInSync: 4 }, /between 1 and/],

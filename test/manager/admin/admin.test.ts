@@ -10,6 +10,7 @@ import type {
   ServerResult,
   StatusResult,
   VolumeDetail,
+  VolumeResized,
   VolumeResult,
 } from '../../../src/net/admin.js'
 import { CLIENT, GIB, resultOf } from '../manager-fixture.js'
@@ -78,6 +79,27 @@ test('what is set of a volume', async t => {
     const text = `{"command":"volume-set","name":"data","minInSync":null,"snapshots":${wrong}}`
     t.match(refusal(await bench.adminText(text)), /^bad-input: .*schedule/, wrong)
   }
+  t.end()
+})
+
+test('a volume grows, also while a server is away, and does not shrink', async t => {
+  const bench = await AdminBench.withServers()
+  await bench.admin({ ...DATA, replicas: 3 })
+  const resize = { command: 'volume-resize', name: 'data', size: 3 * GIB, force: false } as const
+  bench.peers.disconnect(C)
+  const made = resultOf<VolumeResized>(await bench.admin(resize))
+  const { epoch: after } = bench.history.current()
+  t.deepEqual([made.name, made.size, made.epoch], ['data', 3 * GIB, after])
+  const again = resultOf<VolumeResized>(await bench.admin(resize))
+  t.deepEqual([again.size, again.epoch], [3 * GIB, after], 'a script may ask again')
+  const smaller = await bench.admin({ ...resize, size: GIB, force: true })
+  t.match(refusal(smaller), /^refused: Volume "data" has 3221225472 bytes, and no volume is made/)
+  t.match(
+    refusal(await bench.admin({ ...resize, name: 'x' })),
+    /^not-found: There is no volume "x"/,
+  )
+  t.match(refusal(await bench.admin({ ...resize, size: 4097 })), /^bad-input: .* multiple of 4096/)
+  t.equal(bench.history.current().epoch, after)
   t.end()
 })
 

@@ -22,7 +22,8 @@ test('the answers are added up, and who is silent is named', async t => {
     ]
     answer({ used: byteCount(1000), layers })
   }
-  const snapshots = [{ name: 's', layer: 1, at: AT, epoch: epoch(7), source: null }]
+  const [at, size] = [AT, byteCount(4096)]
+  const snapshots = [{ name: 's', layer: 1, at, epoch: epoch(7), size, source: null }]
   const asked = askUsage(peers, testVolume({ snapshots }), server => server.slice(-1))
   const usage = await clock.settle('an answer', asked, USAGE_DEADLINE_MS + 1)
   t.deepEqual(usage, {

@@ -43,6 +43,7 @@ test('decisions are voted on, facts are not', t => {
     'server-removed': [REMOVE_C, true],
     'volume-created': [created, true],
     'volume-deleted': [DELETE, true],
+    'volume-resized': [{ kind: 'volume-resized', volume: volumeId(1), size: known.capacity }, true],
     'volume-attached': [ATTACHED, false],
     'shard-promoted': [PROMOTE, true],
     'volume-detached': [{ kind: 'volume-detached', volume: ATTACHED.volume, client: D }, false],

@@ -1,6 +1,6 @@
 // When snapshots by schedule are due, and which are too many.
 import test from 'tape'
-import { epoch } from '../../../src/base/brands.js'
+import { byteCount, epoch } from '../../../src/base/brands.js'
 import type { SnapshotRecord, SnapshotSchedule } from '../../../src/layout/configuration.js'
 import { dueSnapshots, spareSnapshots, untilNextDue } from '../../../src/manager/schedules/due.js'
 import { testVolume } from '../../helpers/configurations.js'
@@ -9,7 +9,7 @@ import { testVolume } from '../../helpers/configurations.js'
 const NOW = '2026-11-29T10:20:30.000Z'
 
 function snapshot(name: string, at: string): SnapshotRecord {
-  return { name, layer: 1, at, epoch: epoch(7), source: null }
+  return { name, layer: 1, at, epoch: epoch(7), size: byteCount(4096), source: null }
 }
 
 const due = (

@@ -109,12 +109,13 @@ const VERSION_3 = new URL('../../fixtures/formats/snapshots-3.json', import.meta
 test('snapshots as older managers kept them: made here, no clones, no schedules', t => {
   const stored = JSON.parse(readFileSync(VERSION_3, 'utf8')) as Record<string, string>
   const at = '2026-01-01T00:00:00.000Z'
+  const { size } = testVolume()
   const volume = testVolume({
     layers: [
       { id: 1, parent: 0, covers: [{ first: 1, last: 1 }] },
       { id: 3, parent: 1, covers: [{ first: 2, last: 3 }] },
     ],
-    snapshots: [{ name: 's', layer: 1, at, epoch: epoch(7), source: null }],
+    snapshots: [{ name: 's', layer: 1, at, epoch: epoch(7), size, source: null }],
     seal: { epoch: epoch(9), name: 't' },
   })
   const volumes = new Map([[volumeId(1), volume]])

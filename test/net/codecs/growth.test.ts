@@ -1,9 +1,10 @@
 // The largest cluster fits its messages, and what is told of a change is as large as the change.
 import test from 'tape'
-import { volumeId } from '../../../src/base/brands.js'
+import { byteCount, volumeId } from '../../../src/base/brands.js'
 import {
   ADMIN_JSON_BYTES_MAX,
   ATTACHMENTS_IN_CLUSTER_MAX,
+  BLOCK_BYTES,
   FRAME_BYTES_MAX,
   SNAPSHOTS_IN_CLUSTER_MAX,
   VOLUMES_MAX,
@@ -52,6 +53,8 @@ function filled(configuration: Configuration): Configuration {
           layer: i + 1,
           at: SINCE,
           epoch: created,
+          // A size of its own for each, which takes the most room.
+          size: byteCount(volume.size - BLOCK_BYTES),
           source: null,
         }
       })

@@ -116,7 +116,11 @@ function layer(random: SeededRandom): LayerRecord {
 
 function snapshot(random: SeededRandom): SnapshotRecord {
   const of = 1 + number(random, 2 ** 32 - 1)
-  return { name: name(random), layer: of, at: DATE, epoch: epoch(random), source: source(random) }
+  const size = byteCount(random)
+  return {
+    ...{ name: name(random), layer: of, at: DATE, epoch: epoch(random) },
+    ...{ source: source(random), size },
+  }
 }
 
 const source = (random: SeededRandom): string | null => random.pick([null, '0'.repeat(32) + '/1/1'])
@@ -296,5 +300,6 @@ export function changes(random: SeededRandom): readonly Change[] {
       minInSync: random.pick([null, 2]),
       schedules: random.chance(0.5) ? schedules(random) : null,
     },
+    { kind: 'volume-resized', volume: volumeId(random), size: byteCount(random) },
   ]
 }

@@ -163,9 +163,25 @@ test('a new volume: room, and no data of an earlier one', t => {
   t.end()
 })
 
+test('a volume that grows: room, where there are copies of it', t => {
+  const size = byteCount(2 ** 40)
+  const change: Change = { kind: 'volume-resized', volume: volumeId(1), size }
+  t.equal(say(FIVE, change, viewOf(FIVE, SERVER_A)), 'approve')
+  const full = { noRoom: 'no space left' }
+  t.equal(
+    say(FIVE, change, viewOf(FIVE, SERVER_A, full)),
+    'policy: storage server a has no room for more of volume data: no space left',
+  )
+  t.equal(say(FIVE, change, viewOf(FIVE, testPeer(9), full)), 'approve', 'nothing of it is here')
+  const smaller = { ...change, size: byteCount(4096) }
+  t.match(say(FIVE, smaller, viewOf(FIVE, SERVER_A)), /^safety: .* no volume is made smaller/)
+  t.end()
+})
+
 test('a clone: no data of an earlier volume, and begun everywhere before it is flattened', t => {
   const volume = FIVE.volumes.get(volumeId(1))!
-  const snapshot = { name: 's', layer: 1, at: '', epoch: FIVE.epoch, source: null }
+  const { size } = volume
+  const snapshot = { name: 's', layer: 1, at: '', epoch: FIVE.epoch, size, source: null }
   const frozen = { ...volume, layers: freeze(volume.layers), snapshots: [snapshot] }
   const before = { ...FIVE, volumes: new Map(FIVE.volumes).set(volume.id, frozen) }
   const clone: Change = { kind: 'volume-cloned', volume: volume.id, snapshot: 's', name: 'c' }
