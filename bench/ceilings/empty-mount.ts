@@ -17,7 +17,7 @@ const nothing = (): Promise<void> => Promise.resolve()
 const volume: OpenVolume = {
   ...{ name: 'empty', size, claimed: true },
   ...{ attach: nothing, release: nothing, read: nothing, write: nothing },
-  ...{ discard: nothing, flush: nothing },
+  ...{ discard: nothing, flush: nothing, grow: nothing },
 }
 const driver: VolumeDriver = {
   volumes: () => [volume],

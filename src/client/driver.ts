@@ -109,8 +109,8 @@ export class ClusterVolumeDriver implements VolumeDriver {
   }
 
   snapshots(): readonly SnapshotInfo[] {
-    return this.#records().flatMap(({ name: volume, size, snapshots }) =>
-      [...snapshots].sort(byName).map(({ name, at }) => ({ volume, name, size, at })),
+    return this.#records().flatMap(({ name: volume, snapshots }) =>
+      [...snapshots].sort(byName).map(({ name, at, size }) => ({ volume, name, size, at })),
     )
   }
 

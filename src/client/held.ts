@@ -37,6 +37,9 @@ export function heldReason(request: ShardRequest, around: Surroundings): string 
   if (request.obstacle?.kind === 'access') {
     return `waiting for the managers to give access to volume ${request.name.volumeName}`
   }
+  if (request.obstacle?.kind === 'size') {
+    return `waiting for the managers to resize volume ${request.name.volumeName}`
+  }
   const volume = configuration?.volumes.get(request.name.volume)
   const allocation = volume?.shards[request.name.shard]
   if (!configuration || !volume || !allocation) return 'waiting for a configuration'

@@ -14,6 +14,7 @@ export interface SnapshotInfo {
   readonly volume: string
   /** Unique within the volume. */
   readonly name: string
+  /** That the volume had then. */
   readonly size: ByteCount
   /** ISO 8601. */
   readonly at: string
@@ -47,6 +48,7 @@ export interface VolumeDriver {
 
 export interface OpenVolume {
   readonly name: string
+  /** Grows when somebody has it grow. */
   readonly size: ByteCount
   /** It may write, or is about to get that right. */
   readonly claimed: boolean
@@ -69,6 +71,12 @@ export interface OpenVolume {
    * (I2).
    */
   flush(): Promise<void>
+  /**
+   * Makes it as long as that, for everybody and while it is used; where it is, nothing is done.
+   * Resolves when this client knows the new size. Rejects also with 'bad-input' (no size for a
+   * volume), 'refused' (it is longer; or no room), 'unreachable' and 'undecided'.
+   */
+  grow(size: number): Promise<void>
 }
 
 /**

@@ -13,6 +13,7 @@ import {
 } from '../base/limits.js'
 import type { VolumeRecord } from '../layout/configuration.js'
 import type { Piece } from '../layout/geometry.js'
+import { growVolume } from './access/grow-volume.js'
 import { VolumeAccess } from './access/volume-access.js'
 import { boundedCall } from './bounded-call.js'
 import type { ClientContext } from './context.js'
@@ -148,6 +149,18 @@ export class VolumeIo implements OpenVolume {
       throw error
     }
     say(said())
+  }
+
+  async grow(size: number): Promise<void> {
+    this.#check()
+    const { pending } = this.#context
+    const name = { volume: this.#record.id, volumeName: this.name, shard: shardIndex(0) }
+    const request = pending.begin({ kind: 'flush', ...name })
+    try {
+      await this.#bounded('resize', [request], growVolume(this.#context, request, size))
+    } finally {
+      pending.end(request)
+    }
   }
 
   /** Gets the right to write where we do not have it. */

@@ -215,12 +215,25 @@ export class FileOperations {
     if (file.writable) await file.volume?.release()
   }
 
-  /** truncate: volumes do not change their size here yet, so only a change to the same is fine. */
-  resize(path: string, size: number): void {
+  /**
+   * truncate: a volume becomes larger, for who may write to it, and never smaller. When it resolves
+   * attributes() says so, too.
+   */
+  async resize(path: string, size: number): Promise<void> {
     const node = this.#find(path)
     if (node.kind === 'snapshot') throw new FileRefusal('read-only')
     if (node.kind !== 'image') throw new FileRefusal('is-a-directory')
-    if (size !== this.#size(node.name)) throw new FileRefusal('not-permitted')
+    const known = this.#size(node.name)
+    if (size < known) throw new FileRefusal('not-permitted')
+    if (size === known) return
+    const volume = this.#driver.open(node.name)
+    if (volume === null) throw new FileRefusal('no-such-file')
+    await volume.attach()
+    try {
+      await volume.grow(size)
+    } finally {
+      await volume.release()
+    }
   }
 
   /** All of it is taken: nobody can make a file here. */

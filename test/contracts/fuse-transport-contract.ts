@@ -1,7 +1,7 @@
 // What the files of a mount are to those who use them, whichever transport serves it. Run on both.
 import { open, readdir, stat, statfs } from 'node:fs/promises'
 import * as fs from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import test, { type Test } from 'tape'
 import { readMountTable } from '../../src/fuse/mount-table.js'
 import type { TransportName } from '../../src/fuse/serve-mount.js'
@@ -218,6 +218,43 @@ const cases: readonly Case[] = [
       }
       await server.command({ kind: 'fail', code: null })
       t.equal(await codeOf(file.write('x', 0)), 'success', 'all well again')
+      await file.close()
+    },
+  ],
+  [
+    'an image becomes longer',
+    async (t, start) => {
+      const server = await start({ a: MiB })
+      const image = server.image('a')
+      await server.command({ kind: 'snapshot', volume: 'a', name: 's' })
+      const file = await open(image, 'r+')
+      const sizeOf = async (path: string): Promise<number> => (await stat(path)).size
+      t.equal(await codeOf(fs.truncate(image, MiB + 1)), 'EINVAL', 'no whole blocks')
+      await fs.truncate(image, 2 * MiB)
+      t.equal(await sizeOf(image), 2 * MiB, 'at once, cut by name')
+      await file.truncate(3 * MiB)
+      t.equal((await file.stat()).size, 3 * MiB, 'and by a descriptor')
+      t.equal((await file.write(Buffer.alloc(8192, 5), 0, 8192, 3 * MiB - 4096)).bytesWritten, 4096)
+      const { buffer } = await file.read(Buffer.alloc(8192, 1), 0, 8192, 3 * MiB - 8192)
+      const expected = Buffer.concat([Buffer.alloc(4096), Buffer.alloc(4096, 5)])
+      t.ok(buffer.equals(expected), 'zeroes before it')
+
+      const { device } = await host.loops.attach(image, { readOnly: false })
+      undo(t, () => host.loops.detach(device, { abort: true }))
+      await server.command({ kind: 'grow', name: 'a', size: 4 * MiB })
+      await eventually('another’s change is seen', async () => (await sizeOf(image)) === 4 * MiB)
+      await host.tools.must('losetup', ['-c', device])
+      const sectors = Number(await fs.readFile(`/sys/block/${basename(device)}/size`, 'utf8'))
+      t.equal(sectors * 512, 4 * MiB, 'the loop device follows')
+      const through = await open(device, 'r+')
+      await through.write(Buffer.alloc(4096, 6), 0, 4096, 4 * MiB - 4096)
+      await through.sync()
+      await through.close()
+      const end = await file.read(Buffer.alloc(4096), 0, 4096, 4 * MiB - 4096)
+      t.ok(end.buffer.equals(Buffer.alloc(4096, 6)), 'whoever had it open reads to the new end')
+      t.equal(await sizeOf(join(server.directory, '.snapshots', 'a@s.img')), MiB)
+      await server.command({ kind: 'refuse', code: 'in-use' })
+      t.equal(await codeOf(fs.truncate(image, 8 * MiB)), 'EBUSY', 'another client has it')
       await file.close()
     },
   ],

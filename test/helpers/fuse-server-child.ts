@@ -10,7 +10,7 @@ import { serveMount, type TransportChoice } from '../../src/fuse/serve-mount.js'
 import { MemoryDriver, type DriverCounts } from './memory-driver.js'
 
 export type ServerCommand =
-  | { readonly kind: 'add'; readonly name: string; readonly size: number }
+  | { readonly kind: 'add' | 'grow'; readonly name: string; readonly size: number }
   | { readonly kind: 'remove'; readonly name: string }
   | {
       readonly kind: 'snapshot' | 'delete-snapshot'
@@ -34,6 +34,7 @@ function answer(message: ServerAnswer): void {
 
 function obey(command: ServerCommand): void {
   if (command.kind === 'add') driver.add(command.name, command.size)
+  else if (command.kind === 'grow') driver.grow(command.name, command.size)
   else if (command.kind === 'remove') driver.remove(command.name)
   else if (command.kind === 'snapshot') driver.snapshot(command.volume, command.name)
   else if (command.kind === 'delete-snapshot') driver.deleteSnapshot(command.volume, command.name)

@@ -12,6 +12,7 @@ import type {
 } from '../../src/client/volume-driver.js'
 
 const CHUNK = 64 * 1024
+const LARGEST = 2 ** 46
 
 export interface DriverCounts {
   readonly reads: number
@@ -47,6 +48,12 @@ export class MemoryDriver implements VolumeDriver {
 
   add(name: string, size: number): void {
     this.#volumes.set(name, new MemoryVolume(name, byteCount(size), this))
+  }
+
+  /** As another host, or an operator, has it done. */
+  grow(name: string, size: number): void {
+    const volume = this.#volumes.get(name)
+    if (volume) volume.size = byteCount(size)
   }
 
   remove(name: string): void {
@@ -136,7 +143,7 @@ export class MemoryDriver implements VolumeDriver {
 
   /** What every request of a volume passes. */
   async admit(
-    kind: 'read' | 'write' | 'flush' | 'discard',
+    kind: 'read' | 'write' | 'flush' | 'discard' | 'grow',
     what: MemoryVolume | MemorySnapshot,
     size = 0,
   ): Promise<void> {
@@ -150,7 +157,7 @@ export class MemoryDriver implements VolumeDriver {
     } else if (kind === 'discard') {
       counts.discards++
       counts.discardedBytes += size
-    } else counts.flushes++
+    } else if (kind === 'flush') counts.flushes++
     if (this.#holding) {
       await new Promise<void>((go, fail) => {
         this.#waiting.push({ go, fail })
@@ -188,7 +195,7 @@ class MemorySnapshot implements OpenSnapshot {
 
 class MemoryVolume implements OpenVolume {
   readonly name: string
-  readonly size: ByteCount
+  size: ByteCount
   readonly #driver: MemoryDriver
   /** By number; what was never written is not there and reads as zeroes. */
   readonly #chunks = new Map<number, Uint8Array>()
@@ -251,6 +258,14 @@ class MemoryVolume implements OpenVolume {
 
   flush(): Promise<void> {
     return this.#driver.admit('flush', this)
+  }
+
+  async grow(size: number): Promise<void> {
+    await this.#driver.admit('grow', this)
+    if (size % 4096 !== 0 || size > LARGEST) {
+      throw new SwarmdiskError('bad-input', 'no size for a volume')
+    }
+    this.size = byteCount(size)
   }
 
   #each(

@@ -14,6 +14,8 @@ export type RequestKind = 'read' | 'write' | 'flush'
 export type Obstacle =
   /** It may not write yet. */
   | { readonly kind: 'access' }
+  /** The volume is to become larger. */
+  | { readonly kind: 'size' }
   | { readonly kind: 'epoch'; readonly epoch: Epoch }
   | { readonly kind: 'answer'; readonly server: PeerId; readonly status: DataStatus }
 

@@ -36,11 +36,12 @@ export class SnapshotIo implements OpenSnapshot {
   #gone = false
   #saidGone = false
 
-  constructor(context: ClientContext, volume: VolumeRecord, { name, layer, at }: SnapshotRecord) {
+  constructor(context: ClientContext, volume: VolumeRecord, snapshot: SnapshotRecord) {
+    const { name, layer, at, size } = snapshot
     this.#context = context
     this.volume = volume.name
     this.name = name
-    this.size = volume.size
+    this.size = size
     this.at = at
     this.#shards = volume.shards.length
     this.#snapshot = { volume: volume.id, volumeName: volume.name, snapshot: name, layer }

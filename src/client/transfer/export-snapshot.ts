@@ -61,7 +61,7 @@ export function exportSnapshot(
   }
   const encoder = new ExportEncoder()
   const header: ExportHeader = {
-    size: volume.size,
+    size: snapshot.size,
     identity: identity(snapshot),
     name: snapshot.name,
     from: from ? identity(from.snapshot) : null,
@@ -86,12 +86,13 @@ export function exportSnapshot(
   }
 }
 
-/** Over the whole volume. */
+/** As far as the later end reaches, of which an earlier one may have been shorter. */
 export function rangesOf(
   driver: ClusterVolumeDriver,
-  { name, size }: VolumeRecord,
+  { name, size: head }: VolumeRecord,
   ends: { readonly from: SnapshotRecord | null; readonly to: SnapshotRecord | null },
 ): AsyncGenerator<ChangedRange> {
+  const size = ends.to?.size ?? head
   const changes = driver.changes(name, ends)
   if (!changes) {
     throw new SwarmdiskError('not-found', `Volume ${name} does not exist any more.`)

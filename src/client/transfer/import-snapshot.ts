@@ -105,6 +105,7 @@ class Import {
     try {
       await this.#checkUntouched(volume)
       if (!this.#mark()) await this.#make(MARK_NAME, importMark(this.#header.from))
+      await this.#grow()
       await this.#writeAll(volume, items)
       await this.#make(this.#o.name, this.#header.identity)
       await this.#deleteMark()
@@ -147,10 +148,10 @@ class Import {
   #checkFits(found: VolumeRecord): void {
     const { size, from } = this.#header
     const { volume, name } = this.#o
-    if (found.size !== size) {
+    if (found.size > size) {
       throw refused(
         `Volume ${volume} has ${found.size} bytes and the stream is of one of ${size}: give the ` +
-          'name of another volume.',
+          'name of another volume, since none is made smaller.',
       )
     }
     if (found.snapshots.some(one => one.name === name)) {
@@ -233,6 +234,15 @@ class Import {
       readonly epoch: number
     }
     await this.#cluster.until(configuration => configuration.epoch >= epoch)
+  }
+
+  /** The one that was exported had grown since the snapshot before. */
+  async #grow(): Promise<void> {
+    const { size } = this.#header
+    if (this.#existing().size >= size) return
+    const { volume: name } = this.#o
+    await this.#cluster.ask({ command: 'volume-resize', name, size, force: false })
+    await this.#cluster.until(() => (this.#record()?.size ?? size) >= size)
   }
 
   async #make(name: string, source: string): Promise<void> {

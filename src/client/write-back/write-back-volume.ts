@@ -139,6 +139,11 @@ export class WriteBackVolume implements OpenVolume {
     if (lost) throw lost
   }
 
+  /** What is held lies before the old end. */
+  grow(size: number): Promise<void> {
+    return this.below.grow(size)
+  }
+
   async #flush(): Promise<void> {
     await this.#drained('A flush')
     await this.below.flush()

@@ -25,7 +25,8 @@ export default class SnapshotDiff extends TransferCommand<Difference> {
   static override readonly description =
     'The ranges that were written between them, in whole blocks, from the indexes alone: what ' +
     'was written again as it was before is among them. Instead of the second one the volume ' +
-    'itself may be named, for what was written since the snapshot.'
+    'itself may be named, for what was written since the snapshot. If the volume has grown in ' +
+    'between, what was written to its new part is among them.'
   static override readonly examples = [
     '<%= config.bin %> snapshot diff data@monday data@tuesday',
     '<%= config.bin %> snapshot diff data@monday data --json',
@@ -53,6 +54,7 @@ export default class SnapshotDiff extends TransferCommand<Difference> {
         from: findSnapshot(configuration, from).snapshot,
         to: to.name === null ? null : findSnapshot(configuration, to).snapshot,
       }
+      const { size } = ends.to ?? record
       const ranges: DiffRange[] = []
       let bytes = 0
       for await (const { offset, length } of rangesOf(client.driver, record, ends)) {
@@ -61,7 +63,7 @@ export default class SnapshotDiff extends TransferCommand<Difference> {
         if (joined) ranges[ranges.length - 1] = { ...last, length: last.length + length }
         else ranges.push({ offset, length })
         bytes += length
-        progress(offset + length, record.size)
+        progress(offset + length, size)
       }
       return { from: args.from, to: args.to, ranges, bytes }
     })

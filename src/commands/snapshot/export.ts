@@ -61,7 +61,7 @@ export default class SnapshotExport extends TransferCommand<Exported> {
           to: place,
           from: from && findSnapshot(configuration, from),
         })
-        for await (const bytes of made.stream(reached => progress(reached, place.volume.size))) {
+        for await (const bytes of made.stream(reached => progress(reached, place.snapshot.size))) {
           await sink.write(bytes)
         }
         const { dataBytes: data, zeroesBytes: zeroes } = made.encoder.counts

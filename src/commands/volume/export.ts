@@ -54,12 +54,13 @@ export default class VolumeExport extends TransferCommand<ImageExported> {
         if (!reader)
           throw new SwarmdiskError('not-found', `${args.volume} does not exist any more.`)
         const ranges = rangesOf(client.driver, record, { from: null, to })
+        const { size } = to ?? record
         const data = await writeImage(sink, {
-          size: record.size,
+          size,
           parts: readParts(reader, ranges),
-          reached: offset => progress(offset, record.size),
+          reached: offset => progress(offset, size),
         })
-        return { volume: args.volume, size: record.size, data }
+        return { volume: args.volume, size, data }
       }),
     )
   }

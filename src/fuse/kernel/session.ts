@@ -56,12 +56,16 @@ interface Exchange {
 
 type WriteOperation = Extract<Operation, { kind: 'write' }>
 /** What has to wait for the driver, and carries no data. */
-type LaterOperation = Extract<Operation, { kind: 'open' | 'fsync' | 'flush' | 'release' | 'zero' }>
+type SetattrOperation = Extract<Operation, { kind: 'setattr' }>
+type LaterOperation = Extract<
+  Operation,
+  { kind: 'setattr' | 'open' | 'fsync' | 'flush' | 'release' | 'zero' }
+>
 /** What the driver is not needed for. */
 type PromptOperation = Exclude<Operation, LaterOperation | { kind: 'read' | 'write' }>
 
 const LATER: ReadonlySet<string> = new Set<LaterOperation['kind']>([
-  ...(['open', 'fsync', 'flush', 'release', 'zero'] as const),
+  ...(['setattr', 'open', 'fsync', 'flush', 'release', 'zero'] as const),
 ])
 
 function waits(operation: Operation): operation is LaterOperation {
@@ -133,8 +137,6 @@ export class Session {
         return null
       case 'getattr':
         return this.#attributes(header)
-      case 'setattr':
-        return this.#setattr(header, operation)
       case 'statfs':
         return this.#answers.space(header, this.#operations.space(), FILE_NAME_LENGTH_MAX)
       case 'opendir':
@@ -181,16 +183,6 @@ export class Session {
     const { node } = header
     const attributes = this.#operations.attributes(this.#path(node))
     return this.#answers.attributes(header, { node, attributes, owner: this.#options.owner })
-  }
-
-  #setattr(
-    header: RequestHeader,
-    { size, others }: { readonly size: number | null; readonly others: boolean },
-  ): Buffer {
-    const path = this.#path(header.node)
-    if (others) throw refusalOfChange([path])
-    if (size !== null) this.#operations.resize(path, size)
-    return this.#attributes(header)
   }
 
   /** Its content is taken when it is read from its beginning. */
@@ -242,6 +234,8 @@ export class Session {
     const exchange = this.#begin({ header, channel, bytes: 0, read: false, answered: false })
     const operations = this.#operations
     switch (operation.kind) {
+      case 'setattr':
+        return void this.#setattr(exchange, operation)
       case 'open':
         return void this.#open(exchange, operation.write)
       case 'fsync':
@@ -261,6 +255,20 @@ export class Session {
       this.#send(exchange, this.#answers.status(exchange.header, 0))
     } catch (error) {
       this.#fail(exchange, error, 'open file')
+    } finally {
+      this.#end(exchange)
+    }
+  }
+
+  async #setattr(exchange: Exchange, { size, others }: SetattrOperation): Promise<void> {
+    const { header } = exchange
+    try {
+      const path = this.#path(header.node)
+      if (others) throw refusalOfChange([path])
+      if (size !== null) await this.#operations.resize(path, size)
+      this.#send(exchange, this.#attributes(header))
+    } catch (error) {
+      this.#fail(exchange, error, 'name')
     } finally {
       this.#end(exchange)
     }

@@ -61,6 +61,33 @@ test('a full stream and an increment', async t => {
   t.deepEqual(await itemsOf(cluster, 'b', 'b'), ['/1/2 /1/2'])
 })
 
+test('a snapshot of before the volume grew, and one of after', async t => {
+  const cluster = new ScriptedCluster()
+  await write(cluster, 0, BLOCK, 1)
+  cluster.snapshot('a')
+  cluster.grow(80 * MiB)
+  cluster.push()
+  await write(cluster, 80 * MiB - BLOCK, BLOCK, 2)
+  cluster.snapshot('b')
+  cluster.push()
+  await write(cluster, 80 * MiB - BLOCK, BLOCK, 3)
+  const sizes = cluster.driver.snapshots().map(({ name, size }) => [name, size])
+  t.deepEqual(sizes, [
+    ['a', 64 * MiB],
+    ['b', 80 * MiB],
+  ])
+  t.equal(exported(cluster, 'a', null).header.size, 64 * MiB)
+  t.equal(exported(cluster, 'b', 'a').header.size, 80 * MiB)
+  t.deepEqual(await itemsOf(cluster, 'a', null), ['/1/1 -', '0+1=1'])
+  t.deepEqual(await itemsOf(cluster, 'b', null), ['/1/2 -', '0+1=1', '20479+1=2'])
+  t.deepEqual(await itemsOf(cluster, 'b', 'a'), ['/1/2 /1/1', '20479+1=2'])
+  t.deepEqual(await itemsOf(cluster, 'a', 'b'), ['/1/1 /1/2'], 'back: there is no such block')
+  const end = new Uint8Array(BLOCK)
+  const read = cluster.driver.openSnapshot('data', 'a')!.read(byteOffset(64 * MiB - BLOCK), end)
+  await cluster.clock.settle('read', read)
+  t.ok(end.every(byte => byte === 0))
+})
+
 test('a snapshot that is not there, or that goes meanwhile, or that is a mark', async t => {
   const cluster = new ScriptedCluster()
   await write(cluster, 0, BLOCK, 1)

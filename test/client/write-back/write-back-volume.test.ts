@@ -25,7 +25,7 @@ interface Sent {
 /** Keeps what it is given until the test lets it go on. */
 class Below implements OpenVolume {
   readonly name = 'data'
-  readonly size = byteCount(SIZE)
+  size = byteCount(SIZE)
   readonly claimed = true
   readonly sent: Sent[] = []
   readonly calls: string[] = []
@@ -56,6 +56,11 @@ class Below implements OpenVolume {
 
   flush(): Promise<void> {
     return this.#call('flush')
+  }
+
+  grow(size: number): Promise<void> {
+    this.size = byteCount(size)
+    return this.#call('grow')
   }
 
   #call(name: string): Promise<void> {
