@@ -1,5 +1,6 @@
-// The way from `attach` and `detach` to the process of a mount, over its control socket: only that
-// process can take a volume over, say why it cannot have it, and say when it has given it back.
+// The way from `attach`, `detach` and `volume resize` to the process of a mount, over its control
+// socket: only that process can take a volume over, say why it cannot have it, and say when it has
+// given it back, or has heard of its new size.
 // Both ends are here.
 import { wait, type Clock } from '../../base/clock.js'
 import { isSwarmdiskError, SwarmdiskError, type ErrorCode } from '../../base/errors.js'
@@ -16,7 +17,9 @@ import { askControl, type ControlHandler } from '../processes/control-socket.js'
 
 interface Asked {
   readonly volume: string
-  readonly takeover: boolean
+  readonly takeover?: boolean
+  /** Bytes. */
+  readonly size?: number
 }
 
 const DONE: AdminResult = { ok: true, result: {} }
@@ -24,10 +27,11 @@ const DONE: AdminResult = { ok: true, result: {} }
 /**
  * - `/claim`: gets the right to write, for a while, in which something opens the image;
  * - `/unclaim`: that is done, or will not be;
- * - `/released`: answers when the mount has given the volume back, within a bound.
+ * - `/released`: answers when the mount has given the volume back, within a bound;
+ * - `/sized`: answers when it has heard of this size; 'not-found' if it has not, within a bound.
  */
 export function mountRoutes(options: {
-  readonly driver: Pick<VolumeDriver, 'open'>
+  readonly driver: Pick<VolumeDriver, 'open' | 'size'>
   readonly clock: Clock
 }): Readonly<Record<string, ControlHandler>> {
   const { driver, clock } = options
@@ -37,7 +41,7 @@ export function mountRoutes(options: {
     claims.delete(name)
     await end?.()
   }
-  const claim = async ({ volume: name, takeover }: Asked): Promise<void> => {
+  const claim = async ({ volume: name, takeover = false }: Asked): Promise<void> => {
     await unclaim(name)
     const volume = found(driver, name)
     await volume.attach({ takeover })
@@ -58,10 +62,19 @@ export function mountRoutes(options: {
     const end = clock.now() + RELEASE_WAIT_MS
     while (volume.claimed && clock.now() < end) await wait(clock, DEVICE_RELEASE_INTERVAL_MS)
   }
+  const sized = async ({ volume: name, size }: Asked): Promise<void> => {
+    const end = clock.now() + RELEASE_WAIT_MS
+    while (driver.size(name) !== size) {
+      // Perhaps it is of another cluster, where a volume has the same name.
+      if (driver.size(name) === null || clock.now() >= end) throw unsized(name, size)
+      await wait(clock, DEVICE_RELEASE_INTERVAL_MS)
+    }
+  }
   return {
     '/claim': route(claim),
     '/unclaim': route(({ volume }) => unclaim(volume)),
     '/released': route(({ volume }) => released(volume)),
+    '/sized': route(sized),
   }
 }
 
@@ -71,12 +84,17 @@ function found(driver: Pick<VolumeDriver, 'open'>, name: string): OpenVolume {
   throw new SwarmdiskError('not-found', `There is no volume "${name}": see "volume list".`)
 }
 
+function unsized(name: string, size = 0): SwarmdiskError {
+  return new SwarmdiskError('not-found', `There is no volume "${name}" of ${size} bytes here.`)
+}
+
 function route(work: (asked: Asked) => Promise<void>): ControlHandler {
   return async body => {
-    const { volume, takeover } = (body ?? {}) as Partial<Record<keyof Asked, unknown>>
+    const { volume, takeover, size } = (body ?? {}) as Partial<Record<keyof Asked, unknown>>
     if (typeof volume !== 'string') return refusal('bad-input', 'The volume is missing: give one.')
     try {
-      await work({ volume, takeover: takeover === true })
+      const bytes = typeof size === 'number' ? { size } : {}
+      await work({ volume, takeover: takeover === true, ...bytes })
       return DONE
     } catch (error) {
       if (!isSwarmdiskError(error)) throw error
@@ -91,7 +109,7 @@ function refusal(code: ErrorCode, message: string): AdminResult {
 
 export interface MountQuestion extends Asked {
   readonly mountPoint: string
-  readonly what: 'claim' | 'unclaim' | 'released'
+  readonly what: 'claim' | 'unclaim' | 'released' | 'sized'
 }
 
 /** Throws what the mount process refused; does nothing if it is gone. */

@@ -1,4 +1,4 @@
-// What `attach` and `detach` ask of the process of a mount.
+// What `attach`, `detach` and `volume resize` ask of the process of a mount.
 import test from 'tape'
 import { CLAIM_HELD_MS } from '../../../src/base/limits.js'
 import { mountRoutes } from '../../../src/cli/mounts/mount-control.js'
@@ -54,4 +54,18 @@ test('released: when nobody has it open for writing any more', async t => {
   const began = clock.now()
   t.ok((await ask('/released', { volume: 'a' })).ok)
   t.ok(clock.now() - began >= 1_000)
+})
+
+test('sized: when the mount has heard of the new size, if it ever does', async t => {
+  const { ask, clock, driver } = make()
+  clock.after(1_000, () => driver.grow('a', 8192))
+  const began = clock.now()
+  t.ok((await ask('/sized', { volume: 'a', size: 8192 })).ok)
+  t.ok(clock.now() - began >= 1_000)
+  const never = await ask('/sized', { volume: 'a', size: 4096 })
+  t.equal(!never.ok && never.code, 'not-found', 'of another cluster, perhaps')
+  const other = await ask('/sized', { volume: 'b', size: 4096 })
+  t.equal(!other.ok && other.code, 'not-found')
+  const nothing = await ask('/sized', { volume: 'a', size: '4096' })
+  t.equal(!nothing.ok && nothing.code, 'not-found')
 })
