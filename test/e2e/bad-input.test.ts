@@ -45,6 +45,17 @@ test('bad input without a cluster', async t => {
       code: 'bad-input',
       says: /--size.*10G/,
     },
+    { words: ['volume', 'resize', 'x'], code: 'bad-input', says: /size/ },
+    {
+      words: ['volume', 'resize', 'x', '--size', 'big', ...local],
+      code: 'bad-input',
+      says: /--size.*10G/,
+    },
+    {
+      words: ['volume', 'resize', 'x', '--size', '2G', '--shrink', ...local],
+      code: 'bad-input',
+      says: /--shrink/,
+    },
     {
       words: ['snapshot', 'create', 'data', ...local],
       code: 'bad-input',

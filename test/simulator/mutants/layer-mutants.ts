@@ -1,5 +1,5 @@
-// Rules of layers (design §6), each left out once. The seeds are those of the story of snapshots:
-// the runs of run-seed.ts make none.
+// Rules of layers (design §6) and of sizes, each left out once. The seeds are those of the stories
+// of snapshots and of a volume that grows: the runs of run-seed.ts have neither.
 import type { Mutant } from './mutant.js'
 
 export const LAYER_MUTANTS: readonly Mutant[] = [
@@ -96,5 +96,31 @@ export const LAYER_MUTANTS: readonly Mutant[] = [
     ],
     story: 'snapshots',
     caughtBy: 31,
+  },
+  {
+    name: 'size-of-the-opening',
+    breaks: 'A replica knows the size that its configuration says.',
+    edits: [
+      {
+        file: 'storage/replica/shard-replica.ts',
+        find: 'this.#facts = facts',
+        replace: 'this.#facts = { ...facts, bytes: this.#facts?.bytes ?? facts.bytes }',
+      },
+    ],
+    story: 'growing',
+    caughtBy: 1,
+  },
+  {
+    name: 'newer-epoch-under-older-size',
+    breaks: 'Who asks under a newer configuration waits until the server has it.',
+    edits: [
+      {
+        file: 'layout/epoch-rule.ts',
+        find: "if (client > server) return 'ask-manager'",
+        replace: '',
+      },
+    ],
+    story: 'growing',
+    caughtBy: 1,
   },
 ]

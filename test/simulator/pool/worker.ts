@@ -2,6 +2,7 @@
 // nobody catches is a finding of the seed under way.
 import { createHash } from 'node:crypto'
 import { writeSync } from 'node:fs'
+import { runGrowing } from '../growing/story.js'
 import { runSeed, type Outcome } from '../run/run-seed.js'
 import { runSnapshots } from '../snapshots/story.js'
 import type { Sink } from '../trace.js'
@@ -14,7 +15,12 @@ async function snapshots(seed: number, sink: Sink | null): Promise<Outcome> {
   return { findings, unproved: 0, operations: compared, faults: counts, time }
 }
 
-const RUNS = { faults: runSeed, snapshots } as const
+async function growing(seed: number, sink: Sink | null): Promise<Outcome> {
+  const { findings, compared, counts, time } = await runGrowing(seed, sink)
+  return { findings, unproved: 0, operations: compared, faults: counts, time }
+}
+
+const RUNS = { faults: runSeed, snapshots, growing } as const
 
 async function run({ seed, story, trace }: Job): Promise<Result> {
   current = seed
