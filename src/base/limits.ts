@@ -538,6 +538,28 @@ export const TRANSFER_PIECE_BYTES = 256 * KiB
 export const TRANSFER_PIECES_AT_ONCE = 32
 /** An export or import whose I/O is held longer than this ends, unless asked otherwise. */
 export const TRANSFER_IO_TIMEOUT_MS = 60_000
+/** What `bench` measures of each job by default: seconds in which caches and compilers settle... */
+export const BENCH_SECONDS = 3
+/** ...and at most: whoever wants more wants a load for days, which fio makes. */
+export const BENCH_SECONDS_MAX = 3_600
+/** Each job runs for so long before it counts: links are opened, and V8 compiles the path. */
+export const BENCH_WARM_UP_MS = 500
+/** Requests under way: more would wait in the client, whose window is measured then. */
+export const BENCH_DEPTH_MAX = CLIENT_WINDOW_REQUESTS
+/** What it writes again and again, in memory; above a snapshot it takes that much of each copy. */
+export const BENCH_CONTENT_BYTES = 32 * MiB
+/** Places that it knows to hold data: 1 GiB of single blocks, 2 MiB of memory for their numbers. */
+export const BENCH_UNITS_MAX = 262_144
+/** Data that it looks for: more than that, and the places would not become more of a mixture. */
+export const BENCH_LOOK_BYTES = 4 * 1024 * MiB
+/** It looks in parts of a volume, in random order, until so many have given their share... */
+export const BENCH_LOOK_PARTS = 64
+/** ...and a volume has so many, so that one with little data is looked through in a few seconds. */
+export const BENCH_PARTS_MAX = 256
+/** After a signal, what is under way may end for so long, and is counted. */
+export const BENCH_STOP_MS = 2_000
+/** How often it tells how far it is, and what it waits for. */
+export const BENCH_TELL_MS = 250
 /** Shards asked at once for changed blocks: keeps all servers of a rack busy. */
 export const HELD_QUESTIONS_AT_ONCE = 32
 /** Retries that no event has woken earlier: from a network round trip to a few a minute... */
@@ -741,6 +763,7 @@ assert(FUSE_REQUEST_BYTES <= REQUEST_BYTES_MAX, 'a FUSE request is one driver re
 assert(FUSE_BACKGROUND_MAX * FUSE_FRAME_BYTES <= FUSE_HELD_BYTES_MAX, 'the kernel is never stopped')
 assert(POOL_THREADS_SPARED < POOL_THREADS_DEFAULT, 'there is a thread to read with')
 assert(REQUEST_BYTES_MAX <= CLIENT_WINDOW_BYTES, 'every request fits the window')
+assert(REQUEST_BYTES_MAX <= BENCH_CONTENT_BYTES, 'a benchmark has something to write')
 assert(HEDGE_DELAY_MAX_MS < READ_DEADLINE_MS, 'a read is hedged before it is given up')
 assert(WRITE_BACK_RUNS_MAX <= CLIENT_WINDOW_REQUESTS, 'the cache does not wait for the window')
 assert(2 * REQUEST_BYTES_MAX <= WRITE_BACK_BYTES, 'every write fits the cache')

@@ -1,7 +1,8 @@
-// What exports, imports and comparisons share: a client of volumes for the time of the command, a
-// bar on the terminal, and a clean end by a signal.
+// What exports, imports, comparisons and benchmarks share: a client of volumes for the time of the
+// command, a bar on the terminal, and a clean end by a signal.
 import { Flags } from '@oclif/core'
 import { SwarmdiskError } from '../../base/errors.js'
+import { Interruption } from '../../base/interruption.js'
 import { TRANSFER_IO_TIMEOUT_MS } from '../../base/limits.js'
 import { SwarmdiskCommand } from '../base-command.js'
 import { parseDuration } from '../duration.js'
@@ -17,6 +18,14 @@ import { openVolumeClient, type VolumeClient } from './volume-client.js'
 export type TransferFlags = ClusterFlags & {
   readonly data?: string | undefined
   readonly 'io-timeout': string
+}
+
+/** A client of volumes while somebody works with it. */
+export interface Session {
+  readonly client: VolumeClient
+  readonly line: ProgressLine
+  /** By the first signal; the second one ends the process. */
+  readonly interruption: Interruption
 }
 
 /** `reached`: up to where in a volume of `size` bytes. */
@@ -42,19 +51,32 @@ export abstract class TransferCommand<Result extends object> extends SwarmdiskCo
     }),
   }
 
-  protected async withClient<T>(
+  /** Given up in the middle by a signal. */
+  protected withClient<T>(
     flags: TransferFlags,
     work: (client: VolumeClient, progress: Progress) => Promise<T>,
+  ): Promise<T> {
+    return this.withSession(flags, ({ client, line, interruption }) => {
+      const progress: Progress = (reached, size) => {
+        const text = `${formatSize(reached)} of ${formatSize(size)}`
+        line.bar(size === 0 ? 1 : reached / size, text)
+      }
+      return Promise.race([work(client, progress), interrupted(interruption)])
+    })
+  }
+
+  /** The work looks for the interruption by itself. */
+  protected async withSession<T>(
+    flags: TransferFlags,
+    work: (session: Session) => Promise<T>,
   ): Promise<T> {
     const name = (this.id ?? 'swarmdisk').replaceAll(':', ' ')
     const ioTimeout = parseDuration(flags['io-timeout'], '--io-timeout')
     let client: VolumeClient | null = null
-    let interrupt: (error: SwarmdiskError) => void = () => undefined
-    const interrupted = new Promise<never>((_, reject) => (interrupt = reject))
-    interrupted.catch(() => undefined)
+    const interruption = new Interruption()
     onSignals(count => {
       if (count > 1) process.exit(130)
-      interrupt(new SwarmdiskError('aborted', 'Interrupted: what was begun is not complete.'))
+      interruption.ask()
     })
     const line = new ProgressLine(process.stderr)
     try {
@@ -64,17 +86,18 @@ export abstract class TransferCommand<Result extends object> extends SwarmdiskCo
         ioTimeout,
         name,
       })
-      client = await Promise.race([opening, interrupted])
-      const progress: Progress = (reached, size) => {
-        const text = `${formatSize(reached)} of ${formatSize(size)}`
-        line.bar(size === 0 ? 1 : reached / size, text)
-      }
-      return await Promise.race([work(client, progress), interrupted])
+      client = await Promise.race([opening, interrupted(interruption)])
+      return await work({ client, line, interruption })
     } finally {
       line.end()
       await client?.close()
     }
   }
+}
+
+async function interrupted(interruption: Interruption): Promise<never> {
+  await interruption.until
+  throw new SwarmdiskError('aborted', 'Interrupted: what was begun is not complete.')
 }
 
 /** Closes the sink, or discards what was written when that failed. */
