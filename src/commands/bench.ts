@@ -7,7 +7,7 @@ import { systemRandom } from '../base/random.js'
 import { EXIT_CODES } from '../cli/exit-codes.js'
 import { benchTime, chosenJobs } from '../cli/input/bench-flags.js'
 import { isSnapshotName, parseSnapshotName } from '../cli/input/snapshot-name.js'
-import { benchResult, renderBench, type BenchResult } from '../cli/render/bench.js'
+import { benchResult, renderBench, skippedText, type BenchResult } from '../cli/render/bench.js'
 import { formatSize } from '../cli/size.js'
 import type { ProgressLine } from '../cli/render/progress-line.js'
 import { TransferCommand, type Session } from '../cli/transfer/transfer-command.js'
@@ -134,6 +134,6 @@ function teller(line: ProgressLine): (progress: BenchProgress) => void {
 }
 
 function nothingMeasured({ volume, skipped }: BenchResult): SwarmdiskError {
-  const reasons = skipped.map(({ name, reason }) => `${name}: ${reason}`).join('; ')
-  return new SwarmdiskError('bad-input', `Nothing of ${volume} was measured (${reasons}).`)
+  const reasons = skippedText(skipped).replaceAll('\n', ' ')
+  return new SwarmdiskError('bad-input', `Nothing of ${volume} was measured: ${reasons}`)
 }

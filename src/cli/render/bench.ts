@@ -64,18 +64,38 @@ export function renderBench({ jobs, skipped }: BenchResult): string {
     { title: 'P99 US', align: 'right', cell: job => whole(job.latency.p99 * 1e6) },
     { title: 'MAX US', align: 'right', cell: job => whole(job.latency.max * 1e6) },
   ])
-  const notes = [
-    ...skipped.map(({ name, reason }) => `${name}: left out, ${reason}.`),
-    ...jobs.filter(({ onData }) => !onData).map(holesNote),
-  ]
+  const anywhere = jobs.filter(({ onData }) => !onData).map(anywhereNote)
+  const notes = [skippedText(skipped), joined(anywhere)].filter(note => note !== '')
   return [table, ...(notes.length > 0 ? ['', ...notes] : [])].join('\n')
 }
 
-function holesNote({ name, blockSize }: BenchJobResult): string {
-  return (
-    `${name}: no ${sizeText(blockSize)} of it are data throughout, so it read anywhere; holes ` +
-    'are answered without a look at a disk, and measure the network only.'
-  )
+/** '' if none was. */
+export function skippedText(skipped: BenchResult['skipped']): string {
+  const notes = skipped.map(({ name, reason }) => ({ name, text: `left out, since ${reason}.` }))
+  return joined(notes)
+}
+
+function anywhereNote({ name, blockSize }: BenchJobResult): Note {
+  const text =
+    `read anywhere, since no ${sizeText(blockSize)} of it are data throughout; holes are answered ` +
+    'without a look at a disk, so this measures the network.'
+  return { name, text }
+}
+
+interface Note {
+  readonly name: string
+  readonly text: string
+}
+
+/** Jobs of which the same is to be said, on one line. */
+function joined(notes: readonly Note[]): string {
+  const texts = [...new Set(notes.map(({ text }) => text))]
+  return texts
+    .map(same => {
+      const names = notes.filter(({ text }) => text === same).map(({ name }) => name)
+      return `${names.join('; ')}: ${same}`
+    })
+    .join('\n')
 }
 
 function whole(value: number): string {

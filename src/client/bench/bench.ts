@@ -138,7 +138,7 @@ export class Bench {
     const written = await this.#contentsFor(job, volume)
     if (written.length === 0) {
       const size = sizeText(job.blockSize)
-      return this.#skip(job, `no ${size} of it are data throughout, and nothing else is written`)
+      return this.#skip(job, `no ${size} of it are data throughout, which alone is written`)
     }
     const next = nextUnit({ count: written.length }, job.order, random)
     await this.#measure(job, true, async () => {

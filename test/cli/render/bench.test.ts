@@ -3,7 +3,7 @@ import { SwarmdiskError } from '../../../src/base/errors.js'
 import { benchResult, renderBench } from '../../../src/cli/render/bench.js'
 import { benchJobs } from '../../../src/client/bench/jobs.js'
 
-const [READ, , WRITE] = benchJobs({ depth: null, blockSize: null })
+const [READ, READ_16, WRITE] = benchJobs({ depth: null, blockSize: null })
 const LATENCY = { p50: 0.000_123_456_7, p99: 0.001, max: 10.25 }
 
 test('what was measured, for scripts', t => {
@@ -42,13 +42,16 @@ test('and for people', t => {
     '4 KiB random write, depth 1           2   0.0        123    1000  10250000',
   ])
   const holes = benchResult('data', {
-    measured: [{ job: READ!, onData: false, ...one }],
+    measured: [READ!, READ_16!].map(job => ({ job, onData: false, ...one })),
     skipped: [{ job: WRITE!, reason: 'there is none' }],
     error: null,
   })
-  const [, , empty, ...notes] = renderBench(holes).split('\n')
+  const [, , , empty, ...notes] = renderBench(holes).split('\n')
   t.equal(empty, '')
-  t.equal(notes[0], '4 KiB random write, depth 1: left out, there is none.')
-  t.match(notes[1] ?? '', /^4 KiB random read, depth 1: .*measure the network only\.$/)
+  t.equal(notes[0], '4 KiB random write, depth 1: left out, since there is none.')
+  t.match(
+    notes[1] ?? '',
+    /^4 KiB random read, depth 1; 4 KiB random read, depth 16: .*measures the network\.$/,
+  )
   t.end()
 })

@@ -17,15 +17,19 @@ interface Case {
 
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i + 1)
 
+function many(count: number, duration: number): readonly number[] {
+  return Array.from({ length: count }, () => duration)
+}
+
 const CASES: readonly Case[] = [
   { what: 'one', durations: [2], p50: 0.002, p99: 0.002, max: 0.002 },
   { what: 'two: the middle is the lower', durations: [3, 1], p50: 0.001, p99: 0.003, max: 0.003 },
   { what: 'a hundred', durations: upTo(100), p50: 0.05, p99: 0.099, max: 0.1 },
   { what: 'ten thousand', durations: upTo(10_000), p50: 5, p99: 9.9, max: 10 },
-  { what: 'all the same', durations: Array(500).fill(0.25), p50: 250e-6, p99: 250e-6, max: 250e-6 },
+  { what: 'all the same', durations: many(500, 0.25), p50: 250e-6, p99: 250e-6, max: 250e-6 },
   {
     what: 'one that was held for a day',
-    durations: [...Array(199).fill(0.1), 86_400_000],
+    durations: [...many(199, 0.1), 86_400_000],
     ...{ p50: 100e-6, p99: 100e-6, max: 86_400 },
   },
   { what: 'none took any time', durations: [0, 0], p50: 1e-9, p99: 1e-9, max: 1e-9 },

@@ -8,8 +8,8 @@ import {
 } from '../../../src/client/bench/units.js'
 import { SeededRandom } from '../../simulator/seeded-random.js'
 
-function offsets({ count, offset }: Units): readonly number[] {
-  return Array.from({ length: count }, (_, index) => offset(index))
+function offsets(units: Units): readonly number[] {
+  return Array.from({ length: units.count }, (_, index) => units.offset(index))
 }
 
 function sampled(
