@@ -560,6 +560,8 @@ export const BENCH_PARTS_MAX = 256
 export const BENCH_STOP_MS = 2_000
 /** How often it tells how far it is, and what it waits for. */
 export const BENCH_TELL_MS = 250
+/** Where there is no bar, a line is for what takes longer than a failover. */
+export const BENCH_SAY_HELD_MS = 5_000
 /** Shards asked at once for changed blocks: keeps all servers of a rack busy. */
 export const HELD_QUESTIONS_AT_ONCE = 32
 /** Retries that no event has woken earlier: from a network round trip to a few a minute... */

@@ -2,7 +2,7 @@
 import { Args, Flags } from '@oclif/core'
 import { systemClock } from '../base/clock.js'
 import { SwarmdiskError } from '../base/errors.js'
-import { BENCH_CONTENT_BYTES, BENCH_SECONDS, EXTENT_BYTES } from '../base/limits.js'
+import { BENCH_CONTENT_BYTES, BENCH_SAY_HELD_MS, BENCH_SECONDS } from '../base/limits.js'
 import { systemRandom } from '../base/random.js'
 import { EXIT_CODES } from '../cli/exit-codes.js'
 import { benchTime, chosenJobs } from '../cli/input/bench-flags.js'
@@ -11,11 +11,10 @@ import { benchResult, renderBench, skippedText, type BenchResult } from '../cli/
 import { formatSize } from '../cli/size.js'
 import type { ProgressLine } from '../cli/render/progress-line.js'
 import { TransferCommand, type Session } from '../cli/transfer/transfer-command.js'
-import type { VolumeClient } from '../cli/transfer/volume-client.js'
-import { Bench, type BenchReport, type BenchSubject } from '../client/bench/bench.js'
+import { Bench, type BenchReport } from '../client/bench/bench.js'
 import type { BenchJob } from '../client/bench/jobs.js'
 import type { BenchProgress } from '../client/bench/reporter.js'
-import { findSnapshot, findVolume } from '../client/transfer/export-snapshot.js'
+import { benchSubject, type BenchSubject, type SubjectName } from '../client/bench/subject.js'
 
 export default class BenchCommand extends TransferCommand<BenchResult> {
   static override readonly summary = 'Measure how fast a volume is from this host.'
@@ -60,14 +59,16 @@ export default class BenchCommand extends TransferCommand<BenchResult> {
     const { args, flags } = await this.parse(BenchCommand)
     const jobs = chosenJobs(flags)
     const milliseconds = benchTime(flags.seconds)
-    if (flags.write && isSnapshotName(args.volume)) {
+    const name = nameOf(args.volume)
+    if (flags.write && name.snapshot !== null) {
       throw new SwarmdiskError(
         'bad-input',
         `${args.volume} is a snapshot, which nobody writes: leave out --write, or name the volume.`,
       )
     }
     const report = await this.withSession(flags, session => {
-      const subject = subjectOf(session.client, args.volume)
+      const { driver } = session.client
+      const subject = benchSubject(driver, session.client.current(), name)
       return this.#measure(session, { jobs, milliseconds, subject })
     })
     const result = benchResult(args.volume, report)
@@ -103,33 +104,25 @@ interface Plan {
   readonly subject: BenchSubject
 }
 
-/** Or 'not-found'. */
-function subjectOf(client: VolumeClient, name: string): BenchSubject {
-  const snapshot = isSnapshotName(name) ? parseSnapshotName(name) : null
-  const { driver } = client
-  const configuration = client.current()
-  const record = findVolume(configuration, snapshot?.volume ?? name)
-  const to = snapshot ? findSnapshot(configuration, snapshot).snapshot : null
-  const volume = to === null ? driver.open(record.name) : null
-  const reader = to === null ? volume : driver.openSnapshot(record.name, to.name)
-  const changes = driver.changes(record.name, { from: null, to })
-  if (!reader || !changes) {
-    throw new SwarmdiskError('not-found', `${name} does not exist any more.`)
-  }
-  const stripe = record.shards.length * EXTENT_BYTES
-  const place = { size: record.size, stripe, ranges: changes.ranges.bind(changes) }
-  return { place, reader, volume }
+function nameOf(text: string): SubjectName {
+  if (!isSnapshotName(text)) return { volume: text, snapshot: null }
+  const { volume, name } = parseSnapshotName(text)
+  return { volume, snapshot: name }
 }
 
-/** A bar where somebody looks at it; elsewhere a line whenever something else is waited for. */
+/** A bar where somebody looks at it; elsewhere a line when something is waited for, for long. */
 function teller(line: ProgressLine): (progress: BenchProgress) => void {
+  let heldSince: number | null = null
   let said: string | null = null
   return ({ part, what, held }) => {
     line.bar(part, held === null ? what : `${what}: ${held}`)
-    if (held !== null && held !== said && !process.stderr.isTTY) {
+    const now = systemClock.now()
+    heldSince = held === null ? null : (heldSince ?? now)
+    if (heldSince === null) said = null
+    else if (!process.stderr.isTTY && held !== said && now - heldSince >= BENCH_SAY_HELD_MS) {
       process.stderr.write(`I/O is held, ${held}.\n`)
+      said = held
     }
-    said = held
   }
 }
 

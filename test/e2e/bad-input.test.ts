@@ -126,6 +126,16 @@ test('bad input without a cluster', async t => {
     { words: ['unmount', folder], code: 'not-found', says: /mount/ },
     { words: ['detach', '/dev/loop4242'], code: 'not-found', says: /loop4242/ },
     { words: ['attach', 'x', '--mount', folder], code: 'not-found', says: /mount/ },
+    { words: ['bench', ...local], code: 'bad-input', says: /volume/ },
+    { words: ['bench', 'x', '--seconds', '0', ...local], code: 'bad-input', says: /--seconds/ },
+    { words: ['bench', 'x', '--seconds', '3601', ...local], code: 'bad-input', says: /3600/ },
+    { words: ['bench', 'x', '--depth', '257', ...local], code: 'bad-input', says: /1 to 256/ },
+    { words: ['bench', 'x', '--depth', '17', ...local], code: 'bad-input', says: /at most 16/ },
+    { words: ['bench', 'x', '--block-size', '5000', ...local], code: 'bad-input', says: /4096/ },
+    { words: ['bench', 'x', '--only', 'fsync', ...local], code: 'bad-input', says: /no job/ },
+    { words: ['bench', 'x', '--only', 'write', ...local], code: 'bad-input', says: /--write/ },
+    { words: ['bench', 'x@y', '--write', ...local], code: 'bad-input', says: /is a snapshot/ },
+    { words: ['bench', 'x', '--io-timeout', 'y', ...local], code: 'bad-input', says: /30s or 5m/ },
   ]
   for (const one of cases) check(t, await cluster.run(one.words), one)
   t.notOk(existsSync(join(folder, 's')), 'no data directory was made for a wrong flag')
@@ -172,6 +182,7 @@ test('bad input to a cluster', async t => {
     },
     { words: ['volume', 'show', 'none'], code: 'not-found', says: /none/ },
     { words: ['volume', 'delete', 'none'], code: 'not-found', says: /none/ },
+    { words: ['bench', 'none', '--write'], code: 'not-found', says: /none/ },
     {
       words: ['shard', 'promote', 'none', '0', '--server', 'a'],
       code: 'bad-input',

@@ -2,14 +2,7 @@
 // are made; what must be refused; an import that is broken off; raw images there and back.
 import { createHash } from 'node:crypto'
 import { spawn } from 'node:child_process'
-import {
-  openSync,
-  closeSync,
-  createReadStream,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { createReadStream, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +10,7 @@ import test from 'tape'
 import type { SnapshotListResult } from '../../src/net/admin.js'
 import { SeededRandom } from '../simulator/seeded-random.js'
 import { TestCluster } from './cluster.js'
+import { redirected } from './redirected.js'
 import { eventually, mustRun, within, type Outcome } from './tools.js'
 
 const ENTRY = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
@@ -26,31 +20,6 @@ const BLOCK = 4096
 const SNAPSHOTS = Number(process.env['SWARMDISK_EXPORT_SNAPSHOTS'] ?? 5)
 /** What an increment may have beside the blocks that have changed: header, end, records. */
 const OVERHEAD = 0.05
-
-interface Streams {
-  readonly from?: string
-  readonly to?: string
-}
-
-/** A command with a file as its standard input or output. */
-async function redirected(
-  cluster: TestCluster,
-  words: readonly string[],
-  { from = '/dev/null', to = '/dev/null' }: Streams,
-): Promise<Outcome> {
-  const [input, output] = [openSync(from, 'r'), openSync(to, 'w+')]
-  const child = spawn(process.execPath, [ENTRY, ...words], {
-    env: { ...process.env, ...cluster.environment },
-    stdio: [input, output, 'pipe'],
-  })
-  let stderr = ''
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-  const ended = new Promise<number>(resolve => child.once('close', code => resolve(code ?? -1)))
-  const code = await within(words.join(' '), ended)
-  closeSync(input)
-  closeSync(output)
-  return { code, stdout: '', stderr }
-}
 
 /** Random blocks in random places, as the volume is mounted; the number of those with content. */
 async function change(cluster: TestCluster, random: SeededRandom, round: number): Promise<number> {

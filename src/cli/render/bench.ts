@@ -77,8 +77,8 @@ export function skippedText(skipped: BenchResult['skipped']): string {
 
 function anywhereNote({ name, blockSize }: BenchJobResult): Note {
   const text =
-    `read anywhere, since no ${sizeText(blockSize)} of it are data throughout; holes are answered ` +
-    'without a look at a disk, so this measures the network.'
+    `read anywhere, since no ${sizeText(blockSize)} of it are data throughout; holes are ` +
+    'answered without a look at a disk, so this measures the network.'
   return { name, text }
 }
 

@@ -9,22 +9,15 @@ import type { Interruption } from '../../base/interruption.js'
 import { BENCH_WARM_UP_MS } from '../../base/limits.js'
 import type { Random } from '../../base/random.js'
 import type { Reader } from '../transfer/pieces.js'
-import type { HeldState, OpenVolume } from '../volume-driver.js'
+import type { HeldState } from '../volume-driver.js'
 import { contentUnits, readContents, type Written } from './contents.js'
-import { findData, type DataPlace } from './find-data.js'
+import { findData } from './find-data.js'
 import { sizeText, type BenchJob } from './jobs.js'
 import type { LatencySummary } from './latencies.js'
 import { Reporter, type BenchProgress } from './reporter.js'
 import { runLoad, type Load, type Measured } from './run-load.js'
+import type { BenchSubject } from './subject.js'
 import { allUnits, fewer, nextUnit, UnitSample, type Units } from './units.js'
-
-/** What is measured: a volume, or a snapshot, which nobody writes. */
-export interface BenchSubject {
-  readonly place: DataPlace
-  readonly reader: Reader
-  /** The same, to be written; null: it is only read. */
-  readonly volume: Pick<OpenVolume, 'attach' | 'read' | 'write' | 'flush'> | null
-}
 
 export interface BenchOptions {
   readonly clock: Clock
