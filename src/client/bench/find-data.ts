@@ -14,7 +14,7 @@ export interface DataPlace {
   /** Bytes over which all shards have equal parts. */
   readonly stripe: number
   /** What is no hole, in ascending order. */
-  ranges(within: ByteRange): AsyncIterable<ByteRange>
+  readonly ranges: (within: ByteRange) => AsyncIterable<ByteRange>
 }
 
 export interface LookOptions {
@@ -37,7 +37,7 @@ export async function findData(
     if (found >= BENCH_LOOK_BYTES || interruption.asked) return
     reached(i / parts.length)
     let here = 0
-    for await (const { offset, length } of place.ranges(part)) {
+    for await (const { offset, length } of rangesIn(place, part, share)) {
       if (interruption.asked) return
       const wanted = Math.min(length, share - here)
       for (const sample of samples) sample.offer({ offset, length: wanted })
@@ -45,6 +45,23 @@ export async function findData(
       if (here >= share) break
     }
     found += here
+  }
+}
+
+/**
+ * All shards are asked at once, and each answers for all of its span: so first for as much as would
+ * do if it were full, and for twice that where it is not.
+ */
+async function* rangesIn(
+  { stripe, ranges }: DataPlace,
+  { offset, length }: ByteRange,
+  enough: number,
+): AsyncGenerator<ByteRange> {
+  let width = Math.ceil(enough / stripe) * stripe
+  for (let at = 0; at < length; width *= 2) {
+    const bytes = byteCount(Math.min(width, length - at))
+    yield* ranges({ offset: byteOffset(offset + at), length: bytes })
+    at += bytes
   }
 }
 
