@@ -4,7 +4,7 @@
 //     /                                one image file per volume of the newest configuration
 //     /<volume>.img                    as long as the volume, used like a block device
 //     /.snapshots/                     read-only; one image file per snapshot
-//     /.snapshots/<volume>@<name>.img  as long as the volume, and never another content
+//     /.snapshots/<volume>@<name>.img  as long as the volume was then, and always the same
 //
 // Failures are thrown: FileRefusal, or what the driver threw; errno.ts knows their numbers. What
 // changes names is not here at all: transports refuse the operations of REFUSED_OPERATIONS, with

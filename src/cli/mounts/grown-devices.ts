@@ -4,7 +4,6 @@
 // does.
 import { join } from 'node:path'
 import { wait, type Clock } from '../../base/clock.js'
-import { isSwarmdiskError } from '../../base/errors.js'
 import {
   DEVICE_RELEASE_INTERVAL_MS,
   FUSE_ATTRIBUTE_SECONDS,
@@ -40,6 +39,25 @@ export async function grownDevices(
   options: GrownDevicesOptions,
   volume: Grown,
 ): Promise<readonly GrownDevice[]> {
+  try {
+    return await lookForDevices(options, volume)
+  } catch (error) {
+    leaveOut(options, error)
+    return []
+  }
+}
+
+/** An operating error, of ours or of the system; bugs go on. */
+function leaveOut({ log }: GrownDevicesOptions, error: unknown): void {
+  const code = (error as NodeJS.ErrnoException).code
+  if (!(error instanceof Error) || typeof code !== 'string') throw error
+  log.info('loop devices are not looked at', { reason: error.message })
+}
+
+async function lookForDevices(
+  options: GrownDevicesOptions,
+  volume: Grown,
+): Promise<readonly GrownDevice[]> {
   const found: GrownDevice[] = []
   for (const { mountPoint } of new MountRegistry().list()) {
     const image = join(mountPoint, imageName(volume.name))
@@ -49,8 +67,7 @@ export async function grownDevices(
       await askMount({ mountPoint, volume: volume.name, size: volume.size, what: 'sized' })
       await untilSeen(options, image, volume.size)
     } catch (error) {
-      if (!isSwarmdiskError(error)) throw error
-      options.log.info('loop devices are not looked at', { image, reason: error.message })
+      leaveOut(options, error)
       continue
     }
     const mounts = await readMountTable()

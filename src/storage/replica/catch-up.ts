@@ -143,7 +143,8 @@ export class CatchUp {
   async #compare(round: number): Promise<void> {
     const pages: LayerPage[] = []
     for (const { id } of this.#context.store.layers) {
-      pages.push(...(await this.#differingPages(round, id)))
+      // One by one: those of a long shard are more than a call takes arguments.
+      for (const page of await this.#differingPages(round, id)) pages.push(page)
     }
     const attempt: Attempt = { pagesLeft: pages.length, failed: false }
     this.#attempt = attempt

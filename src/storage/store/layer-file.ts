@@ -356,7 +356,7 @@ function piecesOf(run: BlockRun): readonly BlockRun[] {
   return pieces
 }
 
-/** A bit for each 2 MiB of blocks: of the largest shard a few KiB. */
+/** A bit for each 2 MiB of blocks: of a shard of 8 TiB half a MiB. */
 class PageSet {
   #words = new Uint32Array(0)
 

@@ -146,6 +146,7 @@ class GrowingStory {
     const name = `s${this.#next++}`
     await this.#writing
     const picture = new Map(this.#values)
+    const least = this.#seen
     const snapshots = [{ volume: VOLUME, name }]
     if (!(await this.#ask({ command: 'snapshot-create', snapshots }))) return
     const { driver } = this.#client
@@ -153,6 +154,8 @@ class GrowingStory {
     if (!(await this.#cluster.within(HEARD_MS, there))) return
     this.#count('snapshot')
     const { size } = driver.openSnapshot(VOLUME, name)!
+    const isOfItsTime = this.#sizes.has(size) && size >= least
+    if (!isOfItsTime) this.#findings.push(`I6: ${name} was made with ${size}, after ${least}`)
     this.#snapshots.set(name, { size, picture })
   }
 
