@@ -51,6 +51,12 @@ export const BUFFER_SLAB_BYTES = 64 * KiB
  * client keeps until a FLUSH that stays below 250 MiB.
  */
 export const HEAP_GROWING_PERCENT = 200
+/**
+ * Bytes of bytecode after which V8 looks whether a function is worth compiling: of its own 66 KiB a
+ * fifth. At depth 1 a path is taken a few hundred times a second, and with theirs it took ten
+ * seconds and more to become fast; what it is then is the same.
+ */
+export const INTERRUPT_BUDGET_BYTES = 12_000
 /** Small messages of one turn share a frame up to this size. */
 export const FRAME_BATCH_BYTES = 64 * KiB
 

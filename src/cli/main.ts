@@ -4,12 +4,13 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { Config, flush, run } from '@oclif/core'
-import { BUFFER_SLAB_BYTES, HEAP_GROWING_PERCENT } from '../base/limits.js'
+import { BUFFER_SLAB_BYTES, HEAP_GROWING_PERCENT, INTERRUPT_BUDGET_BYTES } from '../base/limits.js'
 import { reportFailure } from './report-failure.js'
 
 export async function main(entry: string): Promise<never> {
   Buffer.poolSize = BUFFER_SLAB_BYTES
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`)
+  setFlagsFromString(`--interrupt-budget=${INTERRUPT_BUDGET_BYTES}`)
   // Our clocks do not keep a process alive, so a command that waits for one needs something else.
   setInterval(() => undefined, 2 ** 30)
   try {
