@@ -19,6 +19,7 @@ export const ERROR_CODES = [
   'corrupt', // checksum mismatch with no good copy, or a file that is not what it says
   'data-lost', // acknowledged, unflushed writes went with the memory of all in-sync replicas
   'fenced', // another client has taken over the volume: nothing is written any more
+  'incomplete', // a scrub found nothing wrong, and could not look at everything
   'protocol', // a peer sent what no swarmdisk of our version sends
 ] as const
 

@@ -599,6 +599,27 @@ export const CLOSE_FLUSH_MS = 5_000
 export const USAGE_DEADLINE_MS = 2_500
 /** A manager that has not answered a question by then is passed over for the next one. */
 export const ADMIN_ATTEMPT_MS = 5_000
+/** Shards of a volume that a scrub looks at at once, a page each: keeps several disks busy. */
+export const SCRUB_SHARDS_AT_ONCE = 4
+/**
+ * A server that reads a part of a page, repairs it, or compares it, has answered before this,
+ * unless a disk hangs. The first answer that is lost is asked for once more.
+ */
+export const SCRUB_REQUEST_MS = 30_000
+/** A server that cannot be asked for so long is left out; a change of allocation takes less. */
+export const SCRUB_PATIENCE_MS = 15_000
+/** One that says for so long that it has no time is left out, too. */
+export const SCRUB_BUSY_MAX_MS = 600_000
+export const SCRUB_RETRY_MIN_MS = 50
+export const SCRUB_RETRY_MAX_MS = 1_000
+/** Index pages that differ are looked at again so often: most differ by writes under way... */
+export const SCRUB_LOOKS_MAX = 3
+/** ...after this, twice this, and so on. */
+export const SCRUB_LOOK_AGAIN_MS = 50
+/** What differs still is compared while nobody writes it, in so many attempts, each of seconds. */
+export const SCRUB_ATTEMPTS_MAX = 5
+/** Entries of each list in the answer of a scrub; of the others it says how many there are. */
+export const SCRUB_LISTED_MAX = 1_000
 /** Before it gets a change, a manager shows within this that it lives: it answers from memory. */
 export const MANAGER_ALIVE_MS = 1_000
 /** A command that found no leader is tried again after this: an election takes a second or two. */
@@ -707,6 +728,30 @@ export const CAUGHT_UP_INTERVAL_MS = 2_000
 export const HELD_PAGES_MAX = 512
 /** Reads of one request repair blocks at most this often before they give up. */
 export const REPAIRS_PER_READ_MAX = 2
+/** Blocks that a scrub reads at once: writes to its page wait no longer than for this. */
+export const SCRUB_PIECE_BLOCKS = FETCH_BLOCKS_MAX
+/**
+ * One answer reads blocks for no longer than this, and then says how far it has come: 2 MiB at the
+ * smallest budget beside clients take eight seconds, and those of several shards a multiple.
+ */
+export const SCRUB_READ_MS = 5_000
+/**
+ * Blocks of a page that the disk refuses to read: it may take many seconds for each, and with so
+ * many within 2 MiB it is to be replaced, not looked through.
+ */
+export const SCRUB_UNREADABLE_MAX = 8
+/** A server from which a replica copied within this has no time for scrubs. */
+export const SCRUB_AFTER_COPY_MS = 1_000
+/** Index pages that one question of a scrub reads to find one with an entry. */
+export const SCRUB_SCAN_PAGES = HELD_PAGES_MAX
+/** Pages that it passes over because they are known to have none: milliseconds of work. */
+export const SCRUB_SKIP_PAGES = 16 * SCRUB_SCAN_PAGES
+/** Rotten blocks of a page that are repaired at the same time... */
+export const SCRUB_REPAIRS_AT_ONCE = 8
+/** ...and waited for so long; what is left then is repaired when the page is asked for again. */
+export const SCRUB_REPAIR_MS = 10_000
+/** Questions of scrubs that a server answers at once: those of four scrubs of a large volume. */
+export const SCRUBS_SERVED_MAX = 16
 /** Corrupt blocks told apart in the report; a disk with more is to be replaced anyway. */
 export const CORRUPT_BLOCKS_REMEMBERED = 100_000
 /** Free space that no client write may use: indexes, metadata and what is under way need room. */
@@ -778,3 +823,11 @@ assert(2 * REQUEST_BYTES_MAX <= WRITE_BACK_BYTES, 'every write fits the cache')
 assert(2 * CLIENT_WINDOW_BYTES <= KEPT_WRITES_BYTES, 'half of what is kept has been acknowledged')
 assert(2 * CLIENT_WINDOW_REQUESTS <= KEPT_WRITES_MAX, 'also when counted by writes')
 assert(DATA_PATH_WAIT_MS < LINK_YOUNG_MS, 'a double dial is decided while both are young')
+assert(
+  PARK_MS + SCRUB_READ_MS + RECOVERY_GIVE_MAX_MS + SCRUB_REPAIR_MS < SCRUB_REQUEST_MS,
+  'a server that waits for a configuration, reads and repairs has answered before it is given up',
+)
+assert(
+  3 * PARK_MS + REPLICA_REQUEST_MS < SCRUB_REQUEST_MS,
+  'and so has one that waits until nobody writes, then for its disk, then for another server',
+)

@@ -20,6 +20,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   protocol: 16,
   undecided: 17,
   fenced: 18,
+  incomplete: 19,
 }
 
 /** An assertion failed, or something was thrown that nobody expected: a bug in swarmdisk. */

@@ -30,6 +30,7 @@ import {
   SHARDS_MIN,
   SHARDS_PER_SERVER_AIM,
   SPREAD_SHARDS_MAX,
+  VOLUME_BYTES_MAX,
 } from '../base/limits.js'
 
 export interface ByteRange {
@@ -200,6 +201,12 @@ export function pageRange({ block, blocks }: BlockSpan): {
   const page = indexPageOf(block)
   if (blocks === 0) return { page, pages: 0 }
   return { page, pages: indexPageOf(blockIndex(block + blocks - 1)) - page + 1 }
+}
+
+/** Whether there may be such blocks, all of one index page: as far as volumes go, none is known. */
+export function withinOnePage({ block, blocks }: BlockSpan): boolean {
+  const fits = block + blocks <= VOLUME_BYTES_MAX / BLOCK_BYTES
+  return fits && slotInPage(block) + blocks <= BLOCKS_PER_INDEX_PAGE
 }
 
 /** The extent of a byte, in the space (volume or shard) in which the offset counts. */

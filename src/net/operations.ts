@@ -6,6 +6,8 @@ import * as c from './codecs/messages.js'
 import type * as mm from './manager-messages.js'
 import type * as m from './messages.js'
 import type { Role } from './peers.js'
+import * as sc from './scrub/codecs.js'
+import type * as ms from './scrub/messages.js'
 
 /**
  * Who an operation is for: types only; numbers, codecs, roles and epoch rules are in the table
@@ -16,6 +18,8 @@ export interface OperationTypes {
   write: [m.WriteRequest, m.DataReply]
   flush: [m.FlushRequest, m.DataReply]
   'held-blocks': [m.HeldRequest, m.DataReply]
+  scrub: [ms.ScrubRequest, ms.ScrubReply]
+  'scrub-compare': [ms.ScrubCompareRequest, ms.ScrubCompareReply]
 
   replicate: [m.Replicate, null]
   replicated: [m.Replicated, null]
@@ -94,6 +98,8 @@ const ANYONE: readonly Role[] = ['manager', 'storage', 'client']
 
 /** From clients to storage servers. */
 const access = { from: ['client'], to: ['storage'], path: 'data', epochRule: 'client' } as const
+/** From clients about the copies of a shard, whoever may read it. */
+const look = { from: ['client'], to: ['storage'], path: 'data', epochRule: 'allocation' } as const
 /** Among the replicas of a shard. */
 const among = {
   from: ['storage'],
@@ -118,6 +124,13 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
   write: { number: 2, request: c.writeRequest, reply: c.dataReply, ...access },
   flush: { number: 3, request: c.flushRequest, reply: c.dataReply, ...access },
   'held-blocks': { number: 4, request: c.heldRequest, reply: c.dataReply, ...access },
+  scrub: { number: 5, request: sc.scrubRequest, reply: sc.scrubReply, ...look },
+  'scrub-compare': {
+    number: 6,
+    request: sc.scrubCompareRequest,
+    reply: sc.scrubCompareReply,
+    ...look,
+  },
 
   replicate: { number: 16, request: c.replicate, reply: null, ...among },
   replicated: { number: 17, request: c.replicated, reply: null, ...among },

@@ -10,6 +10,7 @@ import {
   RECOVERY_APART_MAX_MS,
   RECOVERY_GIVE_MAX_MS,
   RECOVERY_PART_BESIDE_CLIENTS,
+  SCRUB_AFTER_COPY_MS,
 } from '../base/limits.js'
 import type { ClientActivity } from './client-activity.js'
 import { PaceState } from './replication/pace-state.js'
@@ -30,6 +31,7 @@ export class RecoveryBudget {
   readonly #pace = new PaceState()
   #fetched = 0
   #sourceBusyAt = -Infinity
+  #gaveAt = -Infinity
   /** Milliseconds that a copy took lately, from the question until it was stored, or given up. */
   #usual = 0
 
@@ -54,6 +56,17 @@ export class RecoveryBudget {
    * long, and should ask again.
    */
   pauseToGive(bytes: number): number | null {
+    this.#gaveAt = this.#clock.now()
+    return this.#pauseFor(bytes)
+  }
+
+  /** The same before so much is read for a scrub, which gives way to those who copy from us. */
+  pauseToScrub(bytes: number): number | null {
+    if (this.#clock.now() - this.#gaveAt < SCRUB_AFTER_COPY_MS) return null
+    return this.#pauseFor(bytes)
+  }
+
+  #pauseFor(bytes: number): number | null {
     const moment = this.#moment
     if (this.#pace.wouldWait(moment, bytes) > RECOVERY_GIVE_MAX_MS) return null
     return this.#pace.take(moment, bytes)

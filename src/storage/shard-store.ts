@@ -52,7 +52,10 @@ export interface ShardStore {
    * reads as zeroes.
    */
   read(block: BlockIndex, into: Uint8Array, layer?: number): ReadResult | Promise<ReadResult>
-  /** Only what this layer holds itself: what is absent there reads as zeroes. */
+  /**
+   * Only what this layer holds itself: what is absent there reads as zeroes. For scans: they push
+   * no index page of others out of memory.
+   */
   readLayer(layer: number, block: BlockIndex, into: Uint8Array): Promise<ReadResult>
   /**
    * Whole blocks of data, into the head. A block that is all zeroes becomes a `zeroes` mark and

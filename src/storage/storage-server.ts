@@ -30,7 +30,8 @@ import { Parking } from './parking.js'
 import type { ClientCall, ClientRequest } from './replica/replica-context.js'
 import type { ShardReplica } from './replica/shard-replica.js'
 import { createHost, type ServerCondition } from './server-condition.js'
-import { servePeers } from './serve-peers.js'
+import { serveScrubs } from './scrub/serve-scrubs.js'
+import { servePeers, type PeerDispatch } from './serve-peers.js'
 import { ShardHoldings } from './shard-holdings.js'
 import { ServedRequests } from './served-requests.js'
 import type { StorageServerOptions } from './storage-server-options.js'
@@ -120,11 +121,13 @@ export class StorageServer {
     peers.serve('flush', (request, from, answer) => {
       this.#client({ kind: 'flush', request }, from, answer)
     })
-    servePeers(this.#o, {
+    const dispatch: PeerDispatch = {
       find: name => this.#holdings.find(name),
       whenKnown: (message, run, refuse) => this.#whenKnown(message, run, refuse),
       wrote: () => this.#clients.wrote(),
-    })
+    }
+    servePeers(this.#o, dispatch)
+    serveScrubs(this.#o, dispatch)
     const voter = this.#voter()
     peers.serve('storage-vote', (request, from, answer) => {
       if (!this.#stopped) voter.vote(request, from, answer)

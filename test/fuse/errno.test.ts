@@ -23,6 +23,7 @@ const EXPECTED: Readonly<Record<ErrorCode, readonly [number, number]>> = {
   corrupt: [errno.EIO, errno.EIO],
   'data-lost': [errno.EIO, errno.EIO],
   fenced: [errno.EIO, errno.EIO],
+  incomplete: [errno.EIO, errno.EIO],
   protocol: [errno.EIO, errno.EIO],
 }
 

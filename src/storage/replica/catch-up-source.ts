@@ -2,14 +2,9 @@
 // entries, blocks. Blocks with a write in flight are given when that is settled, as reads are.
 import type { PeerId } from '../../base/brands.js'
 import { isSwarmdiskError } from '../../base/errors.js'
-import {
-  BLOCK_BYTES,
-  BLOCKS_PER_INDEX_PAGE,
-  INDEX_ENTRY_BYTES,
-  PARK_MS,
-} from '../../base/limits.js'
+import { BLOCK_BYTES, INDEX_ENTRY_BYTES, PARK_MS } from '../../base/limits.js'
 import { hasLayer, headOf } from '../../layout/layers.js'
-import { indexPageOf, slotInPage } from '../../layout/geometry.js'
+import { indexPageOf, slotInPage, withinOnePage } from '../../layout/geometry.js'
 import type {
   BlocksReply,
   BlocksRequest,
@@ -65,6 +60,8 @@ export class CatchUpSource {
 
   blocks(request: BlocksRequest, from: PeerId, answer: (reply: BlocksReply) => void): void {
     const { host, state } = this.#context
+    // Whoever asks: no such page may be looked for in the store.
+    if (!withinOnePage(request)) return answer(REFUSED)
     const give = (): void => {
       this.#whenDecided({ request, from, until: host.clock.now() + PARK_MS, answer })
     }
@@ -79,8 +76,7 @@ export class CatchUpSource {
   #whenDecided(copy: Copy): void {
     const { request, from, answer, until } = copy
     const { state, host, name } = this.#context
-    const lastSlot = slotInPage(request.block) + request.blocks
-    if (!this.#gives(request) || lastSlot > BLOCKS_PER_INDEX_PAGE) return answer(REFUSED)
+    if (!this.#gives(request)) return answer(REFUSED)
     const again = (): void => this.#whenDecided(copy)
     const open = this.#isOfHead(request) && state.undecided(request)
     // The primary settles with our content what it cannot read itself.

@@ -18,6 +18,7 @@ import type { LayerRecord } from '../../layout/layers.js'
 import { blockRange, blocksOfBytes, withinOneExtent } from '../../layout/geometry.js'
 import type * as m from '../../net/messages.js'
 import { Parking } from '../parking.js'
+import { ScrubSource } from '../scrub/scrub-source.js'
 import type { ShardStore } from '../shard-store.js'
 import { CatchUp } from './catch-up.js'
 import { CatchUpSource } from './catch-up-source.js'
@@ -71,6 +72,7 @@ export class ShardReplica {
   readonly name: m.ShardName
   readonly store: ShardStore
   readonly source: CatchUpSource
+  readonly scrub: ScrubSource
   readonly confirmation: ReadConfirmation
   #nextToken = 1
   #effects: ReplicaEffect[] = []
@@ -122,6 +124,7 @@ export class ShardReplica {
     })
     this.#catchUp = new CatchUp(this.#context)
     this.source = new CatchUpSource(this.#context, this.#parking)
+    this.scrub = new ScrubSource(this.#context)
     this.confirmation = new ReadConfirmation(this.#context)
   }
 

@@ -17,6 +17,9 @@ import {
 } from './layer-format.js'
 import type { BlockRun } from './layer-file.js'
 
+/** Told of blocks one by one. */
+export type NoteBlock = (block: BlockIndex) => void
+
 export interface Change extends BlockRange {
   /** As in the index, 8 bytes for each block. */
   readonly entries: Uint8Array

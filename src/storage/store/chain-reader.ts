@@ -1,29 +1,31 @@
 // Reads through the files of a shard, the newest first: what one does not have is looked for in the
 // next. Who calls has the turn for the range. Most reads find all of it in one file, in the page
 // cache, with its index page in memory: those make no promise (readChainNow).
-import type { BlockIndex } from '../../base/brands.js'
 import type { CorruptBlock, ReadResult } from '../shard-store.js'
+import type { NoteBlock } from './block-runs.js'
+import type { PageUse } from './index-cache.js'
 import type { BlockRun } from './layer-file.js'
 import type { LayerStore } from './layer-store.js'
 import type { ChainLink } from './layer-table.js'
 
-type Chain = readonly ChainLink<LayerStore>[]
+export type Chain = readonly ChainLink<LayerStore>[]
 
 const NOTHING_CORRUPT: ReadResult = { corrupt: [] }
 
 /** What nobody has is zeroes. */
-export async function readChain(chain: Chain, whole: BlockRun): Promise<ReadResult> {
+export async function readChain(chain: Chain, whole: BlockRun, use: PageUse): Promise<ReadResult> {
   const corrupt: CorruptBlock[] = []
   let absent: readonly BlockRun[] = [whole]
   for (const { layer, file } of chain) {
     const [only] = absent
     if (!only) break
     // Most layers of a long chain have nothing of it: they cost a look into memory.
-    if (file.gone || (absent.length === 1 && file.lacks(only))) continue
-    const note = (block: BlockIndex): unknown => corrupt.push({ block, layer })
+    const isThin = use === 'again' && absent.length === 1 && file.lacks(only)
+    if (file.gone || isThin) continue
+    const note: NoteBlock = block => corrupt.push({ block, layer })
     const deeper: BlockRun[] = []
     for (const run of absent) {
-      for (const left of await file.read(run, note)) deeper.push(left)
+      for (const left of await file.read(run, note, use)) deeper.push(left)
     }
     absent = deeper
   }

@@ -17,7 +17,8 @@ import type {
 } from '../shard-store.js'
 import { copiedBlocks, rangeOf, writtenBlocks, type Change } from './block-runs.js'
 import { Coalesced } from '../../base/coalesced.js'
-import { readChain, readChainNow } from './chain-reader.js'
+import { readChain, readChainNow, type Chain } from './chain-reader.js'
+import type { PageUse } from './index-cache.js'
 import type { BlockRun } from './layer-file.js'
 import {
   INDEX_PAGE_BYTES,
@@ -27,7 +28,7 @@ import {
   type BlockRange,
 } from './layer-format.js'
 import type { LayerStore } from './layer-store.js'
-import { LayerTable, type ChainLink } from './layer-table.js'
+import { LayerTable } from './layer-table.js'
 import { ShardMerges, type Merges } from './merges.js'
 import { RangeOrder, type Turn } from './range-order.js'
 import { ShardReclaiming, type Reclaiming } from './space/reclaiming.js'
@@ -160,7 +161,8 @@ export class FileShardStore implements ShardStore {
   }
 
   async readLayer(layer: number, block: BlockIndex, into: Uint8Array): Promise<ReadResult> {
-    return this.#read(this.#table.own(layer), { block, bytes: into })
+    this.#check()
+    return this.#readInTurn(this.#table.own(layer), { block, bytes: into }, 'once')
   }
 
   write(block: BlockIndex, data: Uint8Array, written: Epoch): Promise<void> | null {
@@ -256,21 +258,18 @@ export class FileShardStore implements ShardStore {
 
   // ---- inside -----------------------------------------------------------------------------------
 
-  #read(
-    chain: readonly ChainLink<LayerStore>[],
-    whole: BlockRun,
-  ): ReadResult | Promise<ReadResult> {
+  #read(chain: Chain, whole: BlockRun): ReadResult | Promise<ReadResult> {
     this.#check()
     const range = rangeOf(whole.block, whole.bytes)
     const found = this.#order.isFree(range, 'read') ? readChainNow(chain, whole) : null
     return found ?? this.#readInTurn(chain, whole)
   }
 
-  async #readInTurn(chain: readonly ChainLink<LayerStore>[], whole: BlockRun): Promise<ReadResult> {
+  async #readInTurn(chain: Chain, whole: BlockRun, use: PageUse = 'again'): Promise<ReadResult> {
     const turn = this.#order.enter(rangeOf(whole.block, whole.bytes), 'read')
     try {
       if (turn.ready) await turn.ready
-      return await readChain(chain, whole)
+      return await readChain(chain, whole, use)
     } finally {
       turn.leave()
     }

@@ -12,11 +12,12 @@ import {
   rangeOf,
   verify,
   type Change,
+  type NoteBlock,
 } from './block-runs.js'
 import { Coalesced } from '../../base/coalesced.js'
 import type { DirtyLog } from './dirty/dirty-log.js'
 import { DirtyRegions, type DirtyRegion } from './dirty/dirty-regions-state.js'
-import type { IndexPage } from './index-cache.js'
+import type { IndexPage, PageUse } from './index-cache.js'
 import type { BlockRun, LayerFile } from './layer-file.js'
 import {
   EMPTY_PAGE,
@@ -130,11 +131,12 @@ export class LayerStore {
    * Fills what is stored here, and zeroes what is corrupt. Returns the runs that are absent, parts
    * of the buffer that were left alone.
    */
-  async read(run: BlockRun, corrupt: (block: BlockIndex) => void): Promise<readonly BlockRun[]> {
+  async read(run: BlockRun, corrupt: NoteBlock, use?: PageUse): Promise<readonly BlockRun[]> {
     const spans = spansOf(rangeOf(run.block, run.bytes))
     let absent: BlockRun[] = []
     for (const span of spans) {
-      const page = this.#file.pinKnown(span.page) ?? (await this.#file.pin(span.page))
+      const known = use === 'once' ? null : this.#file.pinKnown(span.page)
+      const page = known ?? (await this.#file.pin(span.page, use))
       try {
         const part = spans.length === 1 ? run : partOf(run, span)
         // Nobody changes them meanwhile: who would, overlaps, and waits.

@@ -5,6 +5,7 @@ import type * as m from '../../../src/net/messages.js'
 import type { OperationName, Reply, Request } from '../../../src/net/operations.js'
 import type { SeededRandom } from '../../simulator/seeded-random.js'
 import { SUSPENSION_CAUSES } from '../../../src/layout/change.js'
+import { scrubSamples } from './scrub-samples.js'
 import * as s from './samples.js'
 
 export interface MessageSample<O extends OperationName> {
@@ -151,6 +152,7 @@ const access = {
     request: r => ({ ...shardName(r), epoch: s.epoch(r) }),
     reply: dataReply,
   } satisfies MessageSample<'flush'>,
+  ...scrubSamples,
   'held-blocks': {
     request: r => ({
       ...shardName(r),
