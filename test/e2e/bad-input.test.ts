@@ -71,6 +71,13 @@ test('bad input without a cluster', async t => {
       code: 'bad-input',
       says: /snapshot name is empty/,
     },
+    { words: ['scrub', ...local], code: 'bad-input', says: /volume/ },
+    { words: ['scrub', 'a/b', ...local], code: 'bad-input', says: /volume name/ },
+    {
+      words: ['scrub', 'data', '--timeout', 'soon', ...local],
+      code: 'bad-input',
+      says: /--timeout must be a duration like 30s/,
+    },
     { words: ['no-such-command'], code: 'bad-input', says: /no-such-command/ },
     { words: ['status', '--bootstrap', '127.0.0.1:9'], code: 'bad-input', says: /--key/ },
     {
@@ -183,6 +190,7 @@ test('bad input to a cluster', async t => {
     { words: ['volume', 'show', 'none'], code: 'not-found', says: /none/ },
     { words: ['volume', 'delete', 'none'], code: 'not-found', says: /none/ },
     { words: ['bench', 'none', '--write'], code: 'not-found', says: /none/ },
+    { words: ['scrub', 'none'], code: 'not-found', says: /no volume "none"/ },
     {
       words: ['shard', 'promote', 'none', '0', '--server', 'a'],
       code: 'bad-input',
