@@ -1,7 +1,8 @@
 // Many runs of the simulator, several at a time:
 //
 //   npm run simulate -- [--seeds 20] [--seed 1] [--most 5] [--workers N] [--trace]
-//                       [--mode shared|exclusive|rotten] [--story faults|snapshots|growing]
+//                       [--mode shared|exclusive|rotten]
+//                       [--story faults|snapshots|growing|scrub]
 //
 // Prints each failing seed, in the order of the seeds, with how to run it again, gives up after
 // `most` of them, and says what was tried. --trace prints every message, log line and fault.

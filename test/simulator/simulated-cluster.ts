@@ -72,6 +72,7 @@ export interface Client {
   readonly clock: Clock
   readonly driver: ClusterVolumeDriver
   readonly peers: WatchedPeers
+  readonly watch: ConfigurationWatch
   readonly id: PeerId
   readonly alive: boolean
   stop(): Promise<void>
@@ -279,6 +280,13 @@ export class SimulatedCluster {
 
   // ---- storage servers ------------------------------------------------------------------------
 
+  /** Of a server that has started: what it works with, for a fault that it does not notice. */
+  storeOf(name: string): FileBlockStore {
+    const running = this.#servers.get(name)?.running
+    if (!running) throw new Error(`${name} has not started`)
+    return running.store
+  }
+
   /** Resolves when it has started, or died on the way. */
   async startServer(name: string): Promise<void> {
     const host = this.#host(name, 'storage')
@@ -405,7 +413,7 @@ export class SimulatedCluster {
     await this.until('the client has a configuration', () => watch.current() !== null)
     let alive = true
     return {
-      ...{ name, clock, driver, peers, id },
+      ...{ name, clock, driver, peers, watch, id },
       get alive() {
         return alive
       },

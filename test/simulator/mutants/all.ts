@@ -3,6 +3,7 @@ import { CLUSTER_MUTANTS } from './cluster-mutants.js'
 import { LAYER_MUTANTS } from './layer-mutants.js'
 import { MANAGER_MUTANTS } from './manager-mutants.js'
 import type { Mutant } from './mutant.js'
+import { SCRUB_MUTANTS } from './scrub-mutants.js'
 import { SHARD_MUTANTS } from './shard-mutants.js'
 
 export const MUTANTS: readonly Mutant[] = [
@@ -10,4 +11,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...MANAGER_MUTANTS,
   ...CLUSTER_MUTANTS,
   ...LAYER_MUTANTS,
+  ...SCRUB_MUTANTS,
 ]

@@ -1,10 +1,10 @@
 // What the pool and its workers say to each other.
 
 /**
- * What a seed decides: faults under clients (run-seed.ts), snapshots (snapshots/story.ts), or a
- * volume that grows (growing/story.ts).
+ * What a seed decides: faults under clients (run-seed.ts), snapshots (snapshots/story.ts), a volume
+ * that grows (growing/story.ts), or scrubs (scrub/story.ts).
  */
-export const STORIES = ['faults', 'snapshots', 'growing'] as const
+export const STORIES = ['faults', 'snapshots', 'growing', 'scrub'] as const
 export type Story = (typeof STORIES)[number]
 
 export interface Job {

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { runGrowing } from '../growing/story.js'
 import { runSeed, type Outcome } from '../run/run-seed.js'
+import { runScrub } from '../scrub/story.js'
 import { runSnapshots } from '../snapshots/story.js'
 import type { Sink } from '../trace.js'
 import { failure, type Job, type Result } from './job.js'
@@ -20,7 +21,12 @@ async function growing(seed: number, sink: Sink | null): Promise<Outcome> {
   return { findings, unproved: 0, operations: compared, faults: counts, time }
 }
 
-const RUNS = { faults: runSeed, snapshots, growing } as const
+async function scrub(seed: number, sink: Sink | null): Promise<Outcome> {
+  const { findings, scrubs, counts, time } = await runScrub(seed, sink)
+  return { findings, unproved: 0, operations: scrubs, faults: counts, time }
+}
+
+const RUNS = { faults: runSeed, snapshots, growing, scrub } as const
 
 async function run({ seed, story, trace }: Job): Promise<Result> {
   current = seed
