@@ -337,6 +337,8 @@ export class FileBlockStore implements BlockStore {
     let file: LayerFile | null
     try {
       file = await this.#files.open(name)
+      // Or it would be back after a power cut, with what was not durable lost and its regions gone.
+      if (!file) await this.#files.confirmAbsence(name)
     } catch (error) {
       if (!isSwarmdiskError(error)) throw error
       // Its regions stay in the log; opening this shard fails with the same words, others work.

@@ -92,6 +92,17 @@ export class LayerFiles {
     return sync.request()
   }
 
+  /** There is no file of this name, and there will be none after a crash. */
+  async confirmAbsence(name: LayerName): Promise<void> {
+    // What took it away changed the deepest folder that is left.
+    let folder = ''
+    for (const part of folderOf(name).split('/')) {
+      if (!(await this.#disk.list(folder)).includes(part)) break
+      folder = folder === '' ? part : `${folder}/${part}`
+    }
+    await this.syncFolder(folder)
+  }
+
   async shards(): Promise<ShardKey[]> {
     const found: ShardKey[] = []
     for (const volume of await this.#folders('data')) {

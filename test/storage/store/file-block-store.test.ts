@@ -458,3 +458,14 @@ test('one damaged shard does not keep the others from being recovered', async t 
   const healed = await open(next)
   t.deepEqual(await contents(healed.shard, 0, 1), [1], 'its regions had stayed in the log')
 })
+
+test('a file that was deleted before the process died is not back after a power cut', async t => {
+  const disk = newDisk()
+  const { shard } = await open(disk)
+  await shard.write(at(0), fill([1]), epoch(1))
+  await disk.remove(LAYER)
+  const second = disk.restart()
+  await FileBlockStore.open({ clock, disk: second, log: silentLog })
+  const third = second.survivor(second.choices().map(() => 0))
+  t.equal(await third.open(LAYER, 'existing'), null, 'its regions are not in the log any more')
+})
