@@ -442,6 +442,16 @@ export class SimulatedCluster {
     return JSON.parse(reply.json) as AdminResult
   }
 
+  /** False: refused; or nobody knows, since the manager died with the question. */
+  async ask(client: Client, command: AdminCommand): Promise<boolean> {
+    try {
+      return (await this.admin(client, command)).ok
+    } catch (error) {
+      if (!(error instanceof Error) || isSwarmdiskError(error)) throw error
+      return false
+    }
+  }
+
   async createVolume(client: Client, wish: VolumeWish): Promise<OpenVolume> {
     const replicas = Math.min(3, this.#servers.size)
     const { name, minInSync = null } = wish

@@ -4,10 +4,8 @@
 // sizes never go back, and each snapshot keeps its size and what it shows.
 import { byteCount, byteOffset } from '../../../src/base/brands.js'
 import { wait } from '../../../src/base/clock.js'
-import { isSwarmdiskError } from '../../../src/base/errors.js'
 import { BLOCK_BYTES, EXTENT_BYTES } from '../../../src/base/limits.js'
 import type { OpenVolume } from '../../../src/client/volume-driver.js'
-import type { AdminCommand } from '../../../src/net/admin.js'
 import { differences } from '../check/holdings.js'
 import { content } from '../run/workload.js'
 import type { SeededRandom } from '../seeded-random.js'
@@ -65,7 +63,7 @@ class GrowingStory {
     this.#disturbances = new Disturbances({
       ...{ cluster, random: this.#random },
       client: () => this.#client,
-      ask: command => this.#ask(command),
+      ask: command => this.#cluster.ask(this.#client, command),
       count: what => this.#count(what),
     })
   }
@@ -122,7 +120,7 @@ class GrowingStory {
     const size = Math.max(...this.#sizes) + this.#random.pick(STEPS_BYTES)
     this.#sizes.add(size)
     const command = { command: 'volume-resize', name: VOLUME, size, force: false } as const
-    if (!(await this.#ask(command))) return
+    if (!(await this.#cluster.ask(this.#client, command))) return
     this.#count('resize')
     await this.#cluster.within(HEARD_MS, () => this.#seen >= size)
     this.#write()
@@ -148,7 +146,7 @@ class GrowingStory {
     const picture = new Map(this.#values)
     const least = this.#seen
     const snapshots = [{ volume: VOLUME, name }]
-    if (!(await this.#ask({ command: 'snapshot-create', snapshots }))) return
+    if (!(await this.#cluster.ask(this.#client, { command: 'snapshot-create', snapshots }))) return
     const { driver } = this.#client
     const there = (): boolean => driver.openSnapshot(VOLUME, name) !== null
     if (!(await this.#cluster.within(HEARD_MS, there))) return
@@ -196,18 +194,6 @@ class GrowingStory {
 
   #count(what: string): void {
     this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1)
-  }
-
-  /** False: refused, or nobody knows. */
-  async #ask(command: AdminCommand): Promise<boolean> {
-    try {
-      const { ok } = await this.#cluster.admin(this.#client, command)
-      return ok
-    } catch (error) {
-      // The manager died with the question.
-      if (!(error instanceof Error) || isSwarmdiskError(error)) throw error
-      return false
-    }
   }
 }
 

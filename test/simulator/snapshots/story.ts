@@ -3,7 +3,6 @@
 // written up to some moment, and go on showing it while others are made, deleted and rolled back
 // to, copies catch up, and layers merge.
 import { wait } from '../../../src/base/clock.js'
-import { isSwarmdiskError } from '../../../src/base/errors.js'
 import type { OpenVolume } from '../../../src/client/volume-driver.js'
 import type { AdminCommand } from '../../../src/net/admin.js'
 import { differences } from '../check/holdings.js'
@@ -61,7 +60,7 @@ class SnapshotsStory {
     const host = {
       ...{ cluster, random: this.#random, findings: this.#findings },
       client: (): Client => this.#client,
-      ask: (command: AdminCommand): Promise<boolean> => this.#ask(command),
+      ask: (command: AdminCommand): Promise<boolean> => this.#cluster.ask(this.#client, command),
       within: (condition: () => boolean): Promise<boolean> => cluster.within(HEARD_MS, condition),
       count: (what: string): void => this.#count(what),
     }
@@ -100,7 +99,7 @@ class SnapshotsStory {
     const wish = { name, size: 64 * MIB, replicas: 3, minInSync: 2, force: false }
     const there = (): boolean => this.#client.driver.open(name) !== null
     while (!there()) {
-      await this.#ask({ command: 'volume-create', ...wish })
+      await this.#cluster.ask(this.#client, { command: 'volume-create', ...wish })
       await this.#cluster.within(HEARD_MS, there)
     }
   }
@@ -124,7 +123,7 @@ class SnapshotsStory {
     if (this.#random.chance(0.5)) await wait(this.#cluster.clock, this.#random.pick(PAUSES_MS))
     const least = this.#writer.acknowledged
     const snapshots = VOLUMES.map(volume => ({ volume, name }))
-    const made = await this.#ask({ command: 'snapshot-create', snapshots })
+    const made = await this.#cluster.ask(this.#client, { command: 'snapshot-create', snapshots })
     const most = this.#writer.written
     if (!made) return
     this.#count('snapshot')
@@ -143,7 +142,11 @@ class SnapshotsStory {
     const name = this.#random.chance(0.5) ? names[0]! : this.#random.pick(names)
     const needed = this.#clones.needs(name)
     for (const volume of VOLUMES) {
-      const gone = await this.#ask({ command: 'snapshot-delete', volume, name })
+      const gone = await this.#cluster.ask(this.#client, {
+        command: 'snapshot-delete',
+        volume,
+        name,
+      })
       if (gone && needed && volume === VOLUMES[0]) {
         this.#findings.push(`I6: ${name} is deleted, and a clone needs it`)
       }
@@ -198,7 +201,9 @@ class SnapshotsStory {
   async #rollBackOne(volume: string, name: string): Promise<void> {
     const { clock } = this.#cluster
     const end = clock.now() + ROLLED_BACK_MS
-    while (!(await this.#ask({ command: 'snapshot-rollback', volume, name }))) {
+    while (
+      !(await this.#cluster.ask(this.#client, { command: 'snapshot-rollback', volume, name }))
+    ) {
       if (clock.now() > end) throw new Error(`I7: ${volume} is not rolled back to ${name}`)
       await wait(clock, 500)
     }
@@ -250,18 +255,6 @@ class SnapshotsStory {
 
   #count(what: string): void {
     this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1)
-  }
-
-  /** False: refused, or nobody knows. */
-  async #ask(command: AdminCommand): Promise<boolean> {
-    try {
-      const { ok } = await this.#cluster.admin(this.#client, command)
-      return ok
-    } catch (error) {
-      // The manager died with the question.
-      if (!(error instanceof Error) || isSwarmdiskError(error)) throw error
-      return false
-    }
   }
 }
 
