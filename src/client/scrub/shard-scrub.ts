@@ -117,8 +117,7 @@ export class ShardScrub {
     const { report, shard } = this.#o
     const whole = layers.every(layer => this.#done.has(keyOf(layer)))
     for (const { server, state } of allocation.replicas) {
-      const reason = state === 'syncing' ? SYNCING : null
-      if (reason !== null) report.unchecked(shard, server, reason)
+      if (state === 'syncing') report.unchecked(shard, server, SYNCING)
       else if (whole && this.#coverage.isWhole(server)) report.wholeReplica()
       else this.#notWhole(server)
     }

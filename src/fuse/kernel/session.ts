@@ -55,8 +55,8 @@ interface Exchange {
 }
 
 type WriteOperation = Extract<Operation, { kind: 'write' }>
-/** What has to wait for the driver, and carries no data. */
 type SetattrOperation = Extract<Operation, { kind: 'setattr' }>
+/** What has to wait for the driver, and carries no data. */
 type LaterOperation = Extract<
   Operation,
   { kind: 'setattr' | 'open' | 'fsync' | 'flush' | 'release' | 'zero' }

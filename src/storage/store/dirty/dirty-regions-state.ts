@@ -86,10 +86,8 @@ export class DirtyRegions {
     const regions = spans.map(span => {
       const region = this.#regions.get(span.page) ?? this.add(span.page)
       if (region.flushing.intersects(span)) flushing = true
-      region.called.addRange(span)
-      this.#called.add(region)
+      this.#noteCall(region, span)
       region.active++
-      region.recent = true
       return region
     })
     return { regions, flushing }
@@ -100,11 +98,15 @@ export class DirtyRegions {
     const region = this.#regions.get(span.page)
     if (!region || region.logging || region.mustLog(span)) return false
     if (region.flushing.intersects(span)) return false
-    region.called.addRange(span)
+    this.#noteCall(region, span)
     region.touched.addRange(span)
+    return true
+  }
+
+  #noteCall(region: DirtyRegion, span: Span): void {
+    region.called.addRange(span)
     region.recent = true
     this.#called.add(region)
-    return true
   }
 
   leave(regions: readonly DirtyRegion[]): void {
