@@ -158,7 +158,11 @@ test('another client takes the volume over: what it writes stays', async t => {
         ({ error }) => error?.code ?? 'nothing',
         (error: unknown) => (isSwarmdiskError(error) ? error.code : String(error)),
       )
-    await cluster.until('it is attached', () => client.driver.open('data')!.claimed)
+    const attached = (): boolean =>
+      [...cluster.configuration.volumes.values()].some(({ attachments }) =>
+        attachments.some(one => one.client === client.peers.self),
+      )
+    await cluster.until('it is attached', attached)
     const volume = writer.driver.open('data')!
     const refused = await volume.attach().then(
       () => 'nothing',
