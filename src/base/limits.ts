@@ -247,10 +247,8 @@ export const FUSE_HELD_BYTES_MAX = 80 * MiB
 export const FUSE_REQUESTS_MAX = 1_024
 /** Requests taken in one turn of the event loop, so that the network has its turn as well. */
 export const FUSE_REQUESTS_PER_TURN = 32
-/** Reads that wait in libuv's pool where requests cannot be taken without waiting. */
+/** Reads that wait in libuv's pool where the event loop cannot poll the device. */
 export const FUSE_READERS_MAX = 4
-/** The same where they can: a second one would only wake up a second thread for each burst. */
-export const FUSE_PROMPT_READERS = 1
 /** Who sends one request after the other is not looked at after each of them: it costs 5 us. */
 export const FUSE_EMPTY_LOOKS = 3
 /**

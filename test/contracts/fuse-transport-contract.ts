@@ -18,12 +18,18 @@ export type Start = (
 export type Case = readonly [string, (t: Test, start: Start) => Promise<void>]
 
 /** Runs each case on a mount of its own, served by a process of its own. */
-export function runCases(transport: TransportName, cases: readonly Case[]): void {
+export function runCases(
+  transport: TransportName,
+  cases: readonly Case[],
+  { withoutPerl = false } = {},
+): void {
+  const name = withoutPerl ? `${transport} without Perl` : transport
   for (const [title, body] of cases) {
-    test(`${transport}: ${title}`, { timeout: 60_000 }, async t => {
+    test(`${name}: ${title}`, { timeout: 60_000 }, async t => {
       await body(t, (volumes, directory) =>
         startFuseServer(t, volumes, {
           transport,
+          withoutPerl,
           ...(directory === undefined ? {} : { directory }),
         }),
       )
@@ -44,8 +50,9 @@ export function fuseTransportContract(
   transport: TransportName,
   /** The largest request. */
   largest: number,
+  options: { readonly withoutPerl?: boolean } = {},
 ): void {
-  runCases(transport, [...cases, requestsOf(largest)])
+  runCases(transport, [...cases, requestsOf(largest)], options)
 }
 
 const cases: readonly Case[] = [

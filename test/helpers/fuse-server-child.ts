@@ -1,11 +1,12 @@
 // Serves a memory driver on a mount, in a process of its own, because a test that touched a mount
 // served by itself would wait for itself. Commands and answers are IPC messages (fuse-server.ts).
 import { systemClock } from '../../src/base/clock.js'
-import { isSwarmdiskError, type ErrorCode } from '../../src/base/errors.js'
+import { isSwarmdiskError, SwarmdiskError, type ErrorCode } from '../../src/base/errors.js'
 import { silentLog } from '../../src/base/log.js'
-import { mountHost } from '../../src/cli/mount-host.js'
+import { mountHost, type LocalHost } from '../../src/cli/mount-host.js'
 import { FileOperations } from '../../src/fuse/file-operations.js'
 import { prepareMountPoint } from '../../src/fuse/mount-point.js'
+import { Tools, type ToolResult } from '../../src/fuse/run-tool.js'
 import { serveMount, type TransportChoice } from '../../src/fuse/serve-mount.js'
 import { MemoryDriver, type DriverCounts } from './memory-driver.js'
 
@@ -25,8 +26,21 @@ export type ServerAnswer =
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'counts'; readonly counts: DriverCounts }
 
-const [directory = '', volumes = '{}', choice = 'auto'] = process.argv.slice(2)
+const [directory = '', volumes = '{}', choice = 'auto', perl = 'with-perl'] = process.argv.slice(2)
 const driver = new MemoryDriver(JSON.parse(volumes) as Record<string, number>)
+
+class ToolsWithoutPerl extends Tools {
+  override async runWithFiles(...call: Parameters<Tools['runWithFiles']>): Promise<ToolResult> {
+    if (call[0] === 'perl') throw new SwarmdiskError('environment', 'There is no perl.')
+    return super.runWithFiles(...call)
+  }
+}
+
+function hostOfTest(): LocalHost {
+  const host = mountHost({ clock: systemClock, log: silentLog })
+  if (perl === 'with-perl') return host
+  return { ...host, tools: new ToolsWithoutPerl({ clock: systemClock }) }
+}
 
 function answer(message: ServerAnswer): void {
   process.send?.(message)
@@ -49,7 +63,7 @@ function obey(command: ServerCommand): void {
 
 async function serve(): Promise<void> {
   const base = { clock: systemClock, log: silentLog }
-  const host = mountHost(base)
+  const host = hostOfTest()
   const mountPoint = await prepareMountPoint(host, directory)
   const operations = new FileOperations({ driver, clock: systemClock })
   const options = { ...base, host, operations, mountPoint, choice: choice as TransportChoice }

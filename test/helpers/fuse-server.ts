@@ -46,10 +46,16 @@ export async function makeDirectory(t: Test): Promise<string> {
 export async function startFuseServer(
   t: Test,
   volumes: Readonly<Record<string, number>>,
-  options: { readonly directory?: string; readonly transport?: TransportChoice } = {},
+  options: {
+    readonly directory?: string
+    readonly transport?: TransportChoice
+    /** As on a host without Perl. */
+    readonly withoutPerl?: boolean
+  } = {},
 ): Promise<FuseServer> {
   const mountPoint = options.directory ?? (await makeDirectory(t))
   const words = [mountPoint, JSON.stringify(volumes), options.transport ?? 'auto']
+  if (options.withoutPerl) words.push('without-perl')
   const child = fork(CHILD, words, { execArgv: ['--import', 'tsx'] })
   const exited = once(child, 'exit').then(([code]) => code as number | null)
   undo(t, async () => {

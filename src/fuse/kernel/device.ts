@@ -1,12 +1,13 @@
 // /dev/fuse as a stream of requests and answers. A read from it waits in the kernel until there is
 // a request, and so occupies a thread of libuv's pool. Where the system lets us have a second
 // descriptor for the same mount (it takes an ioctl, which Node cannot do and Perl can), that one
-// never waits: threads wait for the first request of a burst, and the rest is read at once, on the
-// main thread, for a third of the effort. Else only threads read.
+// never waits: the event loop polls it as it polls sockets, and what has come together by then is
+// read at once. No request wakes up a thread, which cost as much as all the rest of a small read.
 //
 // A descriptor is closed only when no read of it is under way: its number could mean another file
 // by then.
 import { closeSync, constants, openSync, read, readSync, writeSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { assert } from '../../base/assert.js'
 import type { Clock } from '../../base/clock.js'
@@ -14,12 +15,12 @@ import {
   FUSE_DEVICE_RETRY_MS,
   FUSE_EMPTY_LOOKS,
   FUSE_FRAME_BYTES,
-  FUSE_PROMPT_READERS,
   FUSE_READERS_MAX,
   FUSE_REQUESTS_PER_TURN,
   POOL_THREADS_DEFAULT,
   POOL_THREADS_SPARED,
 } from '../../base/limits.js'
+import { readDescriptor } from '../../base/node-streams.js'
 import type { Tools } from '../run-tool.js'
 import type { BufferPool } from './buffer-pool.js'
 import type { Channel } from './session.js'
@@ -44,21 +45,28 @@ export interface DeviceOptions {
 
 /** The request was given up by the kernel, or the mount is gone: nobody waits for the answer. */
 const NOBODY_WAITS = ['ENOENT', 'ENODEV', 'ECONNABORTED']
-const MOUNT_IS_GONE = ['ENODEV', 'ECONNABORTED']
-/** Nothing was read, and that says nothing about the next read. */
+/** The last: it was aborted while a request was being copied. */
+const MOUNT_IS_GONE = ['ENODEV', 'ECONNABORTED', 'ENOENT']
+/** Nothing was read, and the next read will say whether there is more. */
 const AGAIN = ['EINTR', 'EAGAIN', 'ENOENT']
 
 /** Descriptor 3 serves the connection of descriptor 4: FUSE_DEV_IOC_CLONE, _IOR(229, 0, u32). */
 const CLONE =
   'open(F, "+<&=", 3) or exit 1; $n = pack("L", 4); exit(ioctl(F, 0x8004e500, $n) ? 0 : 1)'
 
+/** The descriptor that the event loop reads. */
+interface Polled {
+  readonly channel: DescriptorChannel
+  readonly socket: Socket
+  /** Memory for the next request. */
+  frame: Buffer
+}
+
 export class FuseDevice {
   readonly #options: DeviceOptions
   readonly #wakefulness: Wakefulness
   readonly #waiting: DescriptorChannel
-  #prompt: DescriptorChannel | null = null
-  /** Memory of the prompt reads. */
-  #frame: Buffer | null = null
+  #polled: Polled | null = null
   /** Reads that wait in the pool, and those that are asked for. */
   #readers = 0
   #readersWanted = 0
@@ -75,7 +83,7 @@ export class FuseDevice {
       underWay: () => options.receiver.underWay,
       nextTurn: setImmediate,
     })
-    this.#waiting = this.#open(constants.O_RDWR)
+    this.#waiting = this.#channel(openSync(options.path, constants.O_RDWR))
   }
 
   get descriptor(): number {
@@ -93,27 +101,30 @@ export class FuseDevice {
     this.#wait()
   }
 
-  /** True if requests can be read without waiting from now on. */
-  async readPromptly(tools: Tools): Promise<boolean> {
-    const prompt = this.#open(constants.O_RDWR | constants.O_NONBLOCK)
-    const descriptors = [prompt.descriptor, this.#waiting.descriptor]
-    const cloned = await tools.runWithFiles('perl', ['-e', CLONE], descriptors).then(
-      ({ exitCode }) => exitCode === 0,
-      () => false, // there is no Perl: then threads wait
-    )
-    if (!cloned || this.#ended) {
-      prompt.close()
+  /** True if from now on the event loop reads, and no thread waits any more. */
+  async poll(tools: Tools): Promise<boolean> {
+    const descriptor = openSync(this.#options.path, constants.O_RDWR | constants.O_NONBLOCK)
+    const cloned = await tools
+      .runWithFiles('perl', ['-e', CLONE], [descriptor, this.#waiting.descriptor])
+      .then(
+        ({ exitCode }) => exitCode === 0,
+        () => false, // there is no Perl: then threads wait
+      )
+    this.#polled = cloned && !this.#ended ? this.#pollDescriptor(descriptor) : null
+    if (!this.#polled) {
+      closeSync(descriptor)
       return false
     }
-    this.#prompt = prompt
-    this.#frame = this.#options.buffers.take(FUSE_FRAME_BYTES)
-    this.#readersWanted = Math.min(FUSE_PROMPT_READERS, readersBesideOthers())
+    this.#readersWanted = 0
     return true
   }
 
   /** There is room for more requests. */
   resume(): void {
-    if (!this.#ended) this.#drain()
+    if (this.#ended) return
+    if (!this.#polled) return this.#wait()
+    this.#drain(this.#polled)
+    if (!this.#options.receiver.full) this.#polled.socket.resume()
   }
 
   /** For a device that never was mounted: then no read of it waits. */
@@ -121,8 +132,7 @@ export class FuseDevice {
     this.#end(null)
   }
 
-  #open(flags: number): DescriptorChannel {
-    const descriptor = openSync(this.#options.path, flags)
+  #channel(descriptor: number): DescriptorChannel {
     return new DescriptorChannel(descriptor, () => this.#wakefulness.answered())
   }
 
@@ -150,43 +160,54 @@ export class FuseDevice {
     const { receiver, buffers } = this.#options
     if (receiver.receive(buffer, bytes, this.#waiting) === 'free') buffers.give(buffer)
     this.#wakefulness.asked()
-    if (this.#emptyLooks > 0) {
-      this.#emptyLooks--
-      this.#wait()
-    } else this.#drain()
-  }
-
-  /** What is there, up to a bound; then a thread waits, and comes back in another turn. */
-  #drain(): void {
-    const { receiver, buffers } = this.#options
-    for (let i = 0; this.#prompt && i < FUSE_REQUESTS_PER_TURN && !receiver.full; i++) {
-      const buffer = this.#frame
-      assert(buffer, 'a second descriptor has memory to read into')
-      const bytes = this.#readNow(this.#prompt, buffer)
-      if (bytes === 0) {
-        if (i === 0) this.#emptyLooks = FUSE_EMPTY_LOOKS
-        break
-      }
-      if (receiver.receive(buffer, bytes, this.#prompt) === 'kept') {
-        this.#frame = buffers.take(FUSE_FRAME_BYTES)
-      }
-    }
     this.#wait()
   }
 
-  /** 0: there is nothing. That is told by an error, half of whose cost is its stack trace. */
-  #readNow(channel: DescriptorChannel, buffer: Buffer): number {
-    const { stackTraceLimit } = Error
-    Error.stackTraceLimit = 0
-    try {
-      return readSync(channel.descriptor, buffer, 0, buffer.length, null)
-    } catch (error) {
-      const { code = '' } = error as NodeJS.ErrnoException
-      // The thread that waits hears of the end as well, and says so.
-      if (AGAIN.includes(code) || MOUNT_IS_GONE.includes(code)) return 0
-      throw error
-    } finally {
-      Error.stackTraceLimit = stackTraceLimit
+  /** Null where this version of node cannot do it. */
+  #pollDescriptor(descriptor: number): Polled | null {
+    const channel = this.#channel(descriptor)
+    const frame = this.#options.buffers.take(FUSE_FRAME_BYTES)
+    const socket = readDescriptor(descriptor, {
+      onread: {
+        buffer: () => this.#polled?.frame ?? frame,
+        callback: bytes => this.#requested(bytes),
+      },
+      closing: error => {
+        channel.lose()
+        if (error) this.#failed(error)
+      },
+    })
+    return socket && { channel, socket, frame }
+  }
+
+  /** The event loop has read a request. False: no more of them for now. */
+  #requested(bytes: number): boolean {
+    const polled = this.#polled
+    assert(polled, 'a request comes in a later turn')
+    this.#receive(polled, bytes)
+    this.#wakefulness.asked()
+    if (this.#emptyLooks > 0) this.#emptyLooks--
+    else this.#drain(polled)
+    return !this.#options.receiver.full
+  }
+
+  /** What is there, up to a bound; the rest in another turn. */
+  #drain(polled: Polled): void {
+    const { receiver } = this.#options
+    for (let i = 0; i < FUSE_REQUESTS_PER_TURN && !receiver.full; i++) {
+      const bytes = readNow(polled)
+      if (bytes === 0) {
+        if (i === 0) this.#emptyLooks = FUSE_EMPTY_LOOKS
+        return
+      }
+      this.#receive(polled, bytes)
+    }
+  }
+
+  #receive(polled: Polled, bytes: number): void {
+    const { receiver, buffers } = this.#options
+    if (receiver.receive(polled.frame, bytes, polled.channel) === 'kept') {
+      polled.frame = buffers.take(FUSE_FRAME_BYTES)
     }
   }
 
@@ -201,13 +222,29 @@ export class FuseDevice {
   #end(error: Error | null): void {
     if (this.#ended) return
     this.#ended = true
-    this.#prompt?.close()
+    this.#polled?.socket.destroy()
     this.#closeWhenUnused()
     this.#options.ended(error)
   }
 
   #closeWhenUnused(): void {
     if (this.#ended && this.#readers === 0) this.#waiting.close()
+  }
+}
+
+/** 0: there is nothing. That is told by an error, half of whose cost is its stack trace. */
+function readNow({ channel, frame }: Polled): number {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return readSync(channel.descriptor, frame, 0, frame.length, null)
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    // The event loop hears of the end as well, and says so.
+    if (AGAIN.includes(code) || MOUNT_IS_GONE.includes(code)) return 0
+    throw error
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
   }
 }
 
@@ -237,6 +274,11 @@ class DescriptorChannel implements Channel {
     if (this.#closed) return
     this.#closed = true
     closeSync(this.descriptor)
+  }
+
+  /** Somebody else closes it. */
+  lose(): void {
+    this.#closed = true
   }
 }
 

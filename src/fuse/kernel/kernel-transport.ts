@@ -85,8 +85,8 @@ export class KernelTransport implements Transport {
       throw error
     }
     this.#entry = await mountAt(mountPoint)
-    const prompt = await device.readPromptly(host.tools)
-    this.#options.log.debug('the kernel transport serves', { mountPoint, prompt })
+    const polled = await device.poll(host.tools)
+    this.#options.log.debug('the kernel transport serves', { mountPoint, polled })
   }
 
   async unmount(options: UnmountOptions): Promise<void> {

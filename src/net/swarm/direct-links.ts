@@ -16,6 +16,7 @@ import type { PeerId } from '../../base/brands.js'
 import type { Clock } from '../../base/clock.js'
 import { SwarmdiskError } from '../../base/errors.js'
 import { DIRECT_DIAL_TIMEOUT_MS, LINKS_MAX } from '../../base/limits.js'
+import { takeOver } from '../../base/node-streams.js'
 import type { Address } from '../../layout/configuration.js'
 import type { KeyPair } from '../identity.js'
 import type { Link } from '../link.js'
@@ -42,9 +43,10 @@ export class DirectLinks {
   /** The addresses at which others can reach us. */
   async listen(host: string, port: number): Promise<readonly Address[]> {
     assert(this.#server === null, 'listens once')
-    const server = createServer({ noDelay: true }, socket => {
+    const server = createServer({ noDelay: true, pauseOnConnect: true }, accepted => {
+      const { socket, admitted } = this.#accept(accepted)
       const stream = new SecretStream(false, socket, { keyPair: this.#options.keyPair })
-      void this.#options.gate.enter({ stream, kind: 'direct', expected: null })
+      void this.#options.gate.enter({ stream, kind: 'direct', expected: null, admitted })
     })
     server.maxConnections = LINKS_MAX
     await new Promise<void>((resolve, reject) => {
@@ -59,7 +61,7 @@ export class DirectLinks {
   /** Null says that nobody is there, or not the one we want, or not of this cluster. */
   async dial(address: Address, expected: PeerId | null): Promise<Link | null> {
     const { clock, gate, keyPair } = this.#options
-    const { socket, assembler } = this.#connect(address)
+    const { socket, admitted } = this.#connect(address)
     this.#dialling.add(socket)
     const timer = clock.after(DIRECT_DIAL_TIMEOUT_MS, () => socket.destroy())
     const connected = await new Promise<boolean>(resolve => {
@@ -72,7 +74,6 @@ export class DirectLinks {
     this.#dialling.delete(socket)
     if (!connected || socket.destroyed) return null
     const stream = new SecretStream(true, socket, { keyPair })
-    const admitted = (): void => assembler.trust()
     return gate.enter({ stream, kind: 'direct', expected, admitted })
   }
 
@@ -84,11 +85,19 @@ export class DirectLinks {
     await new Promise<void>(resolve => server.close(() => resolve()))
   }
 
+  #connect({ host, port }: Address): Assembled {
+    return this.#assembled(onread => connect({ host, port, noDelay: true, onread }))
+  }
+
+  #accept(accepted: Socket): Assembled {
+    return this.#assembled(onread => takeOver(accepted, onread) ?? accepted.resume())
+  }
+
   /**
-   * What arrives goes to the assembler, and whole messages come out of the socket as its data. Node
-   * offers that for sockets that it opens, and not for those that it accepts.
+   * What arrives goes to the assembler, and whole messages come out of the socket as its data. (Or
+   * pieces of them as they arrived, where node does not let an accepted one do that.)
    */
-  #connect({ host, port }: Address): { socket: Socket; assembler: FrameAssembler } {
+  #assembled(open: (onread: OnReadOpts) => Socket): Assembled {
     const assembler = new FrameAssembler({
       take: bytes => this.#options.memory.take(bytes),
       deliver(message) {
@@ -96,16 +105,21 @@ export class DirectLinks {
       },
       refuse: () => socket.destroy(),
     })
-    const onread: OnReadOpts = {
+    const socket = open({
       buffer: () => assembler.room(),
       callback(bytes) {
         assembler.filled(bytes)
         return true
       },
-    }
-    const socket: Socket = connect({ host, port, noDelay: true, onread })
-    return { socket, assembler }
+    })
+    return { socket, admitted: () => assembler.trust() }
   }
+}
+
+interface Assembled {
+  readonly socket: Socket
+  /** To be called when the other side is admitted. */
+  readonly admitted: () => void
 }
 
 /** A wildcard is no address to tell others. */
