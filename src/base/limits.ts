@@ -486,6 +486,11 @@ export const DIRTY_REGIONS_MAX = 2 * DIRTY_REGIONS_CHECKPOINT
 export const DIRTY_REGIONS_KEPT = DIRTY_REGIONS_CHECKPOINT / 4
 /** One that nobody has written for this long leaves, or twice this: writers come back sooner. */
 export const DIRTY_REGIONS_KEPT_MS = 5_000
+/**
+ * After so many FLUSHes in a row that each followed a single write, the next write of the shard is
+ * made durable at once. One in five is in vain where that goes on and off.
+ */
+export const FLUSHES_FORESEEN_AFTER = 4
 /** A sequential writer has this many regions logged in one sync: 16 MiB, then the sync is noise. */
 export const LOG_AHEAD_REGIONS = 8
 /** The dirty-region log is rewritten above this size, if half of it is no longer needed. */

@@ -6,6 +6,7 @@
 import { byteCount, incarnation, peerId, type PeerId } from '../../src/base/brands.js'
 import { wait, type Clock } from '../../src/base/clock.js'
 import { isSwarmdiskError } from '../../src/base/errors.js'
+import { FLUSHES_FORESEEN_AFTER } from '../../src/base/limits.js'
 import type { Configuration, ShardAllocation } from '../../src/layout/configuration.js'
 import { LOST } from '../../src/net/peers.js'
 import type { AdminCommand, AdminResult } from '../../src/net/admin.js'
@@ -300,7 +301,10 @@ export class SimulatedCluster {
     const { clock, peers, network } = process
     const { name, disk } = host
     const log = this.trace.log(name)
-    const store = await FileBlockStore.open({ clock, disk, log })
+    // Servers foresee a FLUSH always, soon, or as in earnest; so all of that meets in a cluster.
+    const flushesForeseenAfter = [0, 1, FLUSHES_FORESEEN_AFTER][this.serverNames.indexOf(name) % 3]!
+    const limits = { flushesForeseenAfter }
+    const store = await FileBlockStore.open({ clock, disk, log, limits })
     const watch = new ConfigurationWatch({ peers, log, clock })
     this.#noteAll(host, watch)
     const server = new StorageServer({

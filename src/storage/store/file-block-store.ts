@@ -13,6 +13,7 @@ import {
   DIRTY_REGIONS_KEPT,
   DIRTY_REGIONS_KEPT_MS,
   DIRTY_REGIONS_MAX,
+  FLUSHES_FORESEEN_AFTER,
   INDEX_CACHE_PAGES,
   LOG_AHEAD_REGIONS,
   MERGE_BYTES_PER_SECOND,
@@ -41,6 +42,7 @@ export interface StoreLimits extends LayerStoreLimits {
   readonly dirtyRegionsCheckpoint: number
   readonly dirtyLogBytes: number
   readonly mergeBytesPerSecond: number
+  readonly flushesForeseenAfter: number
 }
 
 export interface FileBlockStoreOptions {
@@ -62,6 +64,7 @@ const DEFAULT_LIMITS: StoreLimits = {
   dirtyLogBytes: DIRTY_LOG_BYTES,
   mergeBytesPerSecond: MERGE_BYTES_PER_SECOND,
   punchLeastBlocks: PUNCH_LEAST_BLOCKS,
+  flushesForeseenAfter: FLUSHES_FORESEEN_AFTER,
 }
 
 export class FileBlockStore implements BlockStore {
@@ -127,6 +130,7 @@ export class FileBlockStore implements BlockStore {
         log: this.#log,
         merges: this.#merges,
         reclaiming: this.#reclaiming,
+        flushesForeseenAfter: this.#limits.flushesForeseenAfter,
       })
       try {
         await shard.prepareLayers(layers)
