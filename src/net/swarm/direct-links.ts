@@ -2,27 +2,19 @@
 // listen, everyone may dial. Three times as fast as UDX between two processes (design §11), and
 // where no DHT is wanted (`--peer`) the only way to meet.
 import SecretStream from '@hyperswarm/secret-stream'
-import {
-  createServer,
-  connect,
-  type AddressInfo,
-  type OnReadOpts,
-  type Server,
-  type Socket,
-} from 'node:net'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { assert } from '../../base/assert.js'
 import type { PeerId } from '../../base/brands.js'
 import type { Clock } from '../../base/clock.js'
 import { SwarmdiskError } from '../../base/errors.js'
 import { DIRECT_DIAL_TIMEOUT_MS, LINKS_MAX } from '../../base/limits.js'
-import { takeOver } from '../../base/node-streams.js'
 import type { Address } from '../../layout/configuration.js'
 import type { KeyPair } from '../identity.js'
 import type { Link } from '../link.js'
 import type { FrameMemory } from '../wire/frame-memory.js'
-import { FrameAssembler } from './frame-assembler.js'
 import type { Gate } from './gate.js'
+import { MessageSocket } from './message-socket.js'
 
 export interface DirectLinksOptions {
   readonly keyPair: KeyPair
@@ -44,9 +36,11 @@ export class DirectLinks {
   async listen(host: string, port: number): Promise<readonly Address[]> {
     assert(this.#server === null, 'listens once')
     const server = createServer({ noDelay: true, pauseOnConnect: true }, accepted => {
-      const { socket, admitted } = this.#accept(accepted)
-      const stream = new SecretStream(false, socket, { keyPair: this.#options.keyPair })
-      void this.#options.gate.enter({ stream, kind: 'direct', expected: null, admitted })
+      const { keyPair, gate, memory } = this.#options
+      const below = MessageSocket.accept(accepted, memory)
+      const socket = below?.socket ?? accepted.resume()
+      const stream = new SecretStream(false, socket, { keyPair })
+      void gate.enter({ stream, kind: 'direct', expected: null, below })
     })
     server.maxConnections = LINKS_MAX
     await new Promise<void>((resolve, reject) => {
@@ -60,8 +54,9 @@ export class DirectLinks {
 
   /** Null says that nobody is there, or not the one we want, or not of this cluster. */
   async dial(address: Address, expected: PeerId | null): Promise<Link | null> {
-    const { clock, gate, keyPair } = this.#options
-    const { socket, admitted } = this.#connect(address)
+    const { clock, gate, keyPair, memory } = this.#options
+    const below = MessageSocket.connect(address, memory)
+    const { socket } = below
     this.#dialling.add(socket)
     const timer = clock.after(DIRECT_DIAL_TIMEOUT_MS, () => socket.destroy())
     const connected = await new Promise<boolean>(resolve => {
@@ -74,7 +69,7 @@ export class DirectLinks {
     this.#dialling.delete(socket)
     if (!connected || socket.destroyed) return null
     const stream = new SecretStream(true, socket, { keyPair })
-    return gate.enter({ stream, kind: 'direct', expected, admitted })
+    return gate.enter({ stream, kind: 'direct', expected, below })
   }
 
   async close(): Promise<void> {
@@ -84,42 +79,6 @@ export class DirectLinks {
     // The gate has closed the connections; this waits until the last one is gone.
     await new Promise<void>(resolve => server.close(() => resolve()))
   }
-
-  #connect({ host, port }: Address): Assembled {
-    return this.#assembled(onread => connect({ host, port, noDelay: true, onread }))
-  }
-
-  #accept(accepted: Socket): Assembled {
-    return this.#assembled(onread => takeOver(accepted, onread) ?? accepted.resume())
-  }
-
-  /**
-   * What arrives goes to the assembler, and whole messages come out of the socket as its data. (Or
-   * pieces of them as they arrived, where node does not let an accepted one do that.)
-   */
-  #assembled(open: (onread: OnReadOpts) => Socket): Assembled {
-    const assembler = new FrameAssembler({
-      take: bytes => this.#options.memory.take(bytes),
-      deliver(message) {
-        if (!socket.destroyed) socket.emit('data', message)
-      },
-      refuse: () => socket.destroy(),
-    })
-    const socket = open({
-      buffer: () => assembler.room(),
-      callback(bytes) {
-        assembler.filled(bytes)
-        return true
-      },
-    })
-    return { socket, admitted: () => assembler.trust() }
-  }
-}
-
-interface Assembled {
-  readonly socket: Socket
-  /** To be called when the other side is admitted. */
-  readonly admitted: () => void
 }
 
 /** A wildcard is no address to tell others. */

@@ -17,6 +17,7 @@ import type { Log } from '../../base/log.js'
 import { exchangeProofs, type Admission } from '../admission.js'
 import type { ClusterKey } from '../cluster-key.js'
 import type { Link, LinkKind } from '../link.js'
+import type { MessageSocket } from './message-socket.js'
 import { StreamLink } from './stream-link.js'
 
 export interface GateOptions {
@@ -35,8 +36,8 @@ export interface Arrival {
   readonly kind: LinkKind
   /** Whom the dialler wanted to reach; null where anyone of the cluster will do. */
   readonly expected: PeerId | null
-  /** Called when it is admitted, before its first frame. */
-  readonly admitted?: () => void
+  /** The socket below a direct one, where messages can be had from it. */
+  readonly below: MessageSocket | null
 }
 
 export class Gate {
@@ -137,10 +138,10 @@ export class Gate {
     return null
   }
 
-  #link({ stream, kind, admitted: trust }: Arrival, remote: PeerId): Link {
+  #link({ stream, kind, below }: Arrival, remote: PeerId): Link {
     const { admitted, log, lost } = this.#options
-    trust?.()
-    const link = new StreamLink({ stream, remote, kind, log })
+    below?.trust()
+    const link = new StreamLink({ stream, remote, kind, log, below })
     this.#links.set(stream, link)
     stream.on('close', () => {
       this.#links.delete(stream)

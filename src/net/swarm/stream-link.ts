@@ -1,6 +1,6 @@
-// A link over an admitted Noise stream, over UDX or TCP: each message of the stream is one frame.
-// The stream encrypts a frame when its turn comes, in place or in a copy, so what is handed to
-// `send` must not be used any more. Liveness is not decided here: `closed` may come long after the
+// A link over an admitted Noise stream, over UDX or TCP: each message of the stream is one frame,
+// which goes past the stream where there is a shortcut. A frame is encrypted when its turn comes, in
+// place or in a copy, so what is handed to `send` must not be used any more. Liveness is not decided here: `closed` may come long after the
 // peer died.
 import type SecretStream from '@hyperswarm/secret-stream'
 import { assert } from '../../base/assert.js'
@@ -8,12 +8,16 @@ import type { PeerId } from '../../base/brands.js'
 import { FRAME_BYTES_MAX, LINK_BUFFER_BYTES, LINK_QUEUE_BYTES_MAX } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
 import type { Link, LinkEvents, LinkKind } from '../link.js'
+import type { MessageSocket } from './message-socket.js'
+import { Shortcut } from './shortcut.js'
 
 export interface StreamLinkOptions {
   readonly stream: SecretStream
   readonly remote: PeerId
   readonly kind: LinkKind
   readonly log: Log
+  /** The socket below, where messages can be had from it. */
+  readonly below: MessageSocket | null
 }
 
 export class StreamLink implements Link {
@@ -21,9 +25,11 @@ export class StreamLink implements Link {
   readonly kind: LinkKind
   readonly initiator: boolean
   readonly #stream: SecretStream
+  readonly #below: MessageSocket | null
+  #shortcut: Shortcut | null = null
   readonly #log: Log
   #events: LinkEvents | null = null
-  /** Bytes handed to the stream since it was last known to be drained: an upper bound. */
+  /** Bytes that wait in the socket, or at most that many: those since it was known to be drained. */
   #queued = 0
   /** `send` has returned false, so a `drain` is owed. */
   #stopped = false
@@ -34,6 +40,7 @@ export class StreamLink implements Link {
     this.kind = options.kind
     this.initiator = options.stream.isInitiator
     this.#stream = options.stream
+    this.#below = options.below
     this.#log = options.log
     options.stream.on('data', (frame: Uint8Array) => this.#received(frame))
     options.stream.on('drain', () => this.#drained())
@@ -52,7 +59,8 @@ export class StreamLink implements Link {
   }
 
   allocate(bytes: number): Uint8Array {
-    return this.#stream.alloc(bytes)
+    this.#shortcut ??= this.#takeShortcut()
+    return this.#shortcut?.allocate(bytes) ?? this.#stream.alloc(bytes)
   }
 
   send(frame: Uint8Array): boolean {
@@ -60,11 +68,7 @@ export class StreamLink implements Link {
     assert(frame.byteLength > 0, 'a frame is not empty')
     assert(frame.byteLength <= FRAME_BYTES_MAX, 'a frame fits the limit')
     if (this.#closing) return false
-    if (this.#stream.write(frame)) {
-      this.#queued = 0
-      return true
-    }
-    this.#queued += frame.byteLength
+    this.#queued = this.#shortcut?.send(frame) ?? this.#write(frame)
     if (this.#queued > LINK_QUEUE_BYTES_MAX) {
       this.#log.warn('link closed: too much is queued on it', { peer: this.remote })
       this.close()
@@ -79,6 +83,19 @@ export class StreamLink implements Link {
     if (this.#closing) return
     this.#closing = true
     this.#stream.destroy()
+  }
+
+  /** Through the stream. */
+  #write(frame: Uint8Array): number {
+    return this.#stream.write(frame) ? 0 : this.#queued + frame.byteLength
+  }
+
+  #takeShortcut(): Shortcut | null {
+    if (!this.#below) return null
+    const received = (frame: Uint8Array): void => this.#received(frame)
+    const shortcut = Shortcut.take({ stream: this.#stream, below: this.#below, received })
+    if (shortcut) this.#below.socket.on('drain', () => this.#drained())
+    return shortcut
   }
 
   #received(frame: Uint8Array): void {
