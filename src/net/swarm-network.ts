@@ -63,7 +63,8 @@ export class SwarmNetwork implements Network {
           topic: clusterKey.topic,
           clock,
           log,
-          connection: stream => void gate.enter({ stream, kind: 'swarm', expected: null, below: null }),
+          connection: stream =>
+            void gate.enter({ stream, kind: 'swarm', expected: null, below: null }),
           alone: () => gate.links === 0,
         })
       : null

@@ -13,8 +13,9 @@ import type { Address } from '../../layout/configuration.js'
 import type { KeyPair } from '../identity.js'
 import type { Link } from '../link.js'
 import type { FrameMemory } from '../wire/frame-memory.js'
+import { ReadBuffer } from './frame-assembler.js'
 import type { Gate } from './gate.js'
-import { MessageSocket } from './message-socket.js'
+import { MessageSocket, type MessageMemory } from './message-socket.js'
 
 export interface DirectLinksOptions {
   readonly keyPair: KeyPair
@@ -25,19 +26,21 @@ export interface DirectLinksOptions {
 
 export class DirectLinks {
   readonly #options: DirectLinksOptions
+  readonly #memory: MessageMemory
   readonly #dialling = new Set<Socket>()
   #server: Server | null = null
 
   constructor(options: DirectLinksOptions) {
     this.#options = options
+    this.#memory = { buffer: new ReadBuffer(), frames: options.memory }
   }
 
   /** The addresses at which others can reach us. */
   async listen(host: string, port: number): Promise<readonly Address[]> {
     assert(this.#server === null, 'listens once')
     const server = createServer({ noDelay: true, pauseOnConnect: true }, accepted => {
-      const { keyPair, gate, memory } = this.#options
-      const below = MessageSocket.accept(accepted, memory)
+      const { keyPair, gate } = this.#options
+      const below = MessageSocket.accept(accepted, this.#memory)
       const socket = below?.socket ?? accepted.resume()
       const stream = new SecretStream(false, socket, { keyPair })
       void gate.enter({ stream, kind: 'direct', expected: null, below })
@@ -54,8 +57,8 @@ export class DirectLinks {
 
   /** Null says that nobody is there, or not the one we want, or not of this cluster. */
   async dial(address: Address, expected: PeerId | null): Promise<Link | null> {
-    const { clock, gate, keyPair, memory } = this.#options
-    const below = MessageSocket.connect(address, memory)
+    const { clock, gate, keyPair } = this.#options
+    const below = MessageSocket.connect(address, this.#memory)
     const { socket } = below
     this.#dialling.add(socket)
     const timer = clock.after(DIRECT_DIAL_TIMEOUT_MS, () => socket.destroy())

@@ -4,7 +4,14 @@ import { connect, type OnReadOpts, type Socket } from 'node:net'
 import { takeOver } from '../../base/node-streams.js'
 import type { Address } from '../../layout/configuration.js'
 import type { FrameMemory } from '../wire/frame-memory.js'
-import { FrameAssembler } from './frame-assembler.js'
+import { FrameAssembler, type ReadBuffer } from './frame-assembler.js'
+
+/** Where what arrives is put. */
+export interface MessageMemory {
+  /** One for all sockets. */
+  readonly buffer: ReadBuffer
+  readonly frames: FrameMemory
+}
 
 /** A whole message behind its length; nobody else has its memory. */
 export type Receive = (message: Buffer) => void
@@ -19,14 +26,14 @@ export class MessageSocket {
     receiver.socket = socket
   }
 
-  static connect({ host, port }: Address, memory: FrameMemory): MessageSocket {
+  static connect({ host, port }: Address, memory: MessageMemory): MessageSocket {
     const receiver = new Receiver(memory)
     const { onread } = receiver
     return new MessageSocket(connect({ host, port, noDelay: true, onread }), receiver)
   }
 
   /** Of a socket that was accepted, and paused; null where node cannot do that with it. */
-  static accept(accepted: Socket, memory: FrameMemory): MessageSocket | null {
+  static accept(accepted: Socket, memory: MessageMemory): MessageSocket | null {
     const receiver = new Receiver(memory)
     const socket = takeOver(accepted, receiver.onread)
     return socket && new MessageSocket(socket, receiver)
@@ -50,9 +57,10 @@ class Receiver {
   socket: Socket | null = null
   receive: Receive = message => this.socket?.emit('data', message)
 
-  constructor(memory: FrameMemory) {
+  constructor({ buffer, frames }: MessageMemory) {
     const assembler = new FrameAssembler({
-      take: bytes => memory.take(bytes),
+      buffer,
+      take: bytes => frames.take(bytes),
       deliver: message => {
         if (!this.socket?.destroyed) this.receive(message)
       },

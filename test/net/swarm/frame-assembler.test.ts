@@ -4,21 +4,26 @@ import {
   LINK_READ_BYTES,
   UNADMITTED_BYTES_MAX,
 } from '../../../src/base/limits.js'
-import { FrameAssembler } from '../../../src/net/swarm/frame-assembler.js'
+import { FrameAssembler, ReadBuffer } from '../../../src/net/swarm/frame-assembler.js'
 import { SeededRandom } from '../../simulator/seeded-random.js'
 
 class Receiver {
   readonly delivered: Buffer[] = []
   readonly taken: number[] = []
   refusals = 0
-  readonly assembler = new FrameAssembler({
-    deliver: message => this.delivered.push(message),
-    refuse: () => this.refusals++,
-    take: bytes => {
-      this.taken.push(bytes)
-      return Buffer.allocUnsafeSlow(bytes)
-    },
-  })
+  readonly assembler: FrameAssembler
+
+  constructor(buffer = new ReadBuffer()) {
+    this.assembler = new FrameAssembler({
+      buffer,
+      deliver: message => this.delivered.push(message),
+      refuse: () => this.refusals++,
+      take: bytes => {
+        this.taken.push(bytes)
+        return Buffer.allocUnsafeSlow(bytes)
+      },
+    })
+  }
 
   /** As a socket does: never more at a time than there is room for. */
   receive(bytes: Buffer, most: () => number = () => Infinity): void {
@@ -58,6 +63,31 @@ test('frame assembler: messages of all sizes come out whole, however they arrive
     if (!later) t.fail(`round ${round}: what was delivered has changed`)
   }
   t.pass('20 rounds')
+  t.end()
+})
+
+test('frame assembler: sockets that read by turns into one buffer keep theirs apart', t => {
+  const random = new SeededRandom(8)
+  const buffer = new ReadBuffer()
+  const sizes = [0, 1, 100, 4_096, LINK_READ_BYTES / 2 - 3, LINK_READ_BYTES, 300_000]
+  const sockets = Array.from({ length: 5 }, (_, i) => {
+    const receiver = new Receiver(buffer)
+    receiver.assembler.trust()
+    const sent = Array.from({ length: 30 }, (_unused, j) =>
+      messageOf(random.pick(sizes), 30 * i + j + 1),
+    )
+    return { receiver, sent, bytes: Buffer.concat(sent), at: 0 }
+  })
+  for (let left = sockets; left.length > 0; left = left.filter(one => one.at < one.bytes.length)) {
+    const socket = random.pick(left)
+    const count = 1 + random.below(2 * LINK_READ_BYTES)
+    socket.receiver.receive(socket.bytes.subarray(socket.at, socket.at + count))
+    socket.at += count
+  }
+  for (const { receiver, sent } of sockets) {
+    t.equal(receiver.delivered.length, sent.length)
+    t.ok(sent.every((message, i) => receiver.delivered[i]?.equals(message)))
+  }
   t.end()
 })
 

@@ -4,8 +4,9 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import test, { type Test } from 'tape'
 import { silentLog } from '../../../src/base/log.js'
 import { peerIdOf } from '../../../src/net/identity.js'
-import { UNSHARED_FRAMES, type FrameMemory } from '../../../src/net/wire/frame-memory.js'
-import { MessageSocket } from '../../../src/net/swarm/message-socket.js'
+import { UNSHARED_FRAMES } from '../../../src/net/wire/frame-memory.js'
+import { ReadBuffer } from '../../../src/net/swarm/frame-assembler.js'
+import { MessageSocket, type MessageMemory } from '../../../src/net/swarm/message-socket.js'
 import { Shortcut } from '../../../src/net/swarm/shortcut.js'
 import { StreamLink } from '../../../src/net/swarm/stream-link.js'
 import { undo } from '../../helpers/undo.js'
@@ -13,10 +14,13 @@ import { SeededRandom } from '../../simulator/seeded-random.js'
 import { HOST, until } from './loopback.js'
 
 const TIMEOUT = { timeout: 60_000 }
-const MEMORY: FrameMemory = {
-  ...UNSHARED_FRAMES,
-  take: bytes => Buffer.allocUnsafeSlow(bytes),
-  lend: () => undefined,
+const MEMORY: MessageMemory = {
+  buffer: new ReadBuffer(),
+  frames: {
+    ...UNSHARED_FRAMES,
+    take: bytes => Buffer.allocUnsafeSlow(bytes),
+    lend: () => undefined,
+  },
 }
 
 /** One end of a Noise stream over TCP, and what came out of it, whichever way. */
