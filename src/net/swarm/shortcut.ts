@@ -1,7 +1,7 @@
 // The way of a message between a link and its TCP socket, past the streams in between. Two of them
 // (the Noise stream's and node's) queue it, count it and tell each other about it; that was a tenth
-// of a small write. The bytes are the same: the shortcut goes on with the cipher of the stream, when
-// nothing waits in it, and the stream still tells of the end.
+// of a small write. The bytes are the same: the shortcut goes on with the cipher of the stream,
+// when nothing waits in it, and the stream still tells of the end.
 //
 //   message: length (3 bytes, the lowest first) │ ciphertext of: tag (1) │ frame │ MAC (16)
 import type SecretStream from '@hyperswarm/secret-stream'

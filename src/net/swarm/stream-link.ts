@@ -1,7 +1,7 @@
 // A link over an admitted Noise stream, over UDX or TCP: each message of the stream is one frame,
-// which goes past the stream where there is a shortcut. A frame is encrypted when its turn comes, in
-// place or in a copy, so what is handed to `send` must not be used any more. Liveness is not decided here: `closed` may come long after the
-// peer died.
+// which goes past the stream where there is a shortcut. A frame is encrypted when its turn comes,
+// in place or in a copy, so what is handed to `send` must not be used any more. Liveness is not
+// decided here: `closed` may come long after the peer died.
 import type SecretStream from '@hyperswarm/secret-stream'
 import { assert } from '../../base/assert.js'
 import type { PeerId } from '../../base/brands.js'
@@ -29,7 +29,7 @@ export class StreamLink implements Link {
   #shortcut: Shortcut | null = null
   readonly #log: Log
   #events: LinkEvents | null = null
-  /** Bytes that wait in the socket, or at most that many: those since it was known to be drained. */
+  /** Bytes that wait below, or at most that many: those since it was known to be drained. */
   #queued = 0
   /** `send` has returned false, so a `drain` is owed. */
   #stopped = false
