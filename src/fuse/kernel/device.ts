@@ -43,10 +43,11 @@ export interface DeviceOptions {
   readonly ended: (error: Error | null) => void
 }
 
-/** The request was given up by the kernel, or the mount is gone: nobody waits for the answer. */
-const NOBODY_WAITS = ['ENOENT', 'ENODEV', 'ECONNABORTED']
-/** The last: it was aborted while a request was being copied. */
-const MOUNT_IS_GONE = ['ENODEV', 'ECONNABORTED', 'ENOENT']
+/**
+ * The mount is gone, or was aborted while a request was being copied; for an answer ENOENT says
+ * that the kernel has given its request up. Nobody waits any more.
+ */
+const GONE = ['ENODEV', 'ECONNABORTED', 'ENOENT']
 /** Nothing was read, and the next read will say whether there is more. */
 const AGAIN = ['EINTR', 'EAGAIN', 'ENOENT']
 
@@ -216,7 +217,7 @@ export class FuseDevice {
     if (error.code === 'EPERM') {
       // Not mounted yet.
       this.#options.clock.after(FUSE_DEVICE_RETRY_MS, () => this.#wait())
-    } else this.#end(MOUNT_IS_GONE.includes(error.code ?? '') ? null : error)
+    } else this.#end(GONE.includes(error.code ?? '') ? null : error)
   }
 
   #end(error: Error | null): void {
@@ -241,7 +242,7 @@ function readNow({ channel, frame }: Polled): number {
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException
     // The event loop hears of the end as well, and says so.
-    if (AGAIN.includes(code) || MOUNT_IS_GONE.includes(code)) return 0
+    if (AGAIN.includes(code) || GONE.includes(code)) return 0
     throw error
   } finally {
     Error.stackTraceLimit = stackTraceLimit
@@ -266,7 +267,7 @@ class DescriptorChannel implements Channel {
       assert(bytes === answer.length, 'the kernel takes an answer whole')
       this.#sent()
     } catch (error) {
-      if (!NOBODY_WAITS.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      if (!GONE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     }
   }
 

@@ -152,7 +152,8 @@ async function randomRun(seed: number): Promise<number> {
   let model = new BlockModel(BLOCKS)
   for (let life = 0; life < 4; life++) {
     // With 0 every write is made durable at once, as fast as the disk can.
-    const { shard } = await clock.settle('opening', open(disk, random.pick([0, 1, 4])))
+    const foreseenAfter = random.pick([0, 1, FLUSHES_FORESEEN_AFTER])
+    const { shard } = await clock.settle('opening', open(disk, foreseenAfter))
     const problems: string[] = []
     const calls = 5 + random.below(40)
     for (let i = 0; i < calls; i++) {
