@@ -1,4 +1,5 @@
 #!/usr/bin/env -S node --import tsx
 // From source, for work on swarmdisk itself: stack traces point into src/.
-const { main } = await import('../src/cli/main.ts')
+import { main } from '../src/cli/main.ts'
+
 await main(import.meta.url)

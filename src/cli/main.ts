@@ -1,5 +1,5 @@
-// The entry of the binary, compiled or from source: hands over to oclif, which finds the command by
-// its path under src/commands and loads only that one.
+// The entry of the binary, compiled or from source: hands over to oclif, which finds the command in
+// oclif.manifest.json and loads only that one.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
@@ -22,7 +22,7 @@ export async function main(entry: string): Promise<never> {
   process.exit()
 }
 
-/** From source, the commands are the TypeScript files themselves. */
+/** From source, the commands are the TypeScript files themselves, and no manifest knows them. */
 async function load(entry: string): Promise<Config> {
   const root = fileURLToPath(new URL('..', entry))
   const options = { root }
@@ -31,5 +31,5 @@ async function load(entry: string): Promise<Config> {
     oclif: { commands: string }
   }
   pjson.oclif.commands = './src/commands'
-  return Config.load({ ...options, pjson: pjson as never })
+  return Config.load({ ...options, pjson: pjson as never, ignoreManifest: true })
 }
