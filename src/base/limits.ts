@@ -486,11 +486,6 @@ export const DIRTY_REGIONS_MAX = 2 * DIRTY_REGIONS_CHECKPOINT
 export const DIRTY_REGIONS_KEPT = DIRTY_REGIONS_CHECKPOINT / 4
 /** One that nobody has written for this long leaves, or twice this: writers come back sooner. */
 export const DIRTY_REGIONS_KEPT_MS = 5_000
-/**
- * After so many FLUSHes in a row that each followed a single write, the next write of the shard is
- * made durable at once. One in five is in vain where that goes on and off.
- */
-export const FLUSHES_FORESEEN_AFTER = 4
 /** A sequential writer has this many regions logged in one sync: 16 MiB, then the sync is noise. */
 export const LOG_AHEAD_REGIONS = 8
 /** The dirty-region log is rewritten above this size, if half of it is no longer needed. */
@@ -533,6 +528,11 @@ export const WRITE_BACK_AGE_MS = 500
 export const WRITE_BACK_RUNS_MAX = 64
 /** Acknowledged writes kept per volume until a FLUSH covers them; flushed from half of it on. */
 export const KEPT_WRITES_BYTES = 64 * MiB
+/**
+ * After so many FLUSHes of a volume in a row that each followed a single write, the next write asks
+ * to be durable itself. Where that goes on and off, one write in five waits for a disk in vain.
+ */
+export const FLUSHES_FORESEEN_AFTER = 4
 /** So that one-byte writes do not make the list longer than their bytes suggest. */
 export const KEPT_WRITES_MAX = 64 * KiB
 /** Replays of one shard in flight: as fast as a deep queue, small beside the window. */

@@ -28,6 +28,7 @@ export interface ClientContext {
   readonly mode: AccessMode
   /** Milliseconds after which a call fails; null: never. */
   readonly ioTimeout: number | null
+  readonly flushesForeseenAfter: number
   readonly pending: PendingRequests
   readonly counter: RequestCounter
   readonly loads: ReplicaLoads

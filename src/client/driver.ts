@@ -5,7 +5,7 @@ import { Alarms } from '../base/alarms.js'
 import { byteCount, type ByteCount, type VolumeId } from '../base/brands.js'
 import { wait, type Clock } from '../base/clock.js'
 import { isSwarmdiskError, SwarmdiskError } from '../base/errors.js'
-import { CLOSE_FLUSH_MS, DETACH_DEADLINE_MS } from '../base/limits.js'
+import { CLOSE_FLUSH_MS, DETACH_DEADLINE_MS, FLUSHES_FORESEEN_AFTER } from '../base/limits.js'
 import type { Log } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Configuration, VolumeRecord } from '../layout/configuration.js'
@@ -49,6 +49,8 @@ export interface DriverOptions {
   readonly mountPoint: string
   /** Writes together with other clients, which share as well; else nobody else does. */
   readonly shared: boolean
+  /** FLUSHes after which the next is foreseen; default: FLUSHES_FORESEEN_AFTER. */
+  readonly flushesForeseenAfter?: number
 }
 
 const NO_VOLUMES: Configuration['volumes'] = new Map()
@@ -70,6 +72,7 @@ export class ClusterVolumeDriver implements VolumeDriver {
     const { clock, random, peers, watch, log, memory, ioTimeout, host, mountPoint } = options
     const context: ClientContext = {
       ...{ clock, random, peers, watch, log, memory, ioTimeout, host },
+      flushesForeseenAfter: options.flushesForeseenAfter ?? FLUSHES_FORESEEN_AFTER,
       mode: options.shared ? 'shared' : 'exclusive',
       alarms: new Alarms(clock),
       pending: new PendingRequests(clock),

@@ -18,6 +18,7 @@ import { VolumeAccess } from './access/volume-access.js'
 import { boundedCall } from './bounded-call.js'
 import type { ClientContext } from './context.js'
 import { discardByWriting } from './discard.js'
+import { FlushForecast } from './flush/flush-forecast.js'
 import { Losses } from './flush/losses.js'
 import { piecesOf } from './pieces.js'
 import { RangeOrder, type Turn } from './range-order.js'
@@ -29,6 +30,14 @@ import { Window } from './window.js'
 const WINDOW = { requests: CLIENT_WINDOW_REQUESTS, bytes: CLIENT_WINDOW_BYTES }
 const KEPT = { requests: KEPT_WRITES_MAX, bytes: KEPT_WRITES_BYTES }
 
+interface Transfer {
+  readonly kind: 'read' | 'write'
+  readonly offset: ByteOffset
+  readonly buffer: Uint8Array
+  /** Of a write: a FLUSH is expected next. */
+  readonly durable: boolean
+}
+
 interface Part {
   readonly piece: Piece
   readonly request: ShardRequest
@@ -36,6 +45,7 @@ interface Part {
   /** The caller's, of which the part begins at `from`. */
   readonly buffer: Uint8Array
   readonly from: number
+  readonly durable: boolean
 }
 
 export class VolumeIo implements OpenVolume {
@@ -53,10 +63,12 @@ export class VolumeIo implements OpenVolume {
   #gone = false
   #draining = false
   readonly #losses = new Losses()
+  readonly #forecast: FlushForecast
 
   constructor(context: ClientContext, record: VolumeRecord) {
     this.#context = context
     this.#record = record
+    this.#forecast = new FlushForecast(context.flushesForeseenAfter)
     const name = { volume: record.id, volumeName: record.name }
     this.#access = new VolumeAccess(context, name, {
       attached: () => {
@@ -75,11 +87,12 @@ export class VolumeIo implements OpenVolume {
   }
 
   read(offset: ByteOffset, into: Uint8Array): Promise<void> {
-    return this.#carryOut('read', offset, into)
+    return this.#carryOut({ kind: 'read', offset, buffer: into, durable: false })
   }
 
   write(offset: ByteOffset, data: Uint8Array): Promise<void> {
-    return this.#carryOut('write', offset, data)
+    const durable = this.#forecast.written()
+    return this.#carryOut({ kind: 'write', offset, buffer: data, durable })
   }
 
   async discard(offset: ByteOffset, length: ByteCount): Promise<void> {
@@ -132,6 +145,7 @@ export class VolumeIo implements OpenVolume {
 
   async flush(): Promise<void> {
     this.#check()
+    this.#forecast.flushed()
     const said = this.#losses.flush()
     if (this.#access.fenced) return say(said())
     // The first time also shards that we never wrote to: whoever had the volume before us may have
@@ -209,10 +223,11 @@ export class VolumeIo implements OpenVolume {
     if (this.#gone) throw volumeGone(this.name)
   }
 
-  async #carryOut(kind: 'read' | 'write', offset: ByteOffset, buffer: Uint8Array): Promise<void> {
+  async #carryOut(transfer: Transfer): Promise<void> {
     this.#check()
+    const { kind, offset, buffer } = transfer
     assert(offset + buffer.length <= this.size, `a ${kind} within the volume`)
-    const parts = this.#parts(kind, offset, buffer)
+    const parts = this.#parts(transfer)
     const [first] = parts
     if (first && parts.length === 1 && this.#context.ioTimeout === null) {
       // The only thing that can end the call is its only part: there is nothing to bound.
@@ -224,11 +239,12 @@ export class VolumeIo implements OpenVolume {
   }
 
   /** The requests are all begun before the first one waits. */
-  #parts(kind: 'read' | 'write', offset: ByteOffset, buffer: Uint8Array): readonly Part[] {
+  #parts({ kind, offset, buffer, durable }: Transfer): readonly Part[] {
     const range = { offset, length: buffer.length }
     return piecesOf(range, this.#record.shards.length).map(piece => {
       const line = this.#line(piece.shard)
-      return { piece, line, request: line.begin(kind), buffer, from: piece.offset - offset }
+      const from = piece.offset - offset
+      return { piece, line, request: line.begin(kind), buffer, from, durable }
     })
   }
 
@@ -279,7 +295,7 @@ export class VolumeIo implements OpenVolume {
     }
   }
 
-  async #writePart({ piece, request, line, buffer, from }: Part): Promise<void> {
+  async #writePart({ piece, request, line, buffer, from, durable }: Part): Promise<void> {
     const { offset, shardOffset, length } = piece
     const turn = this.#order.add({ offset, length, write: true })
     try {
@@ -293,7 +309,7 @@ export class VolumeIo implements OpenVolume {
         try {
           request.admitted = true
           const payload = new Uint8Array(buffer.subarray(from, from + length)) // a copy
-          await line.write(request, { offset: shardOffset, payload })
+          await line.write(request, { offset: shardOffset, payload }, durable)
         } finally {
           this.#writes.leave(length)
         }

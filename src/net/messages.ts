@@ -47,6 +47,8 @@ export interface WriteRequest extends ShardName {
   readonly request: RequestNumber
   /** Requests to this shard below this number are complete: servers may forget them. */
   readonly completeBelow: RequestNumber
+  /** A FLUSH is expected next: the answer comes when this write is durable, if that can be. */
+  readonly durable: boolean
   /** Any length from 1 byte to REQUEST_BYTES_MAX, within one extent. */
   readonly payload: Uint8Array
 }
@@ -93,6 +95,11 @@ export interface DataReply {
   readonly generation: Generation
   /** Requests waiting at the server: the client chooses replicas by it. */
   readonly queue: number
+  /**
+   * Of a write that was to be durable: it is, and all that was acknowledged before it was sent, as
+   * after a FLUSH. Never true of anything else.
+   */
+  readonly durable: boolean
   /** What was read, or an encoded HeldAnswer; empty for everything else. */
   readonly payload: Uint8Array
 }
@@ -136,6 +143,8 @@ export interface Replicate extends ShardMessage {
   readonly origins: readonly Origin[]
   /** Re-replication of what the previous epoch left undecided. */
   readonly settling: boolean
+  /** Acknowledged when it is durable, or cannot be made so. */
+  readonly durable: boolean
   /** Every write up to this one is acknowledged by all in-sync replicas. */
   readonly committed: Sequence
   /** Per origin client: requests below are complete there. Empty when nothing changed. */
@@ -146,6 +155,8 @@ export interface Replicate extends ShardMessage {
 /** The answer: everything up to `sequence` is applied. */
 export interface Replicated extends ShardMessage {
   readonly sequence: Sequence
+  /** Everything up to here is durable; what no one asked for is not counted. */
+  readonly durable: Sequence
   /** False: what comes next could not be stored yet (disk full, disk error); it is tried again. */
   readonly applied: boolean
   /** New path, new allocation or a gap: send again, in order, whatever comes after `sequence`. */

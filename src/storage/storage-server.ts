@@ -238,14 +238,15 @@ export class StorageServer {
     let open = true
     this.#clients.asked()
     const { volume, shard } = request.request
-    const finish = (status: m.DataStatus, payload = NOTHING): void => {
+    const finish = (status: m.DataStatus, payload = NOTHING, durable = false): void => {
       if (!open) return
       open = false
       this.#clients.answered()
       if (status === 'ok') this.#served.count(request)
       const generation =
         this.#configuration?.volumes.get(volume)?.shards[shard]?.generation ?? generationOf(0)
-      answer({ status, epoch: this.#epoch, generation, queue: this.#clients.open, payload })
+      const queue = this.#clients.open
+      answer({ status, epoch: this.#epoch, generation, queue, durable, payload })
     }
     // Spelled out: a spread costs microseconds, and this is done for every request.
     const { kind, request: body } = request

@@ -250,7 +250,7 @@ test('half full of unflushed writes: a FLUSH starts; full: writes wait for it', 
 test('random crashes: what was flushed or acknowledged is what is read', async t => {
   for (let seed = 1; seed <= 20; seed++) {
     const random = new SeededRandom(seed)
-    const cluster = new ScriptedCluster()
+    const cluster = new ScriptedCluster({ flushesForeseenAfter: random.pick([0, 1, 4]) })
     const volume = cluster.open()
     const model = new Uint8Array(64 * 1024)
     let lost = 0
@@ -261,6 +261,7 @@ test('random crashes: what was flushed or acknowledged is what is read', async t
     }
     for (let step = 0; step < 60; step++) {
       cluster.latency = 1 + random.below(5)
+      cluster.servers.makesDurable = random.chance(0.8)
       if (random.chance(0.1)) resume(cluster, ++lost)
       if (random.chance(0.1)) cluster.push()
       if (random.chance(0.1)) cluster.peers.reroute(SERVER_A)

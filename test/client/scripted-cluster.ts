@@ -38,6 +38,7 @@ export interface ClusterOptions {
   readonly configuration?: Configuration
   readonly ioTimeout?: number
   readonly shared?: boolean
+  readonly flushesForeseenAfter?: number
 }
 
 export class ScriptedCluster {
@@ -89,6 +90,9 @@ export class ScriptedCluster {
       host: 'host',
       mountPoint: '/mnt',
       shared: this.#shared,
+      ...(options.flushesForeseenAfter === undefined
+        ? {}
+        : { flushesForeseenAfter: options.flushesForeseenAfter }),
     })
     peers.connect(MANAGER, ['manager'], { epoch: this.configuration.epoch })
     for (const server of SERVERS) peers.connect(server, ['storage'])

@@ -29,6 +29,7 @@ export interface DataRequest {
   readonly length: number
   readonly request: number
   readonly completeBelow: number
+  readonly durable: boolean
   readonly payload: Uint8Array
   /** Of a question about held blocks. */
   readonly held: HeldRequest | null
@@ -47,6 +48,7 @@ export function dataRequest(kind: DataRequest['kind'], to: PeerId, request: unkn
     length: fields.length ?? payload.length,
     request: fields.request ?? 0,
     completeBelow: fields.completeBelow ?? 0,
+    durable: fields.durable ?? false,
     payload,
     held: kind === 'held-blocks' ? (request as HeldRequest) : null,
   }
@@ -66,6 +68,8 @@ export class ServerContent {
   #written = new Map<string, boolean>()
   /** Ranges of one answer about held blocks. */
   heldRangesMax = 1_000
+  /** Whether writes are made durable that are to be. */
+  makesDurable = true
 
   constructor(configuration: () => Configuration) {
     this.#configuration = configuration
@@ -107,6 +111,7 @@ export class ServerContent {
       epoch: configuration.epoch,
       generation: allocation?.generation ?? generation(0),
       queue: 0,
+      durable: false,
       payload,
     }
   }
@@ -124,13 +129,16 @@ export class ServerContent {
       if (!blocks) return this.reply(data, 'out-of-range')
       return this.reply(data, 'ok', contentOf(blocks, data.shard, data))
     }
-    if (data.kind === 'write') this.#write(data)
-    else {
-      for (const [key, block] of this.#volatile) {
-        if (key.startsWith(`${data.shard}:`)) this.#durable.set(key, block)
-      }
+    const executes = data.kind === 'write' && this.#write(data)
+    const durable = executes && data.durable && this.makesDurable
+    if (durable || data.kind === 'flush') this.#flush(data.shard)
+    return { ...this.reply(data, 'ok'), durable }
+  }
+
+  #flush(shard: number): void {
+    for (const [key, block] of this.#volatile) {
+      if (key.startsWith(`${shard}:`)) this.#durable.set(key, block)
     }
-    return this.reply(data, 'ok')
   }
 
   #held(data: DataRequest, { layers, block, blocks }: HeldRequest): DataReply {
@@ -161,9 +169,10 @@ export class ServerContent {
     return this.reply(data, 'ok', encode(heldAnswer, { end: blockIndex(end), ranges: found.list }))
   }
 
-  #write({ shard, offset, request, payload }: DataRequest): void {
+  /** False: it was executed before. */
+  #write({ shard, offset, request, payload }: DataRequest): boolean {
     const once = `${shard}:${request}`
-    if (this.#executed.has(once)) return
+    if (this.#executed.has(once)) return false
     this.#executed.add(once)
     for (let i = 0; i < payload.length;) {
       const at = offset + i
@@ -179,6 +188,7 @@ export class ServerContent {
       )
       i += part.length
     }
+    return true
   }
 }
 

@@ -133,6 +133,7 @@ test('a role that may not send an operation is not heard, however well it encode
       shard: readRequest().shard,
       allocation: epoch(1),
       sequence: 1 as never,
+      durable: 0 as never,
       applied: true,
       resume: false,
     },

@@ -68,6 +68,7 @@ test('operations that roles forbid are ignored, counted, logged once', async t =
       ...readRequest(),
       allocation: epoch(1),
       sequence: sequence(1),
+      durable: sequence(0),
       applied: true,
       resume: false,
     })

@@ -148,6 +148,7 @@ export function dataReply(length: number): DataReply {
     epoch: epoch(1),
     generation: generation(0),
     queue: 0,
+    durable: false,
     payload: new Uint8Array(length).fill(7),
   }
 }

@@ -301,10 +301,7 @@ export class SimulatedCluster {
     const { clock, peers, network } = process
     const { name, disk } = host
     const log = this.trace.log(name)
-    // Servers foresee a FLUSH always, soon, or as in earnest; so all of that meets in a cluster.
-    const flushesForeseenAfter = [0, 1, FLUSHES_FORESEEN_AFTER][this.serverNames.indexOf(name) % 3]!
-    const limits = { flushesForeseenAfter }
-    const store = await FileBlockStore.open({ clock, disk, log, limits })
+    const store = await FileBlockStore.open({ clock, disk, log })
     const watch = new ConfigurationWatch({ peers, log, clock })
     this.#noteAll(host, watch)
     const server = new StorageServer({
@@ -409,7 +406,10 @@ export class SimulatedCluster {
     const log = this.trace.log(name)
     const watch = new ConfigurationWatch({ peers, log, clock })
     this.#noteAll(host, watch)
+    // Some foresee a FLUSH after every write, some soon, and some as in earnest.
+    const flushesForeseenAfter = [FLUSHES_FORESEEN_AFTER, 0, 1][this.#clients % 3]!
     const driver = new ClusterVolumeDriver({
+      flushesForeseenAfter,
       ...{ clock, random: this.#random, peers, watch, log, ioTimeout },
       ...{ host: name, mountPoint: '/mnt', shared, memory: network.memory },
     })

@@ -104,6 +104,8 @@ export class MemoryShardStore implements ShardStore {
   #unflushed = new Map<number, Content[]>()
   /** The next writes that fail, as on a full disk. */
   failWrites = 0
+  /** The next flushes that fail, and make nothing durable. */
+  failFlushes = 0
   /** Writes end, or fail, in the turn of the call. */
   prompt = false
   flushes = 0
@@ -176,6 +178,11 @@ export class MemoryShardStore implements ShardStore {
   }
 
   async flush(): Promise<void> {
+    if (this.failFlushes > 0) {
+      this.failFlushes--
+      await this.#delay()
+      throw new SwarmdiskError('disk-error', 'the disk does not take it')
+    }
     const durable = new Map(this.#blocks)
     const unflushed = this.#unflushed
     this.#unflushed = new Map()

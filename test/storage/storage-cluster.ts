@@ -273,6 +273,7 @@ export class StorageCluster {
       offset: byteOffset(more.offset ?? block * BLOCK),
       request: requestNumber(request),
       completeBelow: requestNumber(more.completeBelow ?? 0),
+      durable: more.durable ?? false,
       payload: new Uint8Array(more.length ?? BLOCK).fill(fill),
     }
     return this.client
@@ -320,5 +321,6 @@ interface WriteOptions {
   readonly length: number
   readonly request: number
   readonly completeBelow: number
+  readonly durable: boolean
   readonly to: PeerId
 }

@@ -356,6 +356,45 @@ test('FLUSH is answered when every in-sync replica is durable', async t => {
   }
 })
 
+test('a write that is durable when it is answered needs no FLUSH', async t => {
+  const cluster = await StorageCluster.start()
+  const durable = async (block: number, fill: number): Promise<boolean | 'lost'> => {
+    const write = cluster.write(block, fill, { durable: true })
+    const reply = await cluster.done('write', write)
+    return reply === 'lost' ? reply : reply.durable
+  }
+  for (let i = 0; i < 5; i++) await cluster.wrote(i, i + 1)
+  t.equal(await durable(5, 6), true)
+  for (const slow of ALL) {
+    let open: () => void = () => undefined
+    cluster.shard(slow).gate = new Promise(resolve => (open = resolve))
+    let answer: boolean | 'lost' | null = null
+    const writing = durable(6, 7).then(said => (answer = said))
+    await cluster.clock.advance(500)
+    t.equal(answer, null, `waits for ${slow.slice(0, 2)}`)
+    cluster.shard(slow).gate = null
+    open()
+    t.equal(await cluster.done('write', writing), true)
+  }
+  const before = cluster.shard(SERVER_C).picture()
+  for (const id of ALL) cluster.crash(id)
+  for (const id of ALL) await cluster.startServer(id)
+  for (const id of ALL) {
+    t.equal(cluster.shard(id).picture(), before, 'after a crash of all at once it is there')
+  }
+})
+
+test('a disk that cannot make it durable: the write is answered, and does not say that it is', async t => {
+  const cluster = await StorageCluster.start()
+  for (const id of ALL) {
+    cluster.shard(id).failFlushes = 1
+    const reply = await cluster.done('write', cluster.write(0, 1, { durable: true }))
+    t.deepEqual(reply === 'lost' || [reply.status, reply.durable], ['ok', false], id.slice(0, 2))
+  }
+  const reply = await cluster.done('write', cluster.write(0, 2))
+  t.notOk(reply === 'lost' || reply.durable, 'nor is what was not to be')
+})
+
 test('FLUSH over a broken link goes on; under a new allocation it is refused', async t => {
   const cluster = await StorageCluster.start()
   await cluster.wrote(0, 1)

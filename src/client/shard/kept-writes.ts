@@ -34,10 +34,11 @@ export class KeptWrites {
     return [...this.#writes]
   }
 
-  /** What was kept before the mark is durable now. */
+  /** What was kept before the mark is durable now; some of it may have been released before. */
   release(mark: Mark): { readonly requests: number; readonly bytes: number } {
     const requests = mark - this.#released
-    assert(requests >= 0 && requests <= this.#writes.length, 'a mark of this list')
+    if (requests <= 0) return { requests: 0, bytes: 0 }
+    assert(requests <= this.#writes.length, 'a mark of this list')
     const gone = this.#writes.slice(0, requests)
     this.#writes = this.#writes.slice(requests)
     this.#released = mark

@@ -3,17 +3,18 @@
 // (range-order.ts); this file sees that they stay so over retries, new allocations and restarts.
 //
 // Invariants: no number is used again after the generation has risen; nothing but the replay is
-// sent while one is under way; what was acknowledged is kept until a FLUSH of the same generation;
+// sent while one is under way; what was acknowledged is kept until a FLUSH of the same generation,
+// or a write that was made durable after it;
 // a replay never puts an older write over a newer one that may have survived.
 import { assert } from '../../base/assert.js'
 import type { Epoch, Generation, RequestNumber, ShardIndex, VolumeId } from '../../base/brands.js'
+import { Coalesced } from '../../base/coalesced.js'
 import { SwarmdiskError } from '../../base/errors.js'
 import { JUST_WRITTEN_MS, ONCE_NUMBERS_MAX } from '../../base/limits.js'
 import type { ShardAllocation } from '../../layout/configuration.js'
-import { HEAD } from '../../net/messages.js'
+import { HEAD, type DataReply } from '../../net/messages.js'
 import type { ClientContext } from '../context.js'
-import { FlushQueue } from '../flush/flush-queue.js'
-import { KeptWrites, type KeptWrite } from './kept-writes.js'
+import { KeptWrites, type KeptWrite, type Mark } from './kept-writes.js'
 import { Replay } from './replay.js'
 import { RequestLife } from './request-life.js'
 import { RequestNumbers } from './request-numbers.js'
@@ -35,6 +36,12 @@ export interface ShardLineName {
   readonly shard: ShardIndex
 }
 
+interface Writing {
+  readonly write: KeptWrite
+  readonly replay: boolean
+  readonly durable: boolean
+}
+
 export class ShardLine implements ShardOutlook {
   readonly asked = new AskedServers()
   readonly #context: ClientContext
@@ -45,7 +52,7 @@ export class ShardLine implements ShardOutlook {
   readonly #kept = new KeptWrites()
   /** Writes that were sent and are not decided, in the order in which they were first sent. */
   readonly #sent = new Set<KeptWrite>()
-  readonly #flushes = new FlushQueue(() => this.#flush())
+  readonly #flushes = new Coalesced(() => this.#flush())
   readonly #replay: Replay
   /** Until its first FLUSH: what a client before us wrote may be in the servers' memory only. */
   #inherited = true
@@ -72,7 +79,7 @@ export class ShardLine implements ShardOutlook {
       writes: () => [...this.#kept.list(), ...this.#sent],
       begin: () => this.begin('write'),
       end: request => context.pending.end(request),
-      write: (request, write) => this.#write(request, write, true),
+      write: (request, write) => this.#write(request, { write, replay: true, durable: false }),
       lost: (write, error) => this.#lost(write, error),
     })
   }
@@ -148,25 +155,30 @@ export class ShardLine implements ShardOutlook {
     return readShard(this.#context, this, { request, name: this.#name, layer: HEAD, range })
   }
 
-  /** The payload is ours from now on: it is kept until a FLUSH covers it. */
-  write(request: ShardRequest, write: KeptWrite): Promise<void> {
-    return this.#write(request, write, false)
+  /**
+   * The payload is ours from now on: it is kept until a FLUSH covers it. `durable`: one is expected
+   * at once, and needs to do nothing where the servers have made this write durable.
+   */
+  write(request: ShardRequest, write: KeptWrite, durable = false): Promise<void> {
+    return this.#write(request, { write, replay: false, durable })
   }
 
   /** Resolves when every write acknowledged before the call is durable on all in-sync replicas. */
   flush(): Promise<void> {
-    return this.#flushable ? this.#flushes.join() : Promise.resolve()
+    return this.#flushable ? this.#flushes.request() : Promise.resolve()
   }
 
   get #flushable(): boolean {
     return this.unflushed || this.#inherited
   }
 
-  async #write(request: ShardRequest, write: KeptWrite, replay: boolean): Promise<void> {
+  async #write(request: ShardRequest, { write, replay, durable }: Writing): Promise<void> {
     request.check()
     if (!replay && !this.#numbers.hasRoom) await request.waitFor(done => this.#numbers.room(done))
     let number: RequestNumber | null = null
     let under: Generation | null = null
+    /** What was acknowledged before it was first sent. */
+    let before: Mark = 0
     const message = (epoch: Epoch) => {
       // After memory was lost the same number would be taken for a write that was executed before,
       // while the replay may have put older content over it.
@@ -174,18 +186,24 @@ export class ShardLine implements ShardOutlook {
         this.#numbers.complete(number)
         number = null
       }
-      number ??= this.#numbers.take()
+      if (number === null) {
+        number = this.#numbers.take()
+        before = this.#kept.mark()
+      }
       if (!replay) this.#sent.add(write)
       under = this.#generation
       const { volume, shard } = this.#name
       const completeBelow = this.#numbers.completeBelow
-      return { volume, shard, epoch, ...write, request: number, completeBelow }
+      return { volume, shard, epoch, ...write, request: number, completeBelow, durable }
     }
-    const accepted = (): void => {
+    const accepted = (reply: DataReply): void => {
       this.#reached = true
       this.#sent.delete(write)
       this.#writtenAt = this.#context.clock.now()
-      if (!replay) this.#kept.add(write)
+      if (replay) return
+      if (!reply.durable) return this.#kept.add(write)
+      const { requests, bytes } = this.#kept.release(before)
+      this.#events.released({ requests: requests + 1, bytes: bytes + write.payload.length })
     }
     try {
       await new RequestLife(this.#context, this, {

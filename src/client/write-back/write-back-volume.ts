@@ -9,6 +9,7 @@
 import { assert } from '../../base/assert.js'
 import { byteCount, byteOffset, type ByteCount, type ByteOffset } from '../../base/brands.js'
 import type { Clock, Timer } from '../../base/clock.js'
+import { Coalesced } from '../../base/coalesced.js'
 import { isSwarmdiskError, type SwarmdiskError } from '../../base/errors.js'
 import {
   BLOCK_BYTES,
@@ -20,7 +21,6 @@ import {
 import type { Log } from '../../base/log.js'
 import { blockRange, type ByteRange } from '../../layout/geometry.js'
 import { timedOut } from '../bounded-call.js'
-import { FlushQueue } from '../flush/flush-queue.js'
 import { Losses } from '../flush/losses.js'
 import type { OpenVolume } from '../volume-driver.js'
 import { Window } from '../window.js'
@@ -53,7 +53,7 @@ export class WriteBackVolume implements OpenVolume {
   #due = 0
   #timer: Timer | null = null
   readonly #losses = new Losses()
-  readonly #flushes = new FlushQueue(() => this.#flush())
+  readonly #flushes = new Coalesced(() => this.#flush())
   /** Nothing can be written any more, at least not before it is opened again. */
   #ended: SwarmdiskError | null = null
 
@@ -130,7 +130,7 @@ export class WriteBackVolume implements OpenVolume {
   async flush(): Promise<void> {
     const said = this.#losses.flush()
     try {
-      await this.#flushes.join()
+      await this.#flushes.request()
     } catch (error) {
       // One of them is enough to say that something is missing.
       throw said() ?? error

@@ -78,6 +78,7 @@ export const writeRequest = payloadMessage<m.WriteRequest>(
     offset: f.offsetField,
     request: f.requestField,
     completeBelow: f.requestField,
+    durable: boolean,
   }),
   { unit: 1, least: 1, most: REQUEST_BYTES_MAX },
 )
@@ -120,6 +121,7 @@ export const dataReply = payloadMessage<m.DataReply>(
     epoch: f.epochField,
     generation: f.generationField,
     queue: f.countField,
+    durable: boolean,
   }),
   anyBytes,
 )
@@ -141,13 +143,20 @@ export const replicate = payloadMessage<m.Replicate>(
     block: f.blockField,
     origins,
     settling: boolean,
+    durable: boolean,
     committed: f.sequenceField,
     complete: origins,
   }),
   wholeBlocks,
 )
 export const replicated = plainMessage<m.Replicated>(
-  record({ ...shardMessage, sequence: f.sequenceField, applied: boolean, resume: boolean }),
+  record({
+    ...shardMessage,
+    sequence: f.sequenceField,
+    durable: f.sequenceField,
+    applied: boolean,
+    resume: boolean,
+  }),
 )
 export const committed = plainMessage<m.Committed>(
   record({ ...shardMessage, sequence: f.sequenceField, skip: boolean }),

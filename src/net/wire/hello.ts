@@ -21,7 +21,7 @@ import {
 import * as f from '../codecs/fields.js'
 import type { Role } from '../peers.js'
 
-export const PROTOCOL_VERSION = 5
+export const PROTOCOL_VERSION = 6
 
 export interface Hello {
   readonly roles: readonly Role[]

@@ -37,7 +37,7 @@ export type ClientCall = ClientRequest & {
   /** Copies of corrupt blocks fetched for it. */
   repairs: number
   /** Later calls do nothing. */
-  finish(status: DataStatus, payload?: Uint8Array): void
+  finish(status: DataStatus, payload?: Uint8Array, durable?: boolean): void
 }
 
 export interface ReplicaHost {

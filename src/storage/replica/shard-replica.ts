@@ -90,9 +90,9 @@ export class ShardReplica {
     this.#applier = new WriteApplier({
       store,
       clock: host.clock,
-      stored: ({ allocation, sequence }) => {
+      stored: ({ allocation, sequence, durable }) => {
         this.#storeProblem = ''
-        this.#step({ kind: 'stored', allocation, sequence })
+        this.#step({ kind: 'stored', allocation, sequence, durable })
       },
       failing: error => this.#storeFailing(error),
     })
@@ -232,9 +232,9 @@ export class ShardReplica {
     const token = this.#nextToken++
     this.#calls.set(token, call)
     const span = blockRange({ offset: request.offset, length })
-    const { request: number, completeBelow } = request
+    const { request: number, completeBelow, durable } = request
     const noRoom = this.#host.noRoom()
-    const write = { token, client, request: number, completeBelow, span, noRoom }
+    const write = { token, client, request: number, completeBelow, span, durable, noRoom }
     this.#step({ kind: 'client-write', write })
   }
 
@@ -354,7 +354,7 @@ export class ShardReplica {
       case 'send-committed':
         return void peers.notify(effect.to, 'committed', effect.message)
       case 'answer':
-        return this.#take(effect.token).finish(effect.status)
+        return this.#take(effect.token).finish(effect.status, undefined, effect.durable)
       case 'park':
         return this.#park(this.#take(effect.token))
       case 'progress':

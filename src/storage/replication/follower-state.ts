@@ -28,6 +28,8 @@ export class FollowerState {
   readonly #o: FollowerOptions
   #received = sequence(0)
   #stored = sequence(0)
+  /** Of that, what the primary wanted to be durable at once and is. */
+  #durable = sequence(0)
   #committed = sequence(0)
   #asked = false
   #failing = false
@@ -59,19 +61,20 @@ export class FollowerState {
     }
     this.#asked = false
     this.#received = message.sequence
-    const { block, origins, payload } = message
+    const { block, origins, durable, payload } = message
     const blocks = blocksOfBytes(payload.byteLength)
     if (message.settling) list.settle({ block, blocks }, allocation)
     list.add({ block, blocks, allocation, sequence: message.sequence, origins })
     for (const { client, request } of message.complete) once.trim(client, request)
-    emit({ kind: 'apply', allocation, sequence: message.sequence, block, payload })
+    emit({ kind: 'apply', allocation, sequence: message.sequence, block, durable, payload })
     this.#commit(message.committed)
   }
 
-  stored(upTo: Sequence): void {
+  stored(upTo: Sequence, durable: Sequence): void {
     if (upTo <= this.#stored) return
     assert(upTo <= this.#received, 'only what was received is stored')
     this.#stored = upTo
+    if (durable > this.#durable) this.#durable = durable
     this.#failing = false
     this.#acknowledge(false)
   }
@@ -110,8 +113,8 @@ export class FollowerState {
   #acknowledge(resume: boolean): void {
     const { name, allocation, primary, emit } = this.#o
     const { volume, shard } = name
-    const [sequence, applied] = [this.#stored, !this.#failing]
-    const message: Replicated = { volume, shard, allocation, sequence, applied, resume }
+    const [sequence, durable, applied] = [this.#stored, this.#durable, !this.#failing]
+    const message: Replicated = { volume, shard, allocation, sequence, durable, applied, resume }
     emit({ kind: 'send-replicated', to: primary, message })
   }
 }

@@ -4,6 +4,9 @@
 //   client write --> prepare (lock, merge) --> ordered --> stored here and acknowledged by all
 //   required --> committed, in order --> answered
 //
+// A write that is to be durable counts as stored, here and elsewhere, when it is durable as well.
+// Where it cannot be made so it counts all the same, and the answer does not say that it is.
+//
 // Required are the in-sync replicas and those counted: a syncing replica that has caught up is
 // counted first, then made durable, then proposed. Until it is proposed, a broken path uncounts it;
 // after that only a new allocation does, because the proposal may be accepted at any time.
@@ -54,6 +57,8 @@ interface PendingWrite {
   /** The name of `origin` in the map of pending requests. */
   readonly name: string
   blocksLeft: number
+  /** Asked for, and so far true of all its parts. */
+  durable: boolean
 }
 
 const NONE: readonly Origin[] = []
@@ -69,6 +74,8 @@ export class PrimaryState {
   readonly #keys = new Map<string, number>()
   #nextKey = 1
   #stored = sequence(0)
+  /** Of that, what was to be durable at once and is. */
+  #durable = sequence(0)
   #storeFailing = false
   #noRoom = false
   #settling: Settling
@@ -175,7 +182,7 @@ export class PrimaryState {
     const requests = of === null ? this.#requests : (this.#lists.get(of) ?? [])
     const origins = requests.filter(w => overlap(w, span)).flatMap(w => w.origins)
     this.#o.list.settle(span, this.#epoch)
-    this.#order({ block, payload, origins, settling: true, key: null })
+    this.#order({ block, payload, origins, settling: true, durable: false, key: null })
   }
 
   ownContentEnd(): void {
@@ -205,17 +212,20 @@ export class PrimaryState {
     const under = this.#pending.get(this.#keys.get(name) ?? 0)
     if (under) {
       // A retry of what is under way: the answer goes where the client listens now.
-      emit({ kind: 'answer', token: under.token, status: 'not-serving' })
+      emit({ kind: 'answer', token: under.token, status: 'not-serving', durable: false })
       under.token = token
       return
     }
     const spans = once.remaining({ client, request }, write.span)
-    if (spans.length === 0) return emit({ kind: 'answer', token, status: 'ok' })
+    // What was executed before may be in memory only: nobody has kept what became of it.
+    const answer = { kind: 'answer', token, durable: false } as const
+    if (spans.length === 0) return emit({ ...answer, status: 'ok' })
     this.#noRoom = write.noRoom
-    if (this.failing || write.noRoom) return emit({ kind: 'answer', token, status: 'disk-full' })
+    if (this.failing || write.noRoom) return emit({ ...answer, status: 'disk-full' })
     const key = this.#nextKey++
     const origin = { client, request }
-    this.#pending.set(key, { token, origin, name, blocksLeft: blocksIn(spans) })
+    const { durable } = write
+    this.#pending.set(key, { token, origin, name, blocksLeft: blocksIn(spans), durable })
     this.#keys.set(name, key)
     emit({ kind: 'prepare', token, key, spans })
   }
@@ -224,7 +234,8 @@ export class PrimaryState {
     const pending = this.#pending.get(key)
     if (!pending) return // another part of it could not be prepared
     assert(this.settled, 'nothing is ordered before settling')
-    this.#order({ block, payload, origins: [pending.origin], settling: false, key })
+    const { origin, durable } = pending
+    this.#order({ block, payload, origins: [origin], settling: false, durable, key })
   }
 
   notPrepared(key: number, status: DataStatus): void {
@@ -233,21 +244,32 @@ export class PrimaryState {
 
   #order(write: Omit<Ordered, 'sequence' | 'complete'>): void {
     const { list, emit } = this.#o
-    const { block, payload, origins, settling, key } = write
+    const { block, payload, origins, settling, durable, key } = write
     const allocation = this.#epoch
     const next = sequence(this.#queue.last + 1)
     const complete = this.#complete.size > 0 ? [...this.#complete.values()] : NONE
     this.#complete.clear()
     const blocks = blocksOfBytes(payload.byteLength)
     list.add({ block, blocks, allocation, sequence: next, origins })
-    emit({ kind: 'apply', allocation, sequence: next, block, payload })
-    this.#queue.push({ block, payload, origins, complete, sequence: next, settling, key })
+    emit({ kind: 'apply', allocation, sequence: next, block, durable, payload })
+    // Spelled out: a spread costs microseconds.
+    this.#queue.push({
+      block,
+      payload,
+      origins,
+      complete,
+      sequence: next,
+      settling,
+      durable,
+      key,
+    })
   }
 
-  stored(upTo: Sequence): void {
+  stored(upTo: Sequence, durable: Sequence): void {
     assert(upTo <= this.#queue.last, 'only what was ordered is stored')
     if (upTo <= this.#stored) return
     this.#stored = upTo
+    if (durable > this.#durable) this.#durable = durable
     this.#storeFailing = false
     this.#commit()
   }
@@ -263,20 +285,22 @@ export class PrimaryState {
 
   #commit(): void {
     const committed = this.#queue.commit(this.#stored)
+    const durable = committed.length > 0 ? this.#queue.durable(this.#durable) : sequence(0)
     for (const write of committed) {
       for (const done of this.#o.list.commit(this.#epoch, write.sequence)) {
         for (const origin of done.origins) this.#o.once.add(origin, done)
-        this.#finish(write.key, done.blocks)
+        this.#finish(write.key, done.blocks, write.sequence <= durable)
       }
     }
     if (committed.length > 0) this.#o.emit({ kind: 'progress' })
     this.#settledAll()
   }
 
-  #finish(key: number | null, blocks: number): void {
+  #finish(key: number | null, blocks: number, durable: boolean): void {
     const pending = key === null ? undefined : this.#pending.get(key)
     if (!pending || key === null) return
     pending.blocksLeft -= blocks
+    pending.durable &&= durable
     assert(pending.blocksLeft >= 0, 'a write is committed once')
     if (pending.blocksLeft === 0) this.#end(key, 'ok')
   }
@@ -286,7 +310,8 @@ export class PrimaryState {
     if (!pending) return
     this.#pending.delete(key)
     this.#keys.delete(pending.name)
-    this.#o.emit({ kind: 'answer', token: pending.token, status })
+    const durable = status === 'ok' && pending.durable
+    this.#o.emit({ kind: 'answer', token: pending.token, status, durable })
   }
 
   /** The allocation is over: clients try again, and the once table knows what was executed. */

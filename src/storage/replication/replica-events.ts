@@ -21,6 +21,8 @@ export interface ClientWrite {
   readonly request: RequestNumber
   readonly completeBelow: RequestNumber
   readonly span: BlockSpan
+  /** Answered when it is durable, or cannot be made so. */
+  readonly durable: boolean
   /** This server is short of space: refused, unless it was executed before. */
   readonly noRoom: boolean
 }
@@ -44,8 +46,13 @@ export type ReplicaEvent =
       readonly key: number
       readonly status: DataStatus
     }
-  /** Everything up to the sequence is in the own store. */
-  | { readonly kind: 'stored'; readonly allocation: Epoch; readonly sequence: Sequence }
+  /** Everything up to the sequence is in the own store, up to `durable` for good. */
+  | {
+      readonly kind: 'stored'
+      readonly allocation: Epoch
+      readonly sequence: Sequence
+      readonly durable: Sequence
+    }
   /** The own store refuses what comes next; it is tried again. */
   | { readonly kind: 'store-failing' }
   | { readonly kind: 'replicate'; readonly from: PeerId; readonly message: Replicate }
@@ -83,6 +90,8 @@ export type ReplicaEffect =
       readonly allocation: Epoch
       readonly sequence: Sequence
       readonly block: BlockIndex
+      /** Stored only when it is durable, or cannot be made so. */
+      readonly durable: boolean
       readonly payload: Uint8Array
     }
   /** What the store has not taken yet is superseded by what will be fetched. */
@@ -90,7 +99,12 @@ export type ReplicaEffect =
   | { readonly kind: 'send-replicate'; readonly to: PeerId; readonly message: Replicate }
   | { readonly kind: 'send-replicated'; readonly to: PeerId; readonly message: Replicated }
   | { readonly kind: 'send-committed'; readonly to: PeerId; readonly message: Committed }
-  | { readonly kind: 'answer'; readonly token: Token; readonly status: DataStatus }
+  | {
+      readonly kind: 'answer'
+      readonly token: Token
+      readonly status: DataStatus
+      readonly durable: boolean
+    }
   /** Decide about this request again after the next `progress`. */
   | { readonly kind: 'park'; readonly token: Token }
   | { readonly kind: 'progress' }

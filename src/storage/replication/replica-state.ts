@@ -202,8 +202,8 @@ export class ReplicaState {
   #withinAllocation(event: Extract<ReplicaEvent, { readonly allocation: Epoch }>): void {
     switch (event.kind) {
       case 'stored':
-        this.#primary?.stored(event.sequence)
-        return this.#follower?.stored(event.sequence)
+        this.#primary?.stored(event.sequence, event.durable)
+        return this.#follower?.stored(event.sequence, event.durable)
       case 'prepared':
         return this.#primary?.prepared(event)
       case 'not-prepared':

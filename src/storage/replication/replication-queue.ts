@@ -15,6 +15,7 @@ import type { PrimaryOptions } from './primary-state.js'
 export interface Ordered extends Pick<Replicate, 'block' | 'payload' | 'origins' | 'complete'> {
   readonly sequence: Sequence
   readonly settling: boolean
+  readonly durable: boolean
   /** The client write it is a part of; null for settling. */
   readonly key: number | null
 }
@@ -39,6 +40,8 @@ interface Follower {
   /** Its acknowledgement of this completes the counting: all that was ordered by then. */
   target: Sequence
   acknowledged: Sequence
+  /** Of that, what it has made durable at once. */
+  durable: Sequence
   sent: Sequence
   /** It was told to skip up to here, and compares again. */
   skipped: Sequence
@@ -66,6 +69,7 @@ export class ReplicationQueue {
       counted: 'no',
       target: none,
       acknowledged: none,
+      durable: none,
       sent: none,
       skipped: none,
       failing: false,
@@ -128,6 +132,8 @@ export class ReplicationQueue {
     follower.failing = !message.applied
     if (follower.failing) this.uncount(from)
     if (message.sequence > follower.acknowledged) follower.acknowledged = message.sequence
+    const durable = message.durable < message.sequence ? message.durable : message.sequence
+    if (durable > follower.durable) follower.durable = durable
     if (message.resume) follower.sent = follower.acknowledged
     if (follower.sent < follower.acknowledged) follower.sent = follower.acknowledged
     this.#send(follower)
@@ -150,6 +156,15 @@ export class ReplicationQueue {
     for (const follower of this.#followers) this.#tellCommitted(follower, false)
     this.#forget()
     return committed
+  }
+
+  /** Of what was to be durable at once, what is so here and at all required. */
+  durable(here: Sequence): Sequence {
+    let upTo = here
+    for (const follower of this.#followers) {
+      if (required(follower) && follower.durable < upTo) upTo = follower.durable
+    }
+    return upTo
   }
 
   /** A syncing replica is level but for what is on its way. False: it has to compare again. */
@@ -218,7 +233,7 @@ export class ReplicationQueue {
         continue
       }
       follower.sent = write.sequence
-      const { block, payload, origins, complete, settling } = write
+      const { block, payload, origins, complete, settling, durable } = write
       // Spelled out, as in all that is made for every write: a spread costs microseconds.
       const { volume, shard } = this.#o.name
       const message: Replicate = {
@@ -229,6 +244,7 @@ export class ReplicationQueue {
         block,
         origins,
         settling,
+        durable,
         committed: this.#committed,
         complete,
         payload,

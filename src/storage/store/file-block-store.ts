@@ -13,7 +13,6 @@ import {
   DIRTY_REGIONS_KEPT,
   DIRTY_REGIONS_KEPT_MS,
   DIRTY_REGIONS_MAX,
-  FLUSHES_FORESEEN_AFTER,
   INDEX_CACHE_PAGES,
   LOG_AHEAD_REGIONS,
   MERGE_BYTES_PER_SECOND,
@@ -42,7 +41,6 @@ export interface StoreLimits extends LayerStoreLimits {
   readonly dirtyRegionsCheckpoint: number
   readonly dirtyLogBytes: number
   readonly mergeBytesPerSecond: number
-  readonly flushesForeseenAfter: number
 }
 
 export interface FileBlockStoreOptions {
@@ -64,7 +62,6 @@ const DEFAULT_LIMITS: StoreLimits = {
   dirtyLogBytes: DIRTY_LOG_BYTES,
   mergeBytesPerSecond: MERGE_BYTES_PER_SECOND,
   punchLeastBlocks: PUNCH_LEAST_BLOCKS,
-  flushesForeseenAfter: FLUSHES_FORESEEN_AFTER,
 }
 
 export class FileBlockStore implements BlockStore {
@@ -130,7 +127,6 @@ export class FileBlockStore implements BlockStore {
         log: this.#log,
         merges: this.#merges,
         reclaiming: this.#reclaiming,
-        flushesForeseenAfter: this.#limits.flushesForeseenAfter,
       })
       try {
         await shard.prepareLayers(layers)

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto'
 import { assert } from '../../base/assert.js'
 import type { BlockIndex, Epoch } from '../../base/brands.js'
+import { Coalesced } from '../../base/coalesced.js'
 import { isSwarmdiskError, SwarmdiskError } from '../../base/errors.js'
 import { BLOCKS_PER_INDEX_PAGE, INDEX_ENTRY_BYTES } from '../../base/limits.js'
 import type { Log } from '../../base/log.js'
@@ -17,7 +18,6 @@ import type {
 } from '../shard-store.js'
 import { copiedBlocks, rangeOf, writtenBlocks, type Change } from './block-runs.js'
 import { readChain, readChainNow, type Chain } from './chain-reader.js'
-import { ForeseenFlushes } from './dirty/foreseen-flushes.js'
 import type { PageUse } from './index-cache.js'
 import type { BlockRun } from './layer-file.js'
 import {
@@ -53,7 +53,6 @@ export interface FileShardStoreOptions {
   readonly log: Log
   readonly merges: Merges
   readonly reclaiming: Reclaiming
-  readonly flushesForeseenAfter: number
 }
 
 /** The path of a file's new name. */
@@ -67,7 +66,7 @@ export class FileShardStore implements ShardStore {
   readonly #log: Log
   readonly #table: LayerTable<LayerStore>
   readonly #order = new RangeOrder()
-  readonly #flushes: ForeseenFlushes
+  readonly #flushes = new Coalesced(() => this.#flush())
   readonly #merges: ShardMerges
   readonly #reclaiming: ShardReclaiming
   /** Deletions of files under way. */
@@ -81,7 +80,6 @@ export class FileShardStore implements ShardStore {
   constructor(options: FileShardStoreOptions) {
     this.#folder = options.folder
     this.#log = options.log
-    this.#flushes = new ForeseenFlushes(() => this.#flush(), options.flushesForeseenAfter)
     this.#table = new LayerTable(options.layers)
     for (const file of options.files) this.#table.add(file)
     this.#merges = new ShardMerges(options.merges, {
@@ -170,9 +168,7 @@ export class FileShardStore implements ShardStore {
   write(block: BlockIndex, data: Uint8Array, written: Epoch): Promise<void> | null {
     const files = this.#table.group(this.#table.head)
     const change = writtenBlocks(block, data, written)
-    const changing = this.#changeNow(files, change) ? null : this.#change(files, change)
-    this.#flushes.written()
-    return changing
+    return this.#changeNow(files, change) ? null : this.#change(files, change)
   }
 
   async adopt(layer: number, block: BlockIndex, copy: CopiedEntries): Promise<void> {

@@ -1,7 +1,6 @@
 // Request numbers: what servers may forget, and the bound on what they must remember; and joined
 // FLUSHes, another small pure part of a shard line.
 import test from 'tape'
-import { FlushQueue } from '../../../src/client/flush/flush-queue.js'
 import { RequestCounter, RequestNumbers } from '../../../src/client/shard/request-numbers.js'
 
 test('completeBelow is counted shard by shard from one counter', t => {
@@ -35,24 +34,4 @@ test('numbers beyond the bound wait', t => {
   t.equal(ready, 1)
   t.ok(numbers.hasRoom, 'and nobody waits')
   t.end()
-})
-
-test('a FLUSH that comes while one is under way gets the next one', async t => {
-  const ends: (() => void)[] = []
-  const queue = new FlushQueue(() => new Promise(resolve => ends.push(resolve)))
-  const first = queue.join()
-  const second = queue.join()
-  const third = queue.join()
-  t.equal(second, third, 'shared')
-  t.equal(ends.length, 1)
-  ends[0]!()
-  await first
-  await Promise.resolve()
-  t.equal(ends.length, 2)
-  ends[1]!()
-  await Promise.all([second, third])
-  const fourth = queue.join()
-  t.equal(ends.length, 3, 'idle again')
-  ends[2]!()
-  await fourth
 })

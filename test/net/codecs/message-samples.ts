@@ -46,6 +46,7 @@ function dataReply(r: SeededRandom): m.DataReply {
     epoch: s.epoch(r),
     generation: s.generation(r),
     queue: count(r),
+    durable: bool(r),
     payload: content(r, r.below(3) * 1000),
   }
 }
@@ -144,6 +145,7 @@ const access = {
       offset: s.byteOffset(r),
       request: s.request(r),
       completeBelow: s.request(r),
+      durable: bool(r),
       payload: content(r, 1 + r.below(3) * 5000),
     }),
     reply: dataReply,
@@ -173,6 +175,7 @@ const replication = {
       block: s.block(r),
       origins: s.several(r, 3, () => origin(r)),
       settling: bool(r),
+      durable: bool(r),
       committed: s.sequence(r),
       complete: s.several(r, 3, () => origin(r)),
       payload: content(r, 4096 * (1 + r.below(3))),
@@ -183,6 +186,7 @@ const replication = {
     request: r => ({
       ...shardMessage(r),
       sequence: s.sequence(r),
+      durable: s.sequence(r),
       applied: bool(r),
       resume: bool(r),
     }),

@@ -56,7 +56,8 @@ async function pastDriver(
   const primary = volume.shards[shard]!.replicas[0]!.server
   const write = {
     ...{ volume: volume.id, shard, epoch, offset: shardOffset },
-    ...{ request: REQUEST, completeBelow: requestNumber(0), payload: content(values.next()) },
+    ...{ request: REQUEST, completeBelow: requestNumber(0), durable: false },
+    payload: content(values.next()),
   }
   const reply = await client.peers.request(primary, 'write', write, { deadline: DEADLINE_MS })
   return reply !== LOST && reply.status === 'ok' ? [WROTE] : []

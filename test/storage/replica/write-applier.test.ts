@@ -11,27 +11,33 @@ async function setUp(): Promise<{
   readonly store: MemoryShardStore
   readonly applier: WriteApplier
   readonly stored: number[]
+  /** With each of `stored`, what is durable. */
+  readonly durable: number[]
   readonly failures: unknown[]
-  readonly push: (n: number, block: number, fill: number) => void
+  readonly push: (n: number, block: number, fill: number, durable?: boolean) => void
 }> {
   const clock = new VirtualClock()
   const stores = new MemoryBlockStore(clock, new SeededRandom(3))
   await clock.settle('open', stores.openShard({ volume: 1, shard: 0 }))
   const store = stores.shard(1, 0)
   const stored: number[] = []
+  const durable: number[] = []
   const failures: unknown[] = []
   const applier = new WriteApplier({
     store,
     clock,
-    stored: upTo => stored.push(upTo.sequence),
+    stored: upTo => {
+      stored.push(upTo.sequence)
+      durable.push(upTo.durable)
+    },
     failing: error => failures.push(error),
   })
-  const push = (n: number, block: number, fill: number): void => {
+  const push = (n: number, block: number, fill: number, isDurable = false): void => {
     const payload = new Uint8Array(4096).fill(fill)
     const place = { allocation: epoch(5), sequence: sequence(n), block: blockIndex(block) }
-    applier.push({ ...place, payload })
+    applier.push({ ...place, durable: isDurable, payload })
   }
-  return { clock, store, applier, stored, failures, push }
+  return { clock, store, applier, stored, durable, failures, push }
 }
 
 test('says how far it is, never more', async t => {
@@ -109,6 +115,48 @@ test('a store that writes at once: the same, in one turn', async t => {
   t.deepEqual([store.peek(0).first, store.peek(1).first], [3, 4])
 })
 
+test('what is to be durable counts as stored when it is durable', async t => {
+  for (const prompt of [false, true]) {
+    const { clock, store, stored, durable, push } = await setUp()
+    store.prompt = prompt
+    push(1, 1, 1)
+    push(2, 2, 2, true)
+    t.deepEqual(stored, prompt ? [1] : [], 'not in this turn')
+    push(3, 3, 3)
+    await clock.until('stored', () => stored.at(-1) === 3)
+    t.equal(Math.max(...durable), 2)
+    t.equal(durable[stored.findIndex(n => n >= 2)], 2, 'not before')
+    t.equal(store.flushes, 1)
+    store.loseUnflushed(new SeededRandom(1))
+    t.deepEqual([store.peek(1).first, store.peek(2).first], [1, 2], 'with what came before it')
+  }
+})
+
+test('what cannot be made durable is stored all the same', async t => {
+  const { clock, store, stored, durable, failures, push } = await setUp()
+  store.failFlushes = 1
+  push(1, 1, 1, true)
+  push(2, 2, 2, true)
+  await clock.until('stored', () => stored.at(-1) === 2)
+  t.deepEqual(failures, [], 'whoever flushes is told')
+  t.equal(durable.at(-1), 2, 'the next one was, and what is before it')
+  store.failFlushes = 1
+  push(3, 3, 3, true)
+  await clock.until('stored', () => stored.at(-1) === 3)
+  t.equal(durable.at(-1), 0, 'nothing new')
+})
+
+test('a write that fails is made durable when it is written again', async t => {
+  const { clock, store, stored, durable, push } = await setUp()
+  store.failWrites = 1
+  push(1, 1, 1, true)
+  push(2, 2, 2, true)
+  await clock.until('stored', () => stored.at(-1) === 2)
+  t.equal(durable.at(-1), 2)
+  store.loseUnflushed(new SeededRandom(1))
+  t.deepEqual([store.peek(1).first, store.peek(2).first], [1, 2])
+})
+
 test('what is discarded while it is written again is not written any more', async t => {
   const clock = new VirtualClock()
   const stores = new MemoryBlockStore(clock, new SeededRandom(3))
@@ -128,7 +176,7 @@ test('what is discarded while it is written again is not written any more', asyn
   })
   for (const n of [1, 2, 3]) {
     const place = { allocation: epoch(5), sequence: sequence(n), block: blockIndex(n) }
-    applier.push({ ...place, payload: new Uint8Array(4096).fill(n) })
+    applier.push({ ...place, durable: false, payload: new Uint8Array(4096).fill(n) })
   }
   await clock.until('the first is stored', () => stored.length > 0)
   await clock.advance(10_000)

@@ -35,15 +35,17 @@ function allocation(n: number, ...replicas: readonly Replica[]): ShardAllocation
 function told(effect: ReplicaEffect): string {
   switch (effect.kind) {
     case 'apply':
-      return `apply ${effect.sequence} block ${effect.block}`
+      return `apply ${effect.sequence} block ${effect.block}${effect.durable ? ' durable' : ''}`
     case 'send-replicate': {
-      const { sequence: n, settling, origins } = effect.message
+      const { sequence: n, settling, durable, origins } = effect.message
       const whose = origins.map(origin => origin.request).join(',')
-      return `${names.get(effect.to)} < write ${n}${settling ? ' settling' : ''} of ${whose || '-'}`
+      const more = `${settling ? ' settling' : ''}${durable ? ' durable' : ''}`
+      return `${names.get(effect.to)} < write ${n}${more} of ${whose || '-'}`
     }
     case 'send-replicated': {
-      const { sequence: n, resume, applied } = effect.message
-      const more = `${resume ? ' resume' : ''}${applied ? '' : ' failing'}`
+      const { sequence: n, resume, applied, durable } = effect.message
+      const state = `${resume ? ' resume' : ''}${applied ? '' : ' failing'}`
+      const more = `${state}${durable > 0 ? ` durable ${durable}` : ''}`
       return `${names.get(effect.to)} < applied ${n}${more}`
     }
     case 'send-committed': {
@@ -51,7 +53,7 @@ function told(effect: ReplicaEffect): string {
       return `${names.get(effect.to)} < committed ${n}${skip ? ' skip' : ''}`
     }
     case 'answer':
-      return `answer ${effect.token} ${effect.status}`
+      return `answer ${effect.token} ${effect.status}${effect.durable ? ' durable' : ''}`
     case 'park':
       return `park ${effect.token}`
     case 'prepare':
@@ -92,10 +94,11 @@ class Scenario {
     return this.step({ kind: 'adopt', allocation: allocation(n, ...replicas) })
   }
 
-  write(token: number, request: number, block: number, blocks = 1): string[] {
+  write(token: number, request: number, block: number, blocks = 1, durable = false): string[] {
     const span = { block: blockIndex(block), blocks }
     const ids = { client: CLIENT, request: requestNumber(request), completeBelow: requestNumber(0) }
-    return this.step({ kind: 'client-write', write: { token, ...ids, span, noRoom: false } })
+    const write = { token, ...ids, span, durable, noRoom: false }
+    return this.step({ kind: 'client-write', write })
   }
 
   prepared(key: number, block: number, blocks = 1): string[] {
@@ -104,8 +107,9 @@ class Scenario {
     return this.step({ kind: 'prepared', ...place, payload })
   }
 
-  stored(n: number): string[] {
-    return this.step({ kind: 'stored', allocation: epoch(this.#epoch), sequence: sequence(n) })
+  stored(n: number, durable = 0): string[] {
+    const upTo = { sequence: sequence(n), durable: sequence(durable) }
+    return this.step({ kind: 'stored', allocation: epoch(this.#epoch), ...upTo })
   }
 
   replicated(from: typeof A, n: number, more: Partial<Replicated> = {}): string[] {
@@ -113,7 +117,7 @@ class Scenario {
     return this.step({
       kind: 'replicated',
       from,
-      message: { ...message, applied: true, resume: false, ...more },
+      message: { ...message, durable: sequence(0), applied: true, resume: false, ...more },
     })
   }
 
@@ -121,7 +125,8 @@ class Scenario {
     const message = {
       ...{ ...NAME, allocation: epoch(this.#epoch), sequence: sequence(n) },
       ...{ block: blockIndex(block), origins: [{ client: CLIENT, request: requestNumber(n) }] },
-      ...{ settling: false, committed: sequence(0), complete: [], payload: new Uint8Array(4096) },
+      ...{ settling: false, durable: false, committed: sequence(0), complete: [] },
+      payload: new Uint8Array(4096),
     }
     return this.step({ kind: 'replicate', from: A, message: { ...message, ...more } })
   }
@@ -165,6 +170,67 @@ test('a write is answered when all required have it', t => {
   t.deepEqual(s.stored(1), ['b < committed 1', 'c < committed 1', 'answer 1 ok', 'progress'])
   t.deepEqual(s.replicated(C, 1), [], 'nobody waited for the syncing one')
   t.deepEqual(s.write(2, 10, 7), ['answer 2 ok'], 'a retry is acknowledged')
+  t.end()
+})
+
+test('a write that is to be durable: the answer says whether it is so at all required', t => {
+  const s = Scenario.primary()
+  const write = (n: number): void => {
+    s.write(n, n, n, 1, true)
+    s.prepared(n, n)
+  }
+  const answers = (lines: string[]): string[] => lines.filter(line => line.startsWith('answer'))
+  const durable = (n: number): Partial<Replicated> => ({ durable: sequence(n) })
+
+  s.write(1, 1, 1, 1, true)
+  const sent = ['apply 1 block 1 durable', 'b < write 1 durable of 1', 'c < write 1 durable of 1']
+  t.deepEqual(s.prepared(1, 1), sent)
+  s.stored(1, 1)
+  t.deepEqual(answers(s.replicated(B, 1, durable(1))), ['answer 1 ok durable'])
+  t.deepEqual(s.write(9, 1, 1, 1, true), ['answer 9 ok'], 'of a retry nobody knows')
+
+  write(2)
+  s.stored(2, 2)
+  t.deepEqual(answers(s.replicated(B, 2, durable(1))), ['answer 2 ok'], 'not at another')
+  write(3)
+  s.replicated(B, 3, durable(3))
+  t.deepEqual(answers(s.stored(3, 2)), ['answer 3 ok'], 'not here')
+  write(4)
+  s.stored(4, 4)
+  t.deepEqual(answers(s.replicated(B, 4, durable(99))), ['answer 4 ok durable'], 'no later than')
+  write(5)
+  s.stored(5, 5)
+  t.deepEqual(answers(s.replicated(B, 5)), ['answer 5 ok'], 'what was not acknowledged')
+  t.end()
+})
+
+test('a counted replica has to make it durable as well', t => {
+  const s = Scenario.primary()
+  t.deepEqual(s.caughtUp(C, 0), ['confirm c', 'counted true knowing 0'])
+  s.write(1, 1, 1, 1, true)
+  s.prepared(1, 1)
+  s.stored(1, 1)
+  t.deepEqual(s.replicated(B, 1, { durable: sequence(1) }), [])
+  t.ok(s.replicated(C, 1).includes('answer 1 ok'), 'it did not')
+  s.write(2, 2, 2, 1, true)
+  s.prepared(2, 2)
+  s.stored(2, 2)
+  s.replicated(B, 2, { durable: sequence(2) })
+  t.ok(s.replicated(C, 2, { durable: sequence(2) }).includes('answer 2 ok durable'))
+  t.end()
+})
+
+test('a follower says what it has made durable, also when it resumes', t => {
+  const s = new Scenario(B)
+  s.adopt(5, replica(A), replica(B))
+  t.deepEqual(s.replicate(1, 0, { durable: true }), ['apply 1 block 0 durable'])
+  t.deepEqual(s.stored(1, 1), ['a < applied 1 durable 1'])
+  s.replicate(2, 1)
+  t.deepEqual(s.stored(2), ['a < applied 2 durable 1'])
+  t.deepEqual(s.step({ kind: 'path', peer: A, up: true }), ['a < applied 2 resume durable 1'])
+  s.adopt(6, replica(A), replica(B))
+  s.replicate(1, 0)
+  t.deepEqual(s.stored(1), ['a < applied 1'], 'sequences begin anew')
   t.end()
 })
 
@@ -374,15 +440,18 @@ test('a syncing replica that missed too much is told to skip, and compares every
   for (let n = 1; n <= 4; n++) {
     const span = { block: blockIndex(n), blocks: 1 }
     const ids = { client: CLIENT, request: requestNumber(n), completeBelow: requestNumber(0) }
-    primary.step({ kind: 'client-write', write: { token: n, ...ids, span, noRoom: false } })
+    const write = { token: n, ...ids, span, durable: false, noRoom: false }
+    primary.step({ kind: 'client-write', write })
     const place = { allocation: epoch(5), key: n, block: blockIndex(n) }
     primary.step({ kind: 'prepared', ...place, payload: new Uint8Array(4096) })
-    primary.step({ kind: 'stored', allocation: epoch(5), sequence: sequence(n) })
+    const upTo = { sequence: sequence(n), durable: sequence(0) }
+    primary.step({ kind: 'stored', allocation: epoch(5), ...upTo })
   }
   const message = {
     ...NAME,
     allocation: epoch(5),
     sequence: sequence(1),
+    durable: sequence(0),
     applied: true,
     resume: true,
   }

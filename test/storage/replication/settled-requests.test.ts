@@ -87,7 +87,8 @@ test('what waits for settling is given to the primary that settles it', t => {
   const span = { block: blockIndex(4), blocks: 1 }
   const message = {
     ...{ ...NAME, allocation: epoch(6), sequence: sequence(1), block: span.block, origins: [] },
-    ...{ settling: false, committed: sequence(0), complete: [], payload: new Uint8Array(4096) },
+    ...{ settling: false, durable: false, committed: sequence(0), complete: [] },
+    payload: new Uint8Array(4096),
   }
   adopt(6)
   state.step({ kind: 'replicate', from: A, message })

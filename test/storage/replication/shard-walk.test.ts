@@ -31,8 +31,7 @@ function linearizable(history: readonly Operation[], block: number, final: numbe
   return go(0n, 0)
 }
 
-function walk(seed: number, trace?: (line: string) => void): string | null {
-  const world = new World({ seed, ...(trace ? { trace } : {}) })
+function walk(world: World): string | null {
   for (let i = 0; i < STEPS; i++) world.step(false)
   for (let i = 0; world.unhealed() !== null; i++) {
     if (i > HEALING_ROUNDS) return `did not heal: ${world.unhealed()}`
@@ -55,17 +54,21 @@ test('random walks through faults', t => {
   const lines: string[] = []
   const seeds = one ? [Number(one)] : Array.from({ length: WALKS }, (_, i) => i + 1)
   const failures: string[] = []
+  let durable = 0
   for (const seed of seeds) {
     let failure: string | null
+    const world = new World({ seed, ...(one ? { trace: line => lines.push(line) } : {}) })
     try {
-      failure = walk(seed, one ? line => lines.push(line) : undefined)
+      failure = walk(world)
     } catch (error) {
       failure = error instanceof Error ? (error.stack ?? error.message) : String(error)
     }
     if (failure !== null) failures.push(`WALK=${seed}: ${failure}`)
+    durable += world.durable
     if (failures.length > 2) break
   }
   for (const line of lines) t.comment(line)
   t.deepEqual(failures, [], `${seeds.length} walks are linearizable and heal`)
+  t.ok(one || durable > seeds.length / 2, `${durable} writes were made durable at once`)
   t.end()
 })

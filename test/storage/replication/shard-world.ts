@@ -3,7 +3,7 @@
 // arrive late. It is the model of design §5 (models/shard-protocol.mjs), walking over the real core
 // with writes of several blocks. Every history must be linearizable block by block, and once the
 // faults stop all replicas must become in-sync and equal.
-import { blockIndex, epoch, generation, incarnation } from '../../../src/base/brands.js'
+import { blockIndex, epoch, generation, incarnation, sequence } from '../../../src/base/brands.js'
 import { requestNumber, shardIndex, volumeId, type PeerId } from '../../../src/base/brands.js'
 import type { ShardAllocation } from '../../../src/layout/configuration.js'
 import type { CaughtUpReply, GatherReply } from '../../../src/net/messages.js'
@@ -46,6 +46,7 @@ interface ClientMessage {
   blocks: number
   value: number
   request: number
+  durable: boolean
 }
 
 export interface Operation {
@@ -164,8 +165,13 @@ export class Server {
           this.put(block, { value: bytes.readUInt32LE(i * BLOCK), tag: effect.allocation })
           this.catchUp?.asked.delete(block)
         }
-        const { allocation: of, sequence } = effect
-        this.local.push(() => this.step({ kind: 'stored', allocation: of, sequence }))
+        const { allocation: of, sequence: n } = effect
+        this.local.push(() => {
+          const made = effect.durable && world.random.chance(0.8)
+          if (made) this.flush()
+          const upTo = { sequence: n, durable: made ? n : sequence(0) }
+          this.step({ kind: 'stored', allocation: of, ...upTo })
+        })
         return
       }
       case 'send-replicate':
@@ -175,6 +181,7 @@ export class Server {
       case 'send-committed':
         return this.#send(effect.to, { kind: 'committed', from: this.id, message: effect.message })
       case 'answer':
+        if (effect.durable) this.#checkDurable(effect.token)
         return this.#answer(effect.token, effect.status)
       case 'park': {
         const call = this.#calls.get(effect.token)
@@ -231,6 +238,21 @@ export class Server {
       case 'discard-unapplied':
         this.local = []
         return
+    }
+  }
+
+  /** What is called durable is so at all that a FLUSH would have to wait for. */
+  #checkDurable(token: number): void {
+    const { block, blocks, value } = this.#calls.get(token)![1]
+    this.world.durable++
+    for (const id of [this.id, ...this.state.required()]) {
+      const server = this.world.servers[indexOf(id)]!
+      for (let at = block; at < block + blocks; at++) {
+        // Settling stores the same again.
+        const isThere = server.disk[at]?.value === value
+        if (isThere || !server.#unflushed[at]?.some(one => one.value === value)) continue
+        throw new Error(`${value} is called durable, and server ${server.index} could lose it`)
+      }
     }
   }
 
@@ -368,8 +390,9 @@ export class Server {
     const token = this.#token++
     this.#calls.set(token, [from, message])
     const origin = { client: testPeer(100 + from), request: requestNumber(message.request) }
-    const write = { token, ...origin, completeBelow: requestNumber(0), span, noRoom: false }
-    this.step({ kind: 'client-write', write })
+    const { durable } = message
+    const write = { token, ...origin, completeBelow: requestNumber(0), span, durable }
+    this.step({ kind: 'client-write', write: { ...write, noRoom: false } })
   }
 }
 
@@ -422,6 +445,7 @@ class Client {
     this.#world.send(this.#index, this.#to, {
       ...{ kind, block, blocks, value, request },
       ...{ attempt: this.#attempts, connection: this.#connection, epoch: this.#known.epoch },
+      durable: kind === 'write' && random.chance(0.5),
     })
   }
 
@@ -454,6 +478,8 @@ export class World {
   allocation: ShardAllocation
   time = 0
   nextValue = 1
+  /** Answers that said so. */
+  durable = 0
   readonly #trace: ((line: string) => void) | undefined
 
   constructor({ seed, trace }: WorldOptions) {

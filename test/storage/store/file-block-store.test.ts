@@ -57,40 +57,6 @@ async function entries(shard: ShardStore, page: number): Promise<(IndexEntry | n
   return Array.from({ length: 512 }, (_, slot) => decodeEntry(bytes, slot))
 }
 
-test('who writes and flushes by turns finds the flush done', async t => {
-  const disk = newDisk()
-  const { store, shard } = await open(disk, { limits: { flushesForeseenAfter: 2 } })
-  let syncs = 0
-  disk.observe = (operation, path) => {
-    if (operation === 'sync' && path === LAYER) syncs++
-  }
-  const settled = async (): Promise<void> => {
-    for (let i = 0; i < 100; i++) await Promise.resolve()
-  }
-  for (const [value, expected] of [
-    [1, [0, 1]],
-    [2, [1, 2]],
-    [3, [3, 3]],
-    [4, [4, 4]],
-  ] as const) {
-    await shard.write(at(0), fill([value]), epoch(1))
-    await settled()
-    const before = syncs
-    await shard.flush()
-    t.deepEqual([before, syncs], expected, `write ${value}: before the FLUSH, and after it`)
-  }
-  const allowed = disk.survivor(disk.choices().map(() => 0))
-  t.deepEqual(await contents((await open(allowed)).shard, 0, 1), [4], 'the last one is durable')
-
-  await shard.write(at(0), fill([5]), epoch(1))
-  await settled()
-  t.equal(syncs, 5)
-  await shard.write(at(0), fill([6]), epoch(1))
-  await settled()
-  t.equal(syncs, 5, 'no FLUSH came: whoever only writes is not followed by syncs')
-  await store.close()
-})
-
 test('blocks are written, read and found again', async t => {
   const disk = newDisk()
   const { store, shard } = await open(disk)

@@ -32,8 +32,8 @@ async function open(
   disk: SimulatedDisk,
   { clock, layers }: { readonly clock: VirtualClock; readonly layers: readonly LayerRecord[] },
 ): Promise<Opened> {
-  // Every block that becomes zeroes or absent gives its space back, and a FLUSH is soon foreseen.
-  const limits = { punchLeastBlocks: 1, flushesForeseenAfter: 1 }
+  // Every block that becomes zeroes or absent gives its space back.
+  const limits = { punchLeastBlocks: 1 }
   const store = await FileBlockStore.open({ clock, disk, log: silentLog, limits })
   return { store, shard: await store.openShard(NAME, layers) }
 }

@@ -3,7 +3,6 @@
 // small workloads at every moment, then random ones of concurrent workloads.
 import test from 'tape'
 import { silentLog } from '../../../src/base/log.js'
-import { FLUSHES_FORESEEN_AFTER } from '../../../src/base/limits.js'
 import { FIRST_LAYER } from '../../../src/layout/layers.js'
 import { FileBlockStore } from '../../../src/storage/store/file-block-store.js'
 import type { ShardStore } from '../../../src/storage/shard-store.js'
@@ -24,11 +23,8 @@ function newDisk(seed = 1): SimulatedDisk {
   return new SimulatedDisk({ clock: new VirtualClock(), random, latency: NO_LATENCY })
 }
 
-async function open(
-  disk: SimulatedDisk,
-  flushesForeseenAfter = FLUSHES_FORESEEN_AFTER,
-): Promise<{ store: FileBlockStore; shard: ShardStore }> {
-  const limits = { punchLeastBlocks: 1, flushesForeseenAfter }
+async function open(disk: SimulatedDisk): Promise<{ store: FileBlockStore; shard: ShardStore }> {
+  const limits = { punchLeastBlocks: 1 }
   const store = await FileBlockStore.open({ clock, disk, log: silentLog, limits })
   return { store, shard: await store.openShard(NAME, [FIRST_LAYER]) }
 }
@@ -151,9 +147,7 @@ async function randomRun(seed: number): Promise<number> {
   let disk = new SimulatedDisk({ clock, random, latency })
   let model = new BlockModel(BLOCKS)
   for (let life = 0; life < 4; life++) {
-    // With 0 every write is made durable at once, as fast as the disk can.
-    const foreseenAfter = random.pick([0, 1, FLUSHES_FORESEEN_AFTER])
-    const { shard } = await clock.settle('opening', open(disk, foreseenAfter))
+    const { shard } = await clock.settle('opening', open(disk))
     const problems: string[] = []
     const calls = 5 + random.below(40)
     for (let i = 0; i < calls; i++) {
