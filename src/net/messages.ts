@@ -95,10 +95,7 @@ export interface DataReply {
   readonly generation: Generation
   /** Requests waiting at the server: the client chooses replicas by it. */
   readonly queue: number
-  /**
-   * Of a write that was to be durable: it is, and all that was acknowledged before it was sent, as
-   * after a FLUSH. Never true of anything else.
-   */
+  /** Of a write: it is durable, and so is all that was acknowledged before it was sent. */
   readonly durable: boolean
   /** What was read, or an encoded HeldAnswer; empty for everything else. */
   readonly payload: Uint8Array

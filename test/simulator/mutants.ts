@@ -1,7 +1,7 @@
 // Shows that the checkers can fail: runs the simulator on copies of swarmdisk in each of which one
 // rule is left out, until a seed catches it.
 //
-//   npm run mutants [-- --only NAME…] [--seeds 2000] [--from 1] [--workers N]
+//   npm run mutants [-- [--only NAME]… [--seeds 2000] [--from 1] [--workers N]
 //
 // The exit code is 1 if one survives.
 import { parseArgs } from 'node:util'

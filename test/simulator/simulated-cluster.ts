@@ -407,7 +407,11 @@ export class SimulatedCluster {
     const watch = new ConfigurationWatch({ peers, log, clock })
     this.#noteAll(host, watch)
     // Some foresee a FLUSH after every write, some soon, and some as in earnest.
-    const flushesForeseenAfter = [FLUSHES_FORESEEN_AFTER, 0, 1][this.#clients % 3]!
+    const flushesForeseenAfter = this.stream(`forecast of ${name}`).pick([
+      0,
+      1,
+      FLUSHES_FORESEEN_AFTER,
+    ])
     const driver = new ClusterVolumeDriver({
       flushesForeseenAfter,
       ...{ clock, random: this.#random, peers, watch, log, ioTimeout },

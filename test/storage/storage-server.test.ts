@@ -384,7 +384,7 @@ test('a write that is durable when it is answered needs no FLUSH', async t => {
   }
 })
 
-test('a disk that cannot make it durable: the write is answered, and does not say that it is', async t => {
+test('a disk that does not make it durable: the answer does not say that it is', async t => {
   const cluster = await StorageCluster.start()
   for (const id of ALL) {
     cluster.shard(id).failFlushes = 1
