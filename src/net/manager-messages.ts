@@ -1,7 +1,15 @@
-// What managers say to each other, and storage servers to managers about leases and votes, as
-// types. Numbers, codecs and roles are in operations.ts; the bytes are documented in
+// What managers say to each other, and storage servers to managers about leases, votes and space,
+// as types. Numbers, codecs and roles are in operations.ts; the bytes are documented in
 // docs/protocol.md. The meaning of the Raft messages is that of src/manager/raft.
-import type { Brand, ClusterId, Epoch, Incarnation, PeerId } from '../base/brands.js'
+import type {
+  Brand,
+  ByteCount,
+  ClusterId,
+  Epoch,
+  Incarnation,
+  PeerId,
+  VolumeId,
+} from '../base/brands.js'
 import type { Change } from '../layout/change.js'
 import type { Address } from '../layout/configuration.js'
 import type { Role } from './peers.js'
@@ -184,3 +192,25 @@ export type JoinReply =
   | { readonly kind: 'refused'; readonly reason: string }
   /** No leader, or its log is still being copied: ask again. */
   | { readonly kind: 'wait'; readonly reason: string }
+
+// ---- what takes space --------------------------------------------------------------------------
+
+/** Manager to storage server: what takes space of a volume there. */
+export interface UsageRequest {
+  readonly volume: VolumeId
+}
+
+/** Of the shards that the server holds. */
+export interface UsageReply {
+  /** Bytes of disk. */
+  readonly used: ByteCount
+  readonly layers: readonly LayerUsage[]
+}
+
+export interface LayerUsage {
+  readonly layer: number
+  /** Bytes of the blocks of data that were written while it was the head. */
+  readonly written: ByteCount
+  /** Of these, what nobody else shows: it goes with its snapshot. */
+  readonly alone: ByteCount
+}

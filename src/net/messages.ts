@@ -113,26 +113,6 @@ export interface Origin {
   readonly request: RequestNumber
 }
 
-/** Manager to storage server: what takes space of a volume there. */
-export interface UsageRequest {
-  readonly volume: VolumeId
-}
-
-/** Of the shards that the server holds. */
-export interface UsageReply {
-  /** Bytes of disk. */
-  readonly used: ByteCount
-  readonly layers: readonly LayerUsage[]
-}
-
-export interface LayerUsage {
-  readonly layer: number
-  /** Bytes of the blocks of data that were written while it was the head. */
-  readonly written: ByteCount
-  /** Of these, what nobody else shows: it goes with its snapshot. */
-  readonly alone: ByteCount
-}
-
 /** Primary to the others, in sequence. Whole blocks. */
 export interface Replicate extends ShardMessage {
   readonly sequence: Sequence

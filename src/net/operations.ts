@@ -48,7 +48,7 @@ export interface OperationTypes {
   heartbeat: [mm.Heartbeat, mm.HeartbeatReply]
   leaving: [mm.Leaving, m.OkReply]
   gone: [mm.GoneNotice, m.OkReply]
-  usage: [m.UsageRequest, m.UsageReply]
+  usage: [mm.UsageRequest, mm.UsageReply]
   'storage-vote': [mm.ProposalVoteRequest, mm.ProposalVoteReply]
 
   raft: [mm.RaftMessage, null]
@@ -187,8 +187,8 @@ export const operations: { readonly [O in OperationName]: Operation<O> } = {
   },
   usage: {
     number: 50,
-    request: c.usageRequest,
-    reply: c.usageReply,
+    request: mc.usageRequest,
+    reply: mc.usageReply,
     from: ['manager'],
     to: ['storage'],
     path: 'control',

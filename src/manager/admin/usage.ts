@@ -3,7 +3,7 @@ import type { PeerId } from '../../base/brands.js'
 import { USAGE_DEADLINE_MS } from '../../base/limits.js'
 import type { VolumeRecord } from '../../layout/configuration.js'
 import type { SnapshotUsage, VolumeUsage } from '../../net/admin.js'
-import type { UsageReply } from '../../net/messages.js'
+import type { UsageReply } from '../../net/manager-messages.js'
 import { LOST, type Peers } from '../../net/peers.js'
 
 export type UsagePeers = Pick<Peers, 'request'>

@@ -3,6 +3,7 @@
 import {
   FRAME_BYTES_MAX,
   HISTORY_RECORD_BYTES_MAX,
+  LAYERS_MAX,
   MANAGERS_MAX,
   RAFT_APPEND_ENTRIES_MAX,
   SENTENCE_BYTES_MAX,
@@ -123,4 +124,14 @@ export const joinReply = plainMessage<m.JoinReply>(
     refused: record({ reason: sentence(SENTENCE_BYTES_MAX) }),
     wait: record({ reason: sentence(SENTENCE_BYTES_MAX) }),
   }),
+)
+
+export const usageRequest = plainMessage<m.UsageRequest>(record({ volume: f.volumeField }))
+const layerUsage = record<m.LayerUsage>({
+  layer: f.countField,
+  written: f.bytesField,
+  alone: f.bytesField,
+})
+export const usageReply = plainMessage<m.UsageReply>(
+  record({ used: f.bytesField, layers: list(layerUsage, LAYERS_MAX, 3) }),
 )

@@ -126,16 +126,6 @@ export const dataReply = payloadMessage<m.DataReply>(
   anyBytes,
 )
 
-export const usageRequest = plainMessage<m.UsageRequest>(record({ volume: f.volumeField }))
-const layerUsage = record<m.LayerUsage>({
-  layer: f.countField,
-  written: f.bytesField,
-  alone: f.bytesField,
-})
-export const usageReply = plainMessage<m.UsageReply>(
-  record({ used: f.bytesField, layers: list(layerUsage, LAYERS_MAX, 3) }),
-)
-
 export const replicate = payloadMessage<m.Replicate>(
   record({
     ...shardMessage,
