@@ -123,7 +123,8 @@ export class ConfigurationWatch {
   #received(update: ConfigurationUpdate, from: PeerInfo): void {
     if (this.#stopped) return
     if (!this.#isManager(from)) {
-      this.#log.warn('configuration ignored: its sender is not a manager', { peer: from.id })
+      // Nothing unusual: it has just joined and we have not heard of it, or has been removed.
+      this.#log.info('configuration ignored: our own names no such manager', { peer: from.id })
       return
     }
     switch (update.kind) {
