@@ -98,7 +98,7 @@ test('a volume serves fio, a loop device and a file system, and survives a resta
   t.pass('all replicas are in-sync again')
 })
 
-test('a sequential reader uses all servers', async t => {
+test('a reader uses all servers, and writes and FLUSHes by turns become one request', async t => {
   const cluster = await TestCluster.start(t)
   await cluster.json(['volume', 'create', 'data', '--size', '256M', '--replicas', '3'])
   await cluster.startMount()
@@ -109,15 +109,26 @@ test('a sequential reader uses all servers', async t => {
   await mustRun('fio', [...words, '--rw=write', '--end_fsync=1'])
   await mustRun('fio', [...words, '--rw=read', `--loops=${PASSES}`])
   let served: readonly ServedResult[] = []
-  await eventually('all reads are reported', async () => {
-    const status = (await cluster.json(['status'])) as StatusResult
-    served = status.servers.map(server => server.served)
-    return served.reduce((sum, { bytesRead }) => sum + bytesRead, 0) >= PASSES * 256 * MiB
-  })
+  const total = (what: keyof ServedResult): number =>
+    served.reduce((sum, server) => sum + server[what], 0)
+  const reported = (what: keyof ServedResult, least: number): Promise<void> =>
+    eventually(`${least} ${what} are reported`, async () => {
+      const status = (await cluster.json(['status'])) as StatusResult
+      served = status.servers.map(server => server.served)
+      return total(what) >= least
+    })
+  await reported('bytesRead', PASSES * 256 * MiB)
   const reads = served.map(server => server.reads)
   const all = reads.reduce((sum, count) => sum + count, 0)
   t.equal(reads.length, 3)
   t.ok(Math.min(...reads) >= FAIR_SHARE * all, `of ${all} reads ${reads.join(', ')}`)
+
+  const [writes, flushes] = [total('writes'), total('flushes')]
+  const small = ['--rw=randwrite', '--bs=4k', '--iodepth=1', '--fsync=1', '--number_ios=200']
+  await mustRun('fio', [...words, ...small])
+  await reported('writes', writes + 200)
+  const more = total('flushes') - flushes
+  t.ok(more < 20, `${more} FLUSHes for 200 writes that were synced one by one`)
 })
 
 function sha256(folder: string): Promise<string> {
