@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'tape'
-import type { ServedResult, StatusResult } from '../../src/net/admin.js'
+import type { ServedResult } from '../../src/net/admin.js'
 import { differingBlocks } from '../helpers/compare-replicas.js'
 import { TestCluster } from './cluster.js'
 import { eventually, mustRun, runTool } from './tools.js'
@@ -92,8 +92,8 @@ test('a volume serves fio, a loop device and a file system, and survives a resta
   t.equal((await sha256(files)).trim(), sums, 'all files are what they were')
   await cluster.json(['detach', again])
   await eventually('health is ok', async () => {
-    const status = (await cluster.json(['status'])) as { readonly health: string }
-    return status.health === 'ok'
+    const { health } = await cluster.status()
+    return health === 'ok'
   })
   t.pass('all replicas are in-sync again')
 })
@@ -113,7 +113,7 @@ test('a reader uses all servers, and writes and FLUSHes by turns become one requ
     served.reduce((sum, server) => sum + server[what], 0)
   const reported = (what: keyof ServedResult, least: number): Promise<void> =>
     eventually(`${least} ${what} are reported`, async () => {
-      const status = (await cluster.json(['status'])) as StatusResult
+      const status = await cluster.status()
       served = status.servers.map(server => server.served)
       return total(what) >= least
     })
