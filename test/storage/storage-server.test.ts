@@ -334,47 +334,23 @@ test('fewer in-sync than minInSync: writes wait, reads go on', async t => {
   t.equal(reply !== 'lost' && reply.status, 'not-serving', 'with a limit')
 })
 
-test('FLUSH is answered when every in-sync replica is durable', async t => {
-  const cluster = await StorageCluster.start()
+/** `ask` is answered with `expected` when all disks have it: it outlives a crash of all at once. */
+async function durableEverywhere<T>(
+  t: test.Test,
+  cluster: StorageCluster,
+  { ask, expected }: { readonly ask: () => Promise<T>; readonly expected: T },
+): Promise<void> {
   for (const slow of ALL) {
     for (let i = 0; i < 10; i++) await cluster.wrote(i, i + 1)
     let open: () => void = () => undefined
     cluster.shard(slow).gate = new Promise(resolve => (open = resolve))
-    let flushed = ''
-    const flush = cluster.flush().then(status => (flushed = status))
-    await cluster.clock.advance(500)
-    t.equal(flushed, '', `waits for ${slow.slice(0, 2)}`)
-    cluster.shard(slow).gate = null
-    open()
-    t.equal(await cluster.done('flush', flush), 'ok')
-  }
-  const before = cluster.shard(SERVER_C).picture()
-  for (const id of ALL) cluster.crash(id)
-  for (const id of ALL) await cluster.startServer(id)
-  for (const id of ALL) {
-    t.equal(cluster.shard(id).picture(), before, 'after a crash of all at once it is there')
-  }
-})
-
-test('a write that is durable when it is answered needs no FLUSH', async t => {
-  const cluster = await StorageCluster.start()
-  const durable = async (block: number, fill: number): Promise<boolean | 'lost'> => {
-    const write = cluster.write(block, fill, { durable: true })
-    const reply = await cluster.done('write', write)
-    return reply === 'lost' ? reply : reply.durable
-  }
-  for (let i = 0; i < 5; i++) await cluster.wrote(i, i + 1)
-  t.equal(await durable(5, 6), true)
-  for (const slow of ALL) {
-    let open: () => void = () => undefined
-    cluster.shard(slow).gate = new Promise(resolve => (open = resolve))
-    let answer: boolean | 'lost' | null = null
-    const writing = durable(6, 7).then(said => (answer = said))
+    let answer: T | null = null
+    const asked = ask().then(said => (answer = said))
     await cluster.clock.advance(500)
     t.equal(answer, null, `waits for ${slow.slice(0, 2)}`)
     cluster.shard(slow).gate = null
     open()
-    t.equal(await cluster.done('write', writing), true)
+    t.equal(await cluster.done('the answer', asked), expected)
   }
   const before = cluster.shard(SERVER_C).picture()
   for (const id of ALL) cluster.crash(id)
@@ -382,6 +358,20 @@ test('a write that is durable when it is answered needs no FLUSH', async t => {
   for (const id of ALL) {
     t.equal(cluster.shard(id).picture(), before, 'after a crash of all at once it is there')
   }
+}
+
+test('FLUSH is answered when every in-sync replica is durable', async t => {
+  const cluster = await StorageCluster.start()
+  await durableEverywhere(t, cluster, { ask: () => cluster.flush(), expected: 'ok' })
+})
+
+test('a write that is durable when it is answered needs no FLUSH', async t => {
+  const cluster = await StorageCluster.start()
+  const ask = async (): Promise<boolean | 'lost'> => {
+    const reply = await cluster.write(12, 7, { durable: true })
+    return reply === 'lost' ? reply : reply.durable
+  }
+  await durableEverywhere(t, cluster, { ask, expected: true })
 })
 
 test('a disk that does not make it durable: the answer does not say that it is', async t => {
