@@ -4,8 +4,8 @@
 //
 // Invariants: no number is used again after the generation has risen; nothing but the replay is
 // sent while one is under way; what was acknowledged is kept until a FLUSH of the same generation,
-// or a write that was made durable after it;
-// a replay never puts an older write over a newer one that may have survived.
+// or a write after it that was made durable; a replay never puts an older write over a newer one
+// that may have survived.
 import { assert } from '../../base/assert.js'
 import type { Epoch, Generation, RequestNumber, ShardIndex, VolumeId } from '../../base/brands.js'
 import { Coalesced } from '../../base/coalesced.js'
