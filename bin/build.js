@@ -1,7 +1,7 @@
 // Compiles src to dist, and writes down which commands there are and what flags they take: with
 // oclif.manifest.json a command loads itself only, without it all of them.
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -22,10 +22,8 @@ export async function build() {
 
 async function writeManifest() {
   const { Plugin } = await import('@oclif/core')
-  const pjson = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'))
   const plugin = new Plugin({
     root,
-    pjson,
     ignoreManifest: true,
     errorOnManifestCreate: true,
     // Defaults of flags that come from the environment are of this machine.

@@ -1,10 +1,9 @@
 // Writes that ask to be durable because a FLUSH is expected: what they spare, what is kept where
 // they were not made durable, and what happens when all replicas lose their memory.
 import test from 'tape'
-import { byteOffset, generation } from '../../src/base/brands.js'
+import { byteOffset } from '../../src/base/brands.js'
 import { FLUSHES_FORESEEN_AFTER } from '../../src/base/limits.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'
-import { inSync, reallocated, SERVER_B } from '../helpers/configurations.js'
 import { filled, ScriptedCluster, type Arrival } from './scripted-cluster.js'
 
 /** What was sent since it was last asked: `w` for a write, `W` for one to be durable, `f`. */
@@ -18,23 +17,13 @@ function sent(cluster: ScriptedCluster): string {
 
 /** Attached, and flushed once: no shard has anything to flush. */
 async function clean(
-  flushesForeseenAfter?: number,
+  flushesForeseenAfter = FLUSHES_FORESEEN_AFTER,
 ): Promise<{ readonly cluster: ScriptedCluster; readonly volume: OpenVolume }> {
-  const options = flushesForeseenAfter === undefined ? {} : { flushesForeseenAfter }
-  const cluster = new ScriptedCluster(options)
+  const cluster = new ScriptedCluster({ flushesForeseenAfter })
   const volume = cluster.open()
   await cluster.clock.settle('to all shards', volume.flush())
   cluster.log.splice(0)
   return { cluster, volume }
-}
-
-function loseMemory(cluster: ScriptedCluster): void {
-  cluster.servers.loseMemory()
-  cluster.configuration = reallocated(cluster.configuration, 'all', {
-    generation: generation(1),
-    replicas: inSync(SERVER_B),
-  })
-  cluster.push()
 }
 
 test('who writes and flushes by turns soon needs one request for both', async t => {
@@ -48,7 +37,8 @@ test('who writes and flushes by turns soon needs one request for both', async t 
   await cluster.clock.settle('write', volume.write(byteOffset(0), filled(4096, 1)))
   await cluster.clock.settle('write', volume.write(byteOffset(0), filled(4096, 2)))
   t.equal(sent(cluster), 'Ww', 'no FLUSH came, so none is expected')
-  loseMemory(cluster)
+  cluster.resume(1)
+  cluster.push()
   await cluster.clock.until('it is repeated', () => cluster.servers.content(0, 0, 1)[0] === 2)
 })
 
@@ -56,7 +46,8 @@ test('where the servers did not make it durable it is kept, and FLUSH goes to th
   const { cluster, volume } = await clean(0)
   cluster.servers.makesDurable = false
   await cluster.clock.settle('write', volume.write(byteOffset(0), filled(4096, 1)))
-  loseMemory(cluster)
+  cluster.resume(1)
+  cluster.push()
   await cluster.clock.until('it is repeated', () => cluster.servers.content(0, 0, 1)[0] === 1)
   sent(cluster)
   await cluster.clock.settle('flush', volume.flush())
@@ -94,7 +85,8 @@ test('it covers what was acknowledged before it was sent, and no more', async t 
   held[0]!.answer(reply)
   await cluster.clock.settle('durable', durable)
   sent(cluster)
-  loseMemory(cluster)
+  cluster.resume(1)
+  cluster.push()
   await cluster.clock.until('it is repeated', () => servers.content(0, 8192, 1)[0] === 3)
   t.equal(sent(cluster), 'w', 'the one after it')
   t.deepEqual(

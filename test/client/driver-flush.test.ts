@@ -1,23 +1,14 @@
 // FLUSH: what it covers, what is kept until then, and what happens when all replicas lose their
 // memory in between (design §5).
 import test from 'tape'
-import { byteOffset, generation } from '../../src/base/brands.js'
-import { KEPT_WRITES_BYTES } from '../../src/base/limits.js'
+import { byteOffset } from '../../src/base/brands.js'
+import { FLUSHES_FORESEEN_AFTER, KEPT_WRITES_BYTES } from '../../src/base/limits.js'
 import { inSync, reallocated, SERVER_A, SERVER_B } from '../helpers/configurations.js'
 import { SeededRandom } from '../simulator/seeded-random.js'
 import { codeOf, filled, ScriptedCluster, type Arrival } from './scripted-cluster.js'
 
 const MiB = 1024 * 1024
 const EXTENT = 4 * MiB
-
-/** All servers lost their memory, and the managers resumed every shard from one of them. */
-function resume(cluster: ScriptedCluster, number: number): void {
-  cluster.servers.loseMemory()
-  cluster.configuration = reallocated(cluster.configuration, 'all', {
-    generation: generation(number),
-    replicas: inSync(SERVER_B),
-  })
-}
 
 test('FLUSH goes to all shards once, then to those written since the last one', async t => {
   const cluster = new ScriptedCluster()
@@ -84,7 +75,7 @@ test('memory lost while idle: unflushed writes come back, without any call', asy
   }
   const numbers = new Set(cluster.log.map(sent => sent.request))
   const before = cluster.servers.content(0, 0, 8192)
-  resume(cluster, 1)
+  cluster.resume(1)
   t.notDeepEqual(cluster.servers.content(0, 0, 8192), before)
   cluster.push()
   // They overlap, so one write repeats them all, and nothing older ever shows over something newer.
@@ -98,7 +89,7 @@ test('memory lost while idle: unflushed writes come back, without any call', asy
   )
   t.ok(replays.every(sent => sent.to === SERVER_B))
   await cluster.clock.settle('flush', volume.flush())
-  resume(cluster, 2)
+  cluster.resume(2)
   cluster.push()
   await cluster.clock.advance(1_000)
   t.equal(cluster.log.filter(sent => sent.kind === 'write').length, 4, 'flushed is not repeated')
@@ -108,7 +99,7 @@ test('nothing new passes the replay, and FLUSH waits for it', async t => {
   const cluster = new ScriptedCluster()
   const volume = cluster.open()
   await cluster.clock.settle('old', volume.write(byteOffset(0), filled(4096, 1)))
-  resume(cluster, 1)
+  cluster.resume(1)
   cluster.latency = 50
   const into = new Uint8Array(4096)
   // The client does not know yet: these are refused, and bring it up to date.
@@ -139,7 +130,7 @@ test('a write under way when the memory was lost gets a new number, after the re
   await cluster.clock.advance(10)
   // Executed, but the answer is under way when the client hears of the new generation.
   const late = held[0]!.execute()
-  resume(cluster, 1)
+  cluster.resume(1)
   cluster.intercept = () => false
   cluster.push()
   held[0]!.answer(late)
@@ -163,7 +154,7 @@ test('the replay never undoes a write under way that has survived', async t => {
   const written = volume.write(byteOffset(1024), filled(1024, 2))
   await cluster.clock.advance(10)
   // On the disk by chance, but the client has not heard of it, and dies in the middle.
-  resume(cluster, 1)
+  cluster.resume(1)
   const [lost] = held.splice(0)
   cluster.push()
   await cluster.clock.until('the replay is sent', () => held.length > 0)
@@ -184,10 +175,10 @@ test('memory lost again during the replay: it begins anew', async t => {
     await cluster.clock.settle('write', volume.write(byteOffset(i * 4096), filled(4096, i + 1)))
   }
   cluster.latency = 10
-  resume(cluster, 1)
+  cluster.resume(1)
   cluster.push()
   await cluster.clock.advance(15) // the replay is under way
-  resume(cluster, 2)
+  cluster.resume(2)
   cluster.push()
   await cluster.clock.settle('flush', volume.flush())
   for (let i = 0; i < 5; i++) {
@@ -206,7 +197,7 @@ test('what cannot be replayed: the next FLUSH says so, once', async t => {
   const volume = cluster.open()
   await cluster.clock.settle('part', volume.write(byteOffset(10), filled(10, 1)))
   await cluster.clock.settle('whole', volume.write(byteOffset(8192), filled(4096, 2)))
-  resume(cluster, 1)
+  cluster.resume(1)
   cluster.intercept = arrival => {
     if (arrival.sent.kind !== 'write' || arrival.sent.offset !== 10) return false
     arrival.refuse('corrupt')
@@ -250,7 +241,9 @@ test('half full of unflushed writes: a FLUSH starts; full: writes wait for it', 
 test('random crashes: what was flushed or acknowledged is what is read', async t => {
   for (let seed = 1; seed <= 20; seed++) {
     const random = new SeededRandom(seed)
-    const cluster = new ScriptedCluster({ flushesForeseenAfter: random.pick([0, 1, 4]) })
+    const cluster = new ScriptedCluster({
+      flushesForeseenAfter: random.pick([0, 1, FLUSHES_FORESEEN_AFTER]),
+    })
     const volume = cluster.open()
     const model = new Uint8Array(64 * 1024)
     let lost = 0
@@ -262,7 +255,7 @@ test('random crashes: what was flushed or acknowledged is what is read', async t
     for (let step = 0; step < 60; step++) {
       cluster.latency = 1 + random.below(5)
       cluster.servers.makesDurable = random.chance(0.8)
-      if (random.chance(0.1)) resume(cluster, ++lost)
+      if (random.chance(0.1)) cluster.resume(++lost)
       if (random.chance(0.1)) cluster.push()
       if (random.chance(0.1)) cluster.peers.reroute(SERVER_A)
       if (random.chance(0.1)) await cluster.clock.settle('flush', volume.flush())

@@ -1,7 +1,8 @@
 // A manager and storage servers as a client sees them, without a network: they execute requests by
 // the epoch rule on one content (volatile until FLUSH), and a test may answer any otherwise.
-import { byteCount, epoch as toEpoch, type Epoch } from '../../src/base/brands.js'
+import { byteCount, epoch as toEpoch, generation, type Epoch } from '../../src/base/brands.js'
 import { isSwarmdiskError, type ErrorCode } from '../../src/base/errors.js'
+import { FLUSHES_FORESEEN_AFTER } from '../../src/base/limits.js'
 import { silentLog } from '../../src/base/log.js'
 import { ClusterVolumeDriver } from '../../src/client/driver.js'
 import type { OpenVolume } from '../../src/client/volume-driver.js'
@@ -18,7 +19,14 @@ import type {
 } from '../../src/net/messages.js'
 import type { DataOperation } from '../../src/net/operations.js'
 import { UNSHARED_FRAMES } from '../../src/net/wire/frame-memory.js'
-import { MANAGER, reallocated, SERVERS, testConfiguration } from '../helpers/configurations.js'
+import {
+  inSync,
+  MANAGER,
+  reallocated,
+  SERVER_B,
+  SERVERS,
+  testConfiguration,
+} from '../helpers/configurations.js'
 import { ScriptedPeers, type SentRequest } from '../helpers/scripted-peers.js'
 import { SeededRandom } from '../simulator/seeded-random.js'
 import { VirtualClock } from '../simulator/virtual-clock.js'
@@ -90,9 +98,7 @@ export class ScriptedCluster {
       host: 'host',
       mountPoint: '/mnt',
       shared: this.#shared,
-      ...(options.flushesForeseenAfter === undefined
-        ? {}
-        : { flushesForeseenAfter: options.flushesForeseenAfter }),
+      flushesForeseenAfter: options.flushesForeseenAfter ?? FLUSHES_FORESEEN_AFTER,
     })
     peers.connect(MANAGER, ['manager'], { epoch: this.configuration.epoch })
     for (const server of SERVERS) peers.connect(server, ['storage'])
@@ -102,6 +108,15 @@ export class ScriptedCluster {
     const volume = this.driver.open('data')
     if (!volume) throw new Error('no such volume')
     return volume
+  }
+
+  /** All servers lost their memory, and the managers resumed every shard from one of them. */
+  resume(number: number): void {
+    this.servers.loseMemory()
+    this.configuration = reallocated(this.configuration, 'all', {
+      generation: generation(number),
+      replicas: inSync(SERVER_B),
+    })
   }
 
   /** This client, as the configuration names it from the beginning. */

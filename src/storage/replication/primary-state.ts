@@ -212,16 +212,15 @@ export class PrimaryState {
     const under = this.#pending.get(this.#keys.get(name) ?? 0)
     if (under) {
       // A retry of what is under way: the answer goes where the client listens now.
-      emit({ kind: 'answer', token: under.token, status: 'not-serving', durable: false })
+      this.#answer(under.token, 'not-serving')
       under.token = token
       return
     }
     const spans = once.remaining({ client, request }, write.span)
-    // What was executed before may be in memory only: nobody has kept what became of it.
-    const answer = { kind: 'answer', token, durable: false } as const
-    if (spans.length === 0) return emit({ ...answer, status: 'ok' })
+    // Executed before, and perhaps in memory only: nobody has kept what became of it.
+    if (spans.length === 0) return this.#answer(token, 'ok')
     this.#noRoom = write.noRoom
-    if (this.failing || write.noRoom) return emit({ ...answer, status: 'disk-full' })
+    if (this.failing || write.noRoom) return this.#answer(token, 'disk-full')
     const key = this.#nextKey++
     const origin = { client, request }
     const { durable } = write
@@ -310,8 +309,11 @@ export class PrimaryState {
     if (!pending) return
     this.#pending.delete(key)
     this.#keys.delete(pending.name)
-    const durable = status === 'ok' && pending.durable
-    this.#o.emit({ kind: 'answer', token: pending.token, status, durable })
+    this.#answer(pending.token, status, status === 'ok' && pending.durable)
+  }
+
+  #answer(token: Token, status: DataStatus, durable = false): void {
+    this.#o.emit({ kind: 'answer', token, status, durable })
   }
 
   /** The allocation is over: clients try again, and the once table knows what was executed. */
